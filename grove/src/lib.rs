@@ -1,0 +1,8 @@
+//! Grove, the reference platform.
+
+use worker::{Context, Env, Request, Response, Result, event};
+
+#[event(fetch)]
+async fn fetch(_request: Request, _env: Env, _context: Context) -> Result<Response> {
+    Response::error("not found", 404)
+}
