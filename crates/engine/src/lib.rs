@@ -1,1 +1,25 @@
-//! The load test engine.
+//! The load test engine: state machines without clock, I/O, async or entropy.
+//!
+//! [`plan`] turns a scenario into a plan, [`batch`] plays a share of it, [`run`] hands out the shares, merges
+//! what comes back and judges it. The same code runs in a Durable Object, in the command `sentinel` and
+//! under the virtual clock of the tests.
+
+#![forbid(unsafe_code)]
+
+pub mod assertion;
+pub mod batch;
+pub mod error_class;
+pub mod histogram;
+pub mod ledger;
+pub mod phase;
+pub mod plan;
+pub mod random;
+pub mod response;
+pub mod run;
+pub mod scenario;
+pub mod share;
+pub mod template;
+pub mod tick;
+pub mod vu;
+pub mod window;
+pub mod wire;

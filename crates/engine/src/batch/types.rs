@@ -1,0 +1,87 @@
+//! What goes into a batch and what comes out of it.
+
+use crate::error_class::ErrorClass;
+use crate::response::Exchange;
+use crate::scenario::Method;
+use crate::tick::{Span, Tick};
+use crate::wire::Frame;
+
+/// The name of a request between the batch and its driver; never used twice by one batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// What a driver tells the batch.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Time has passed.
+    Wake,
+    /// The header of an answer has arrived; its connection slot is free again. Optional: the end of the
+    /// request frees the slot as well.
+    Headers(RequestId),
+    /// The whole answer has arrived.
+    Answered(RequestId, Exchange<'a>),
+    /// The request ended without an answer.
+    Failed(RequestId, Failure),
+    /// Stop now: no further request is sent, those under way are given up.
+    Stop,
+    /// Nobody listens any more: like `Stop`, for the reason that the lease ran out.
+    LeaseExpired,
+}
+
+/// How a request ended without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The class under which it is counted.
+    pub class: ErrorClass,
+}
+
+/// What the batch asks of its driver.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send this request now.
+    Send(Request),
+    /// Give this request up: its end is of no interest any more.
+    Abort(RequestId),
+    /// Deliver this to the run.
+    Ship(Frame),
+    /// Nothing more to do before this point, unless an answer arrives.
+    WakeAt(Tick, WakeReason),
+    /// The batch is over; its last frame has been shipped.
+    Done,
+}
+
+/// Why a batch wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WakeReason {
+    /// A virtual user has something to do.
+    User,
+    /// A request reaches its time limit.
+    Timeout,
+    /// A window closes.
+    Window,
+    /// The slice ends.
+    SliceEnd,
+}
+
+/// A request to send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Its name.
+    pub id: RequestId,
+    /// The method.
+    pub method: Method,
+    /// The absolute URL. Redirects are not to be followed.
+    pub url: String,
+    /// Header fields.
+    pub headers: Vec<(String, String)>,
+    /// The body, if any.
+    pub body: Option<Vec<u8>>,
+    /// Whether the body of the answer is needed; otherwise it is only drained and counted.
+    pub wants_body: bool,
+    /// Header fields of the answer that are needed, in lower case.
+    pub wants_headers: Vec<String>,
+    /// How many bytes of body are read at most.
+    pub body_limit_bytes: u64,
+    /// The time after which the batch will give the request up.
+    pub timeout: Span,
+}

@@ -1,0 +1,361 @@
+//! Histograms of times and depths, in two forms that hold the same buckets.
+//!
+//! [`SparseHistogram`] is what travels: only the buckets that were hit. [`Histogram`] wraps the crate
+//! `hdrhistogram` and answers questions. Both use HdrHistogram's bucket widths for three significant digits
+//! (G. Tene, <https://hdrhistogram.org>), so that merging loses nothing that recording had not already
+//! rounded away. Invariant: a value above the range is counted as overflow, never clamped into a bucket.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram as HdrHistogram;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The largest value that fits: one hour in microseconds.
+pub const VALUE_MAX: u64 = 3_600_000_000;
+
+/// Significant decimal digits that are kept of each value.
+pub const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// Values below this are kept exactly: the number of sub-buckets for three significant digits.
+const EXACT_BELOW: u64 = 2_048;
+
+/// The buckets that were hit, with their counts. Mergeable, and small when few distinct values came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SparseHistogram {
+    buckets: BTreeMap<u64, u64>, // lowest value of a bucket, in [0, VALUE_MAX], to a count >= 1
+    overflow: u64,
+}
+
+impl SparseHistogram {
+    /// Records one value.
+    pub fn record(&mut self, value: u64) {
+        self.record_n(value, 1);
+    }
+
+    /// Records `count` equal values.
+    pub fn record_n(&mut self, value: u64, count: u64) {
+        if count == 0 {
+        } else if value > VALUE_MAX {
+            self.overflow = self.overflow.saturating_add(count);
+        } else {
+            let bucket = self.buckets.entry(bucket_start(value)).or_insert(0);
+            *bucket = bucket.saturating_add(count);
+        }
+    }
+
+    /// Adds all values of another histogram.
+    pub fn merge(&mut self, other: &Self) {
+        for (&value, &count) in &other.buckets {
+            self.record_n(value, count);
+        }
+        self.overflow = self.overflow.saturating_add(other.overflow);
+    }
+
+    /// How many values were recorded, overflow included.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets
+            .values()
+            .sum::<u64>()
+            .saturating_add(self.overflow)
+    }
+
+    /// How many values were above [`VALUE_MAX`].
+    #[must_use]
+    pub const fn overflow(&self) -> u64 {
+        self.overflow
+    }
+
+    /// Whether nothing was recorded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buckets.is_empty() && self.overflow == 0
+    }
+
+    /// The lowest value and the count of each bucket that was hit, in ascending order.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.buckets.iter().map(|(&value, &count)| (value, count))
+    }
+}
+
+/// The lowest value that shares a bucket with `value`: its 11 leading binary digits.
+const fn bucket_start(value: u64) -> u64 {
+    if value < EXACT_BELOW {
+        return value;
+    }
+    let shift = EXACT_BELOW.leading_zeros() - value.leading_zeros() + 1;
+    (value >> shift) << shift
+}
+
+/// Written as `[overflow, value, count, step to the next value, count, …]`: short, and free of field names.
+impl Serialize for SparseHistogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut previous = 0;
+        let pairs = self.buckets.iter().flat_map(|(&value, &count)| {
+            let step = value - previous;
+            previous = value;
+            [step, count]
+        });
+        serializer.collect_seq(std::iter::once(self.overflow).chain(pairs))
+    }
+}
+
+impl<'de> Deserialize<'de> for SparseHistogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let numbers = Vec::<u64>::deserialize(deserializer)?;
+        let Some((&overflow, pairs)) = numbers.split_first() else {
+            return Err(serde::de::Error::custom(
+                "a histogram begins with its overflow count",
+            ));
+        };
+        let mut histogram = Self {
+            buckets: BTreeMap::new(),
+            overflow,
+        };
+        let mut value = 0_u64;
+        let (pairs, rest) = pairs.as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(serde::de::Error::custom(
+                "a histogram's last bucket has no count",
+            ));
+        }
+        for [step, count] in pairs {
+            value = value.saturating_add(*step);
+            if value > VALUE_MAX {
+                return Err(serde::de::Error::custom(format_args!(
+                    "histogram value {value} is above {VALUE_MAX}"
+                )));
+            }
+            histogram.record_n(value, *count);
+        }
+        Ok(histogram)
+    }
+}
+
+/// A histogram to ask for percentiles: `hdrhistogram` with three significant digits up to one hour.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    inner: Option<HdrHistogram<u64>>, // none until the first value: most histograms of a run stay empty
+    overflow: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Histogram {
+    /// An empty histogram.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            inner: None,
+            overflow: 0,
+        }
+    }
+
+    /// Records one value.
+    pub fn record(&mut self, value: u64) {
+        self.record_n(value, 1);
+    }
+
+    /// Records `count` equal values; above [`VALUE_MAX`] they count as overflow.
+    pub fn record_n(&mut self, value: u64, count: u64) {
+        if count == 0 {
+            return;
+        }
+        if value > VALUE_MAX {
+            self.overflow = self.overflow.saturating_add(count);
+            return;
+        }
+        if self.inner.is_none() {
+            self.inner = HdrHistogram::new_with_bounds(1, VALUE_MAX, SIGNIFICANT_DIGITS).ok();
+        }
+        let recorded = self
+            .inner
+            .as_mut()
+            .is_some_and(|inner| inner.record_n(value, count).is_ok());
+        if !recorded {
+            self.overflow = self.overflow.saturating_add(count);
+        }
+    }
+
+    /// Adds all values of a sparse histogram.
+    pub fn merge(&mut self, other: &SparseHistogram) {
+        for (value, count) in other.buckets() {
+            self.record_n(value, count);
+        }
+        self.overflow = self.overflow.saturating_add(other.overflow());
+    }
+
+    /// The buckets that were hit, for storing or sending.
+    #[must_use]
+    pub fn to_sparse(&self) -> SparseHistogram {
+        let mut sparse = SparseHistogram {
+            buckets: BTreeMap::new(),
+            overflow: self.overflow,
+        };
+        for bucket in self.inner.iter().flat_map(HdrHistogram::iter_recorded) {
+            sparse.record_n(
+                bucket.value_iterated_to(),
+                bucket.count_since_last_iteration(),
+            );
+        }
+        sparse
+    }
+
+    /// How many values were recorded, overflow included.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.inner
+            .as_ref()
+            .map_or(0, HdrHistogram::len)
+            .saturating_add(self.overflow)
+    }
+
+    /// How many values were above [`VALUE_MAX`].
+    #[must_use]
+    pub const fn overflow(&self) -> u64 {
+        self.overflow
+    }
+
+    /// The value below or at which the fraction `quantile` (0 to 1) of all values lies, exact to three
+    /// significant digits; `None` when nothing was recorded. Overflowed values count as above every bucket,
+    /// and a quantile that falls among them is answered with [`VALUE_MAX`].
+    #[must_use]
+    pub fn value_at_quantile(&self, quantile: f64) -> Option<u64> {
+        let total = self.count();
+        if total == 0 {
+            return None;
+        }
+        let rank = (quantile.clamp(0.0, 1.0) * total as f64).ceil().max(1.0);
+        let Some(inner) = self
+            .inner
+            .as_ref()
+            .filter(|inner| rank <= inner.len() as f64)
+        else {
+            return Some(VALUE_MAX);
+        };
+        Some(
+            inner
+                .value_at_quantile(rank / inner.len() as f64)
+                .min(inner.max()),
+        )
+    }
+
+    /// The mean of all values in range, `None` when there are none.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        self.inner
+            .as_ref()
+            .filter(|inner| !inner.is_empty())
+            .map(HdrHistogram::mean)
+    }
+
+    /// The largest value to within the histogram's precision, `None` when nothing was recorded.
+    #[must_use]
+    pub fn max(&self) -> Option<u64> {
+        self.value_at_quantile(1.0)
+    }
+
+    /// The smallest value to within the histogram's precision, `None` when nothing in range was recorded.
+    #[must_use]
+    pub fn min(&self) -> Option<u64> {
+        self.inner
+            .as_ref()
+            .filter(|inner| !inner.is_empty())
+            .map(HdrHistogram::min)
+    }
+
+    /// The fraction of values at or below `value`, `None` when nothing was recorded.
+    #[must_use]
+    pub fn quantile_below(&self, value: u64) -> Option<f64> {
+        let total = self.count();
+        let inner = self.inner.as_ref()?;
+        (total > 0).then(|| inner.count_between(0, value.min(VALUE_MAX)) as f64 / total as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sparse_buckets_are_those_of_hdrhistogram() {
+        let reference =
+            HdrHistogram::<u64>::new_with_bounds(1, VALUE_MAX, SIGNIFICANT_DIGITS).unwrap();
+        let mut value = 1_u64;
+        while value < VALUE_MAX {
+            for near in [value - 1, value, value + 1] {
+                assert_eq!(
+                    bucket_start(near),
+                    reference.lowest_equivalent(near),
+                    "value {near}"
+                );
+            }
+            value = value * 5 / 4 + 1;
+        }
+    }
+
+    #[test]
+    fn sparse_and_dense_hold_the_same_buckets() {
+        let mut sparse = SparseHistogram::default();
+        let mut dense = Histogram::new();
+        for i in 0..5_000_u64 {
+            let value = i * i * 37 % 90_000_017;
+            sparse.record(value);
+            dense.record(value);
+        }
+        let mut merged = Histogram::new();
+        merged.merge(&sparse);
+        assert_eq!(merged.count(), dense.count());
+        for q in [0.0, 0.5, 0.9, 0.99, 0.999, 1.0] {
+            assert_eq!(
+                merged.inner.as_ref().unwrap().value_at_quantile(q),
+                dense.inner.as_ref().unwrap().value_at_quantile(q)
+            );
+        }
+    }
+
+    #[test]
+    fn serialization_round_trips() {
+        let mut histogram = SparseHistogram::default();
+        for value in [0, 1, 2_047, 2_049, 1_000_000, VALUE_MAX, VALUE_MAX + 1] {
+            histogram.record_n(value, value % 5 + 1);
+        }
+        let json = serde_json::to_string(&histogram).unwrap();
+        assert_eq!(
+            serde_json::from_str::<SparseHistogram>(&json).unwrap(),
+            histogram
+        );
+    }
+
+    #[test]
+    fn broken_serializations_are_refused() {
+        for json in ["[]", "[0,1]", "[0,3600000001,1]", "[-1]", "{}"] {
+            assert!(
+                serde_json::from_str::<SparseHistogram>(json).is_err(),
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn overflow_is_counted_and_never_clamped() {
+        let mut histogram = Histogram::new();
+        histogram.record_n(1_000, 9);
+        histogram.record(VALUE_MAX + 1);
+        assert_eq!((histogram.count(), histogram.overflow()), (10, 1));
+        assert_eq!(histogram.value_at_quantile(0.9), Some(1_000));
+        assert_eq!(histogram.value_at_quantile(0.99), Some(VALUE_MAX));
+    }
+
+    #[test]
+    fn nothing_recorded_answers_nothing() {
+        let histogram = Histogram::new();
+        assert_eq!(histogram.value_at_quantile(0.5), None);
+        assert_eq!(histogram.mean(), None);
+        assert_eq!(histogram.quantile_below(5), None);
+    }
+}

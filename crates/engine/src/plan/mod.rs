@@ -1,0 +1,10 @@
+//! The parsed plan: everything that a run needs to know, checked and resolved, in the form the machines use.
+//!
+//! A [`Plan`] exists only as the result of [`Plan::parse`], which reports all problems of its source at once.
+//! Invariant: what is in a plan can be run; the machines check nothing twice and look nothing up by name.
+
+mod parse;
+mod types;
+
+pub use parse::{PlanOptions, PlanSource, Problem, Problems};
+pub use types::{Application, Body, Extraction, LoadModel, Plan, Stage, Step};

@@ -1,0 +1,206 @@
+//! The types of a parsed plan.
+
+use url::Url;
+
+use crate::assertion::Assertion;
+use crate::phase::PhaseSpan;
+use crate::response::{ExpectedStatus, Extractor};
+use crate::scenario::Method;
+use crate::template::{Template, VariableId};
+use crate::tick::Span;
+use crate::window::StepId;
+
+/// A plan that can be run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(crate) name: String,
+    pub(crate) seed: u64,
+    pub(crate) base_url: Url,
+    pub(crate) tenants: Vec<String>,           // at least one
+    pub(crate) variables: Vec<String>,         // names, in the order of VariableId
+    pub(crate) applications: Vec<Application>, // at least one, each with a positive weight and a step
+    pub(crate) model: LoadModel,
+    pub(crate) phases: Vec<PhaseSpan>, // without gaps from 0 to the planned end
+    pub(crate) duration: Span,
+    pub(crate) graceful_stop: Span,
+    pub(crate) pause: Span,
+    pub(crate) request_timeout: Span,
+    pub(crate) body_limit_bytes: u64,
+    pub(crate) assertions: Vec<Assertion>,
+}
+
+/// An application: a flow that a virtual user walks once per iteration.
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// The name in the results.
+    pub name: String,
+    /// The share of iterations, in (0, 1]; the weights of a plan add up to 1.
+    pub weight: f64,
+    /// The steps in order, at least one.
+    pub steps: Vec<Step>,
+    /// Names of the variants, of which each iteration plays one; may be empty.
+    pub variants: Vec<String>,
+}
+
+/// One request of a flow.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The number of the step through all applications of the plan.
+    pub id: StepId,
+    /// The name in the results.
+    pub name: String,
+    /// The HTTP method.
+    pub method: Method,
+    /// The absolute URL, its host literal and allowed, its query parameters included.
+    pub url: Template,
+    /// Header fields.
+    pub headers: Vec<(String, Template)>,
+    /// The body, if any.
+    pub body: Option<Body>,
+    /// Statuses that count as success.
+    pub expected: ExpectedStatus,
+    /// Values to take from the answer.
+    pub extractions: Vec<Extraction>,
+    /// Whether the step starts together with the parallel steps beside it.
+    pub parallel: bool,
+    /// Whether the flow goes on without waiting for the answer.
+    pub background: bool,
+    /// The chance that the step is played, in (0, 1].
+    pub probability: f64,
+    /// The step is left out when this variable has a value.
+    pub unless_set: Option<VariableId>,
+    /// The step is played only in these variants of the application, by place; empty means in all.
+    pub only_variants: Vec<u16>,
+}
+
+/// The body of a request.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Text with its content type; JSON bodies are templates whose values are escaped.
+    Text {
+        /// The value of `Content-Type` unless the step sets its own.
+        content_type: &'static str,
+        /// The text.
+        text: Template,
+    },
+    /// Generated binary content of a realistic size.
+    Media,
+}
+
+/// A value to take from an answer.
+#[derive(Clone, Debug)]
+pub struct Extraction {
+    /// The variable that receives it.
+    pub variable: VariableId,
+    /// Where it is found.
+    pub extractor: Extractor,
+}
+
+/// How the load develops over time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LoadModel {
+    /// A closed model: a number of virtual users that changes in stages, each repeating its iterations (k6's
+    /// `ramping-vus`). The four phases of the spec's `userProfile` become stages.
+    RampingVus {
+        /// Users at the start.
+        start_users: u32,
+        /// The stages in order.
+        stages: Vec<Stage>,
+        /// How long a user that is no longer needed may take to finish its iteration.
+        graceful_ramp_down: Span,
+    },
+}
+
+/// A stage: the number of users moves in a straight line to the target; with no duration it jumps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// How long the stage takes.
+    pub duration: Span,
+    /// The number of users at its end.
+    pub target: u32,
+}
+
+impl Plan {
+    /// The scenario's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The seed of all random choices.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Where relative URLs lead.
+    #[must_use]
+    pub const fn base_url(&self) -> &Url {
+        &self.base_url
+    }
+
+    /// The applications in the order of the scenario.
+    #[must_use]
+    pub fn applications(&self) -> &[Application] {
+        &self.applications
+    }
+
+    /// The phases, without gaps from the start to the planned end.
+    #[must_use]
+    pub fn phases(&self) -> &[PhaseSpan] {
+        &self.phases
+    }
+
+    /// The planned length of the run, without the grace at its end.
+    #[must_use]
+    pub const fn duration(&self) -> Span {
+        self.duration
+    }
+
+    /// How long after the planned end iterations may take to finish.
+    #[must_use]
+    pub const fn graceful_stop(&self) -> Span {
+        self.graceful_stop
+    }
+
+    /// What must hold for the run to pass.
+    #[must_use]
+    pub fn assertions(&self) -> &[Assertion] {
+        &self.assertions
+    }
+
+    /// The load model.
+    #[must_use]
+    pub const fn model(&self) -> &LoadModel {
+        &self.model
+    }
+
+    /// The application and the step with this number, `None` if the plan has no such step.
+    #[must_use]
+    pub fn step(&self, id: StepId) -> Option<(&Application, &Step)> {
+        self.applications.iter().find_map(|application| {
+            let first = application.steps.first()?.id.0;
+            let step = application
+                .steps
+                .get(usize::from(id.0.checked_sub(first)?))?;
+            Some((application, step))
+        })
+    }
+
+    /// The highest number of users that the plan calls for.
+    #[must_use]
+    pub fn users_max(&self) -> u32 {
+        match &self.model {
+            LoadModel::RampingVus {
+                start_users,
+                stages,
+                ..
+            } => stages
+                .iter()
+                .map(|stage| stage.target)
+                .max()
+                .unwrap_or(0)
+                .max(*start_users),
+        }
+    }
+}

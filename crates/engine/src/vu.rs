@@ -1,0 +1,47 @@
+//! The state of a virtual user that outlives a slice of the run.
+//!
+//! Invariant: a user that is handed over and continued behaves exactly as one that was never interrupted:
+//! variables, position in the flow and random numbers all travel.
+
+use serde::{Deserialize, Serialize};
+
+use crate::random::Random;
+use crate::tick::Tick;
+use crate::window::StepId;
+
+/// The number of a virtual user, from 0, counted over all shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct VuId(pub u32);
+
+/// A virtual user between two slices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VuCarry {
+    /// Which user.
+    pub vu: VuId,
+    /// How many iterations the user has begun.
+    pub iterations: u32,
+    /// When the user's next action is due; before the slice's start when it is overdue.
+    pub due: Tick,
+    /// The values of the plan's variables, in the plan's order.
+    pub variables: Vec<Option<String>>,
+    /// Present while the user is in the middle of an iteration.
+    pub position: Option<Position>,
+}
+
+/// Where in an iteration a virtual user is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Position {
+    /// The application, by its place in the plan.
+    pub application: u16,
+    /// The variant of the application, by its place, if it has variants.
+    pub variant: Option<u16>,
+    /// The next step, by its place in the application.
+    pub next_step: u16,
+    /// Steps that are due but have not been sent yet, with the time they were due.
+    pub pending: Vec<(StepId, Tick)>,
+    /// The random numbers of this iteration.
+    pub random: Random,
+}

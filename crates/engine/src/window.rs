@@ -1,0 +1,196 @@
+//! What one batch measured in one second of one phase: the unit that travels and is merged.
+//!
+//! Invariant: a window is bounded whatever the load. It holds sparse histograms and counters keyed by the
+//! plan's steps, by the closed set of error classes and by at most [`COMPONENTS_MAX`] component names.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error_class::ErrorClass;
+use crate::histogram::SparseHistogram;
+use crate::ledger::Ledger;
+use crate::phase::Phase;
+
+/// How many differently named components of the target a window keeps apart; further ones share the name
+/// [`OTHER_COMPONENT`].
+pub const COMPONENTS_MAX: usize = 32;
+
+/// The name under which components beyond [`COMPONENTS_MAX`] are counted together.
+pub const OTHER_COMPONENT: &str = "other";
+
+/// The number of a step in the plan: steps are numbered through all applications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub u16);
+
+/// The measurements of one second, or of the part of it that lies in one phase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Window {
+    /// The second of the run, from 0.
+    pub second: u32,
+    /// The phase; a second in which the phase changes has a window for each.
+    pub phase: Phase,
+    /// Virtual users that were active when the window closed.
+    pub active_users: u32,
+    /// What was planned, started, sent and ended in this window.
+    pub ledger: Ledger,
+    /// Per step, only steps with something to tell.
+    pub steps: BTreeMap<StepId, StepWindow>,
+    /// Time that requests waited for one of the batch's connection slots, in microseconds.
+    pub slot_wait_us: SparseHistogram,
+    /// How late after its planned start each iteration and timed request began for reasons of the generator
+    /// other than slots, in microseconds.
+    pub lateness_us: SparseHistogram,
+    /// What the target told about its insides through `Server-Timing`, by component name.
+    pub components: BTreeMap<String, ComponentWindow>,
+}
+
+/// The measurements of one step in one window.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct StepWindow {
+    /// Requests sent.
+    pub sent: u64,
+    /// Requests that ended as the step expects.
+    pub succeeded: u64,
+    /// Requests that did not, by class.
+    pub errors: BTreeMap<ErrorClass, u64>,
+    /// From the planned start to the end of the answer, in microseconds, of all answers and time-outs.
+    pub response_us: SparseHistogram,
+    /// From the actual sending to the end of the answer, in microseconds, of the same requests.
+    pub service_us: SparseHistogram,
+    /// Bytes of answer bodies.
+    pub bytes_received: u64,
+    /// Bytes of request bodies.
+    pub bytes_sent: u64,
+}
+
+/// What the target told about one of its components in one window.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ComponentWindow {
+    /// The kind of component.
+    pub kind: ComponentKind,
+    /// Calls to the component.
+    pub calls: u64,
+    /// Calls that failed.
+    pub errors: u64,
+    /// Time spent in the component, in microseconds.
+    pub duration_us: SparseHistogram,
+    /// Calls that had to wake the object.
+    pub wakes: u64,
+    /// Queries in these calls.
+    pub queries: u64,
+    /// Calls that were batched writes.
+    pub batched_writes: u64,
+    /// Rows read.
+    pub rows_read: u64,
+    /// Rows written.
+    pub rows_written: u64,
+    /// Read operations on storage.
+    pub reads: u64,
+    /// Write operations on storage.
+    pub writes: u64,
+    /// Bytes moved to or from storage.
+    pub bytes: u64,
+    /// Calls already in flight when each call started.
+    pub queue: SparseHistogram,
+}
+
+/// The kinds of component that `Server-Timing` tells about (docs/telemetry.md).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComponentKind {
+    /// A Durable Object class.
+    DurableObject,
+    /// A D1 database.
+    D1,
+    /// R2 or KV.
+    Storage,
+    /// Anything else that reports a duration.
+    #[default]
+    Other,
+}
+
+impl Window {
+    /// An empty window.
+    #[must_use]
+    pub fn new(second: u32, phase: Phase) -> Self {
+        Self {
+            second,
+            phase,
+            active_users: 0,
+            ledger: Ledger::default(),
+            steps: BTreeMap::new(),
+            slot_wait_us: SparseHistogram::default(),
+            lateness_us: SparseHistogram::default(),
+            components: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the measurements of another batch for the same second and phase: users and counts add up,
+    /// histograms merge.
+    pub fn merge(&mut self, other: &Self) {
+        self.active_users = self.active_users.saturating_add(other.active_users);
+        self.ledger += other.ledger;
+        for (id, step) in &other.steps {
+            self.steps.entry(*id).or_default().merge(step);
+        }
+        self.slot_wait_us.merge(&other.slot_wait_us);
+        self.lateness_us.merge(&other.lateness_us);
+        for (name, component) in &other.components {
+            self.component_mut(name, component.kind).merge(component);
+        }
+    }
+
+    /// The entry for the component `name`, the shared overflow entry when there are already too many.
+    pub fn component_mut(&mut self, name: &str, kind: ComponentKind) -> &mut ComponentWindow {
+        let fits = self.components.len() < COMPONENTS_MAX || self.components.contains_key(name);
+        let key = if fits { name } else { OTHER_COMPONENT };
+        let entry = self.components.entry(key.to_owned()).or_default();
+        entry.kind = kind;
+        entry
+    }
+}
+
+impl StepWindow {
+    /// Adds the measurements of another window.
+    pub fn merge(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.succeeded += other.succeeded;
+        for (class, count) in &other.errors {
+            *self.errors.entry(*class).or_insert(0) += count;
+        }
+        self.response_us.merge(&other.response_us);
+        self.service_us.merge(&other.service_us);
+        self.bytes_received += other.bytes_received;
+        self.bytes_sent += other.bytes_sent;
+    }
+
+    /// How many requests ended as errors of any class.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.errors.values().sum()
+    }
+}
+
+impl ComponentWindow {
+    /// Adds the measurements of another window.
+    pub fn merge(&mut self, other: &Self) {
+        self.kind = other.kind;
+        self.calls += other.calls;
+        self.errors += other.errors;
+        self.duration_us.merge(&other.duration_us);
+        self.wakes += other.wakes;
+        self.queries += other.queries;
+        self.batched_writes += other.batched_writes;
+        self.rows_read += other.rows_read;
+        self.rows_written += other.rows_written;
+        self.reads += other.reads;
+        self.writes += other.writes;
+        self.bytes += other.bytes;
+        self.queue.merge(&other.queue);
+    }
+}

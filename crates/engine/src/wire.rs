@@ -1,0 +1,88 @@
+//! What travels between a run and its batches.
+//!
+//! Invariant: every message carries the version of its format and the key (run, slice, batch, sequence)
+//! that makes merging it twice impossible.
+
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Serialize};
+
+use crate::share::Share;
+use crate::tick::Tick;
+use crate::vu::VuCarry;
+use crate::window::Window;
+
+/// The version of [`Frame`] and [`Assignment`] that this code writes and reads.
+pub const WIRE_VERSION: u32 = 1;
+
+/// What one batch is to do in one slice of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Assignment {
+    /// The format's version: [`WIRE_VERSION`].
+    pub version: u32,
+    /// The run's identifier.
+    pub run: String,
+    /// Unix time of the run's start in milliseconds, for templates such as `{{timestamp}}`.
+    pub epoch_ms: u64,
+    /// The slice, from 0.
+    pub slice: u32,
+    /// Which part of the plan this batch plays. The batch's number is the share's index.
+    pub share: Share,
+    /// When the slice starts.
+    pub from: Tick,
+    /// When the slice ends: no request starts at or after this point.
+    pub until: Tick,
+    /// Virtual users that the previous slice handed over. Users that are due and not in here start afresh.
+    pub carry: Vec<VuCarry>,
+    /// How many requests of the batch may wait for response headers at once, `None` for no limit.
+    pub slots: Option<NonZeroU16>,
+}
+
+/// What a batch sends once a second, and when it ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Frame {
+    /// The format's version: [`WIRE_VERSION`].
+    pub version: u32,
+    /// The slice that this belongs to.
+    pub slice: u32,
+    /// The batch that sends it.
+    pub batch: u32,
+    /// Counts up from 0 within the slice and batch.
+    pub sequence: u32,
+    /// Everything before this point is told: later frames of the batch hold only later windows.
+    pub closed_through: Tick,
+    /// The measurements.
+    pub windows: Vec<Window>,
+    /// Present in a batch's last frame.
+    pub end: Option<BatchEnd>,
+}
+
+/// How a batch ended its slice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BatchEnd {
+    /// Why it ended.
+    pub reason: EndReason,
+    /// When it ended.
+    pub at: Tick,
+    /// The virtual users to go on with in the next slice.
+    pub carry: Vec<VuCarry>,
+    /// How many of them are in the middle of an iteration: the batch's own count, held against the ledger.
+    pub iterations_open: u64,
+}
+
+/// Why a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The slice is over and the plan goes on.
+    SliceOver,
+    /// Everything that the plan has for this share is done.
+    PlanDone,
+    /// A stop was asked for.
+    Stopped,
+    /// The batch's lease ran out: nobody listened any more.
+    LeaseExpired,
+}
