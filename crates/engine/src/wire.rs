@@ -33,6 +33,10 @@ pub struct Assignment {
     pub from: Tick,
     /// When the slice ends: no request starts at or after this point.
     pub until: Tick,
+    /// Up to where the share has been played: the end of its previous slice, the start of this one when that
+    /// was lost, zero in the first slice. Users that became due before this point and are not in `carry`
+    /// begin at `from`; those that became due later are late, and count as such.
+    pub played_through: Tick,
     /// Virtual users that the previous slice handed over. Users that are due and not in here start afresh.
     pub carry: Vec<VuCarry>,
     /// How many requests of the batch may wait for response headers at once, `None` for no limit.
