@@ -1,0 +1,195 @@
+//! The stack with two small Workers in JavaScript: what it promises does not depend on ours.
+
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use devstack::{DevStack, Options, Project, Service};
+use serde_json::json;
+
+fn options() -> Options {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture");
+    Options::default().project(Project::at(fixture))
+}
+
+fn get(url: &str) -> String {
+    let mut answer = ureq::get(url)
+        .call()
+        .unwrap_or_else(|error| panic!("GET {url}: {error}"));
+    answer.body_mut().read_to_string().expect("text")
+}
+
+/// The processes that mention `text` on their command line.
+fn processes(text: &str) -> Vec<String> {
+    let output = Command::new("ps")
+        .args(["-eo", "pid,args"])
+        .output()
+        .expect("ps runs");
+    let list = String::from_utf8_lossy(&output.stdout).into_owned();
+    list.lines()
+        .filter(|line| line.contains(text))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn one_stack_gives_everything_that_the_tests_need() {
+    let mut stack =
+        DevStack::start(options().var("EXTRA", "more").token("t0ken")).expect("the stack starts");
+
+    let vars: serde_json::Value =
+        serde_json::from_str(&get(&format!("{}/vars", stack.url()))).expect("JSON");
+    assert_eq!(vars["ENVIRONMENT"], "local");
+    assert_eq!(vars["EXTRA"], "more");
+    assert_eq!(vars["VISTA_TOKEN"], "t0ken");
+    assert_eq!(vars["ALLOWED_HOSTS"], "127.0.0.1");
+    assert_eq!(vars["BATCH_KEY"].as_str().map(str::len), Some(64));
+    let targets: serde_json::Value =
+        serde_json::from_str(vars["TARGETS"].as_str().expect("a string")).expect("JSON");
+    assert_eq!(
+        targets,
+        json!({"staging": stack.grove_url(), "production": stack.grove_url()})
+    );
+    let log = std::fs::read_to_string(stack.log(Service::LoadTest)).expect("a log");
+    assert!(!log.contains("t0ken"), "the log shows a secret");
+
+    assert_eq!(get(&format!("{}/self", stack.url())), "ok");
+    assert_eq!(get(&format!("{}/neighbour", stack.url())), "grove");
+    assert_eq!(get(&format!("{}/count", stack.grove_url())), "1");
+    assert_eq!(get(&format!("{}/theirs", stack.url())), "2");
+
+    get(&format!("{}/note?text=hello", stack.url()));
+    let rows = stack
+        .d1_query("SELECT text, weight, NULL AS absent FROM notes")
+        .expect("rows");
+    assert_eq!(
+        rows,
+        [json!({"text": "hello", "weight": 0.5, "absent": null})]
+    );
+    assert!(
+        stack.d1_query("DELETE FROM notes").is_err(),
+        "a query must not write"
+    );
+
+    stack.trigger_cron("0 4 * * *").expect("the cron runs");
+    let rows = stack
+        .d1_query("SELECT text FROM notes WHERE text LIKE 'cron%'")
+        .expect("rows");
+    assert_eq!(rows, [json!({"text": "cron 0 4 * * *"})]);
+    assert!(
+        stack.trigger_cron("1 1 1 1 1").is_err(),
+        "a failing cron is an error"
+    );
+
+    assert_eq!(stack.kv_get("flag").expect("an answer"), None);
+    stack.kv_put("flag", "up").expect("written");
+    assert_eq!(get(&format!("{}/kv?key=flag", stack.url())), "up");
+    stack.kv_put("flag", "down").expect("written");
+    assert_eq!(get(&format!("{}/kv?key=flag", stack.url())), "down");
+    assert_eq!(
+        stack.kv_get("flag").expect("an answer").as_deref(),
+        Some("down")
+    );
+
+    let (url, grove_url) = (stack.url(), stack.grove_url());
+    stack.kill_hard(Service::LoadTest);
+    assert!(
+        ureq::get(format!("{url}/api/loadtest/health"))
+            .call()
+            .is_err(),
+        "it is dead"
+    );
+    assert_eq!(get(&format!("{grove_url}/count")), "3", "Grove lives on");
+    stack.restart(Service::LoadTest).expect("it starts again");
+    assert_eq!(stack.url(), url);
+    assert_eq!(get(&format!("{url}/kv?key=flag")), "down");
+    assert_eq!(
+        stack.d1_query("SELECT * FROM notes").expect("rows").len(),
+        2
+    );
+    assert_eq!(get(&format!("{url}/theirs")), "4");
+
+    let state = stack.state_dir().to_owned();
+    drop(stack);
+    assert!(!state.exists(), "the temporary state is removed");
+    let state = state.to_string_lossy();
+    assert_eq!(processes(&state), Vec::<String>::new());
+}
+
+#[test]
+fn a_given_state_outlives_the_stack() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let first = DevStack::start(options().state(dir.path())).expect("the stack starts");
+    get(&format!("{}/note?text=kept", first.url()));
+    drop(first);
+    let second = DevStack::start(options().state(dir.path())).expect("the stack starts again");
+    let rows = second.d1_query("SELECT text FROM notes").expect("rows");
+    assert_eq!(rows, [json!({"text": "kept"})]);
+}
+
+#[test]
+fn nothing_is_left_when_the_program_that_holds_the_stack_is_killed() {
+    if std::env::var_os("DEVSTACK_TEST_CHILD").is_some() {
+        let stack = DevStack::start(options()).expect("the stack starts");
+        println!("state={}", stack.state_dir().display());
+        loop {
+            thread::park();
+        }
+    }
+    use std::io::{BufRead, BufReader};
+    let mut child = Command::new(std::env::current_exe().expect("our own path"))
+        .args([
+            "--exact",
+            "--nocapture",
+            "nothing_is_left_when_the_program_that_holds_the_stack_is_killed",
+        ])
+        .env("DEVSTACK_TEST_CHILD", "1")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("our own program starts");
+    let state = BufReader::new(child.stdout.take().expect("piped"))
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.split_once("state=").map(|(_, state)| state.to_owned()))
+        .expect("the child tells its state");
+    assert!(!processes(&state).is_empty(), "the stack runs");
+    child.kill().expect("killed");
+    child.wait().expect("waited for");
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while !processes(&state).is_empty() {
+        assert!(
+            Instant::now() < deadline,
+            "left behind: {:?}",
+            processes(&state)
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+    std::fs::remove_dir_all(state).expect("the state is ours to remove");
+}
+
+#[test]
+fn a_worker_that_is_not_ready_is_an_error_with_its_log() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture");
+    let output = Command::new("cp")
+        .arg("-r")
+        .arg(fixture)
+        .arg(dir.path().join("p"))
+        .status();
+    assert!(output.expect("cp runs").success());
+    std::fs::write(
+        dir.path().join("p/grove/src/worker.js"),
+        "this is not JavaScript",
+    )
+    .expect("written");
+    let options = options()
+        .project(Project::at(dir.path().join("p")))
+        .ready_timeout(Duration::from_secs(8));
+    let error = DevStack::start(options).expect_err("it cannot start");
+    let text = format!("{error:#}");
+    assert!(
+        text.contains("grove-lattice") && text.contains("worker.js"),
+        "{text}"
+    );
+}
