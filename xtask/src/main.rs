@@ -1,3 +1,49 @@
-//! The project's own commands.
+//! The project's own commands, `cargo xtask …`. Each sets up what it needs first.
 
-fn main() {}
+mod build;
+mod check;
+mod dev;
+mod progress;
+mod run;
+mod setup;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The commands of Vista LoadTest. Each installs what it needs into the project's folder first.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install the tools that the project needs, into the project's folder
+    Setup,
+    Build(build::Build),
+    Dev(dev::Dev),
+    Test(test::Test),
+    Check(check::Check),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Setup => setup::verbose(),
+        Command::Build(command) => command.run(),
+        Command::Dev(command) => command.run(),
+        Command::Test(command) => command.run(),
+        Command::Check(command) => command.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

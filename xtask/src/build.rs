@@ -1,0 +1,132 @@
+//! Building the Workers: cargo compiles, worker-build makes of the result what wrangler deploys.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use devstack::Project;
+use sha2::{Digest, Sha256};
+
+use crate::progress::Step;
+use crate::tools::{CargoTool, WASM_TARGET};
+use crate::{run, setup};
+
+/// Build the Workers for deployment
+#[derive(Args)]
+pub(crate) struct Build {
+    /// Only this one
+    worker: Option<Worker>,
+}
+
+/// One of the two Workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Worker {
+    /// The load tester
+    Loadtest,
+    /// The reference platform
+    Grove,
+}
+
+impl Build {
+    /// Builds what was asked for.
+    ///
+    /// # Errors
+    /// When a Worker does not compile.
+    pub(crate) fn run(self) -> Result<()> {
+        let project = setup::ensure()?;
+        match self.worker {
+            Some(worker) => worker.build(&project),
+            None => all(&project),
+        }
+    }
+}
+
+/// Builds both Workers.
+///
+/// # Errors
+/// When a Worker does not compile.
+pub(crate) fn all(project: &Project) -> Result<()> {
+    Worker::Loadtest.build(project)?;
+    Worker::Grove.build(project)
+}
+
+impl Worker {
+    /// Compiles the Worker, and packs it if the outcome is another than last time.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub(crate) fn build(self, project: &Project) -> Result<()> {
+        let folder = self.folder(project);
+        let what = format!("the Worker {}", self.script());
+        run::shown(&mut cargo(project, &folder)).with_context(|| format!("compile {what}"))?;
+
+        let stamp = folder.join("build/.packed");
+        let wanted = self.fingerprint(project)?;
+        if fs::read_to_string(&stamp).is_ok_and(|packed| packed == wanted) {
+            return Ok(());
+        }
+        let step = Step::start(format!("pack {what}"), "a few seconds");
+        let mut command = project.command(project.tools_dir().join("bin/worker-build"));
+        command.arg("--release").current_dir(&folder);
+        let result = run::quiet(&mut command, &step)
+            .and_then(|()| fs::write(&stamp, wanted).context("write build/.packed"));
+        step.end(result)
+    }
+
+    fn folder(self, project: &Project) -> PathBuf {
+        match self {
+            Self::Loadtest => project.root().to_owned(),
+            Self::Grove => project.root().join("grove"),
+        }
+    }
+
+    fn script(self) -> &'static str {
+        match self {
+            Self::Loadtest => "grove-loadtest",
+            Self::Grove => "grove-lattice",
+        }
+    }
+
+    fn library(self) -> &'static str {
+        match self {
+            Self::Loadtest => "vista_loadtest",
+            Self::Grove => "grove",
+        }
+    }
+
+    /// Everything that the packed Worker depends on, as one word.
+    fn fingerprint(self, project: &Project) -> Result<String> {
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| project.root().join("target"), PathBuf::from);
+        let wasm = target
+            .join(WASM_TARGET)
+            .join("release")
+            .join(self.library())
+            .with_extension("wasm");
+        let mut hash = Sha256::new();
+        hash.update(fs::read(&wasm).with_context(|| format!("read {}", wasm.display()))?);
+        hash.update(
+            fs::read(project.root().join("package-lock.json")).context("read package-lock.json")?,
+        );
+        for tool in CargoTool::for_workers(project.root())? {
+            hash.update(format!("{} {}\n", tool.name, tool.version));
+        }
+        Ok(hash
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect())
+    }
+}
+
+/// What worker-build itself runs, so that it finds everything compiled.
+fn cargo(project: &Project, folder: &Path) -> Command {
+    let mut command = project.command("cargo");
+    command
+        .current_dir(folder)
+        .args(["build", "--lib", "--release", "--target", WASM_TARGET])
+        .env("WASM_BINDGEN_USE_JS_SYS", "1");
+    command
+}

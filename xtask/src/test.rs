@@ -1,0 +1,36 @@
+//! The whole test suite, end-to-end tests included.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{build, run, setup};
+
+/// Build everything and run all tests, end to end ones included
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Passed on to `cargo test`: a filter, `-p CRATE`, `--test NAME`, `-- --nocapture`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+impl Test {
+    /// Runs the tests.
+    ///
+    /// # Errors
+    /// When something does not build or a test fails.
+    pub(crate) fn run(self) -> Result<()> {
+        let project = setup::ensure()?;
+        // The end-to-end tests run the Workers as they would be deployed.
+        build::all(&project)?;
+        let mut command = project.command("cargo");
+        command.arg("test");
+        if !self
+            .arguments
+            .iter()
+            .any(|word| word == "-p" || word.starts_with("--package"))
+        {
+            command.arg("--workspace");
+        }
+        run::shown(command.args(self.arguments))
+    }
+}
