@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod demo;
 mod dev;
 mod progress;
 mod run;
@@ -26,6 +27,7 @@ enum Command {
     /// Install the tools that the project needs, into the project's folder
     Setup,
     Build(build::Build),
+    Demo(demo::Demo),
     Dev(dev::Dev),
     Test(test::Test),
     Check(check::Check),
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Setup => setup::verbose(),
         Command::Build(command) => command.run(),
+        Command::Demo(command) => command.run(),
         Command::Dev(command) => command.run(),
         Command::Test(command) => command.run(),
         Command::Check(command) => command.run(),

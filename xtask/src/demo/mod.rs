@@ -1,0 +1,196 @@
+//! The demo: a load test from end to end, as Grove DevOps would start one, with proof at the end
+//! that its numbers are true.
+
+mod api;
+mod chart;
+mod live;
+mod report;
+mod verify;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use devstack::{DevStack, Options};
+use serde_json::{Value, json};
+
+use crate::dev::{on_interrupt, print_access};
+use crate::progress::Step;
+use crate::{build, setup};
+
+use api::{Api, Outcome};
+use live::Live;
+
+/// Run a load test against Grove, everything on this machine
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// Virtual users at the peak
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    users: u32,
+    /// Length of the whole run, such as 30s or 2m
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    duration: String,
+    /// Write everything that the API tells about the run into a file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Leave everything running afterwards, until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Demo {
+    /// Runs the demo.
+    ///
+    /// # Errors
+    /// When something does not build or start, the run does not pass, or its numbers do not agree.
+    pub(crate) fn run(self) -> Result<()> {
+        let project = setup::ensure()?;
+        build::all(&project)?;
+        let interrupted = on_interrupt()?;
+        let step = Step::start("local workerd with both Workers, D1, KV, R2", "about 5 s");
+        let stack = step.end(DevStack::start(
+            Options::default().interrupted(interrupted.clone()),
+        ))?;
+        let result = self.load_test(&stack, &interrupted);
+        if self.keep && !interrupted.load(Ordering::Relaxed) {
+            if let Err(error) = &result {
+                eprintln!("error: {error:#}");
+            }
+            keep(&stack, &interrupted);
+        }
+        result
+    }
+
+    fn load_test(&self, stack: &DevStack, interrupted: &AtomicBool) -> Result<()> {
+        let api = Api::new(stack);
+        let arrived_before = verify::arrived(stack)?;
+        let body = json!({
+            "scenario": SCENARIO,
+            "environment": "staging",
+            "users": self.users,
+            "duration": self.duration,
+        });
+        let asked = Instant::now();
+        let answer = api.post("/runs", &body)?;
+        let answer_ms = asked.elapsed().as_secs_f64() * 1e3;
+        let id = answer
+            .get("id")
+            .and_then(Value::as_str)
+            .context("POST /runs answered no id")?;
+        println!("run {id} of {SCENARIO} accepted in {answer_ms:.0} ms");
+
+        follow(&api, id, &self.duration, interrupted)?;
+        let outcome = api.outcome(id)?;
+        report::print(&outcome);
+        let checks = verify::all(stack, &outcome, arrived_before)?;
+        verify::print(&checks);
+        if let Some(file) = &self.json {
+            let text = format!("{:#}\n", to_json(&outcome, &checks, answer_ms));
+            fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
+            println!("\neverything about the run is in {}", file.display());
+        }
+        print_where_to_look(id, self.keep);
+        match checks.iter().filter(|check| !check.holds).count() {
+            0 => Ok(()),
+            failed => bail!("{failed} of {} checks failed", checks.len()),
+        }
+    }
+}
+
+const SCENARIO: &str = "grove-mix";
+
+/// Shows the run's progress until it has ended.
+fn follow(api: &Api, id: &str, duration: &str, interrupted: &AtomicBool) -> Result<()> {
+    // Longer than the run by far: a coordinator that lost its batches still has to say so.
+    let deadline = Instant::now() + seconds(duration) * 2 + Duration::from_secs(120);
+    let mut live = Live::new(seconds(duration));
+    loop {
+        if interrupted.load(Ordering::Relaxed) {
+            bail!("interrupted");
+        }
+        let timeline = api.rows(&format!("/runs/{id}/metrics"))?;
+        live.show(&timeline);
+        if api.status(id)? != "running" {
+            live.end();
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("the run {id} is still running long after it should have ended");
+        }
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// The length of a duration such as `90`, `30s` or `1.5m`; the API is the judge of what is valid,
+/// so anything else counts as 30 s.
+fn seconds(text: &str) -> Duration {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1.0,
+        "ms" => 1e-3,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Duration::from_secs(30),
+    };
+    let number: f64 = digits.parse().unwrap_or(30.0);
+    Duration::try_from_secs_f64(number * unit).unwrap_or(Duration::from_secs(30))
+}
+
+fn to_json(outcome: &Outcome, checks: &[verify::Check], answer_ms: f64) -> Value {
+    json!({
+        "run": outcome.run,
+        "summary": outcome.summary,
+        "metrics": outcome.metrics,
+        "apps": outcome.apps,
+        "assertions": outcome.assertions,
+        "bottlenecks": outcome.bottlenecks,
+        "answerMs": answer_ms,
+        "checks": checks.iter().map(verify::Check::to_json).collect::<Vec<_>>(),
+    })
+}
+
+fn print_where_to_look(id: &str, kept: bool) {
+    println!("\nwhere to look");
+    println!("  the same by API      GET /api/loadtest/runs/{id}, …/metrics, …/apps, …/assertions");
+    println!("  the same in D1       table load_test_runs and its four neighbours");
+    println!("  the scenario         scenarios/{SCENARIO}.json");
+    println!("  what happens inside  ARCHITECTURE.md");
+    if !kept {
+        println!("  `cargo xtask demo --keep` leaves everything running and prints the addresses");
+    }
+}
+
+fn keep(stack: &DevStack, interrupted: &AtomicBool) {
+    println!("\neverything is still running; Ctrl-C ends it");
+    print_access(stack);
+    println!(
+        "try          curl -H 'Authorization: Bearer {}' {}/api/loadtest/runs",
+        stack.token(),
+        stack.url()
+    );
+    while !interrupted.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_the_api_reads_them() {
+        for (text, ms) in [
+            ("90", 90_000),
+            ("30s", 30_000),
+            ("1.5m", 90_000),
+            ("250ms", 250),
+        ] {
+            assert_eq!(seconds(text), Duration::from_millis(ms), "{text}");
+        }
+        assert_eq!(seconds("soon"), Duration::from_secs(30));
+    }
+}
