@@ -95,8 +95,8 @@ fn npm_packages(project: &Project) -> Result<()> {
 
 fn require_node() -> Result<()> {
     let hint = format!(
-        "install Node {NODE_MAJOR_MIN} or newer with npm, for example with \
-         `sudo apt install nodejs npm`, `brew install node` or `nvm install {NODE_MAJOR_MIN}`"
+        "install Node {NODE_MAJOR_MIN} or newer with npm, with `nvm install 24`, `brew install node`, or \
+         `sudo apt install nodejs npm` where that is new enough"
     );
     let Some(version) = run::output(Command::new("node").arg("--version")) else {
         bail!("Node is missing: {hint}");
