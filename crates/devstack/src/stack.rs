@@ -85,7 +85,7 @@ impl DevStack {
                     [
                         ("ENVIRONMENT", json!("local")),
                         ("TARGETS", json!(targets.to_string())),
-                        ("ALLOWED_HOSTS", json!("127.0.0.1")),
+                        ("ALLOWED_HOSTS", json!(grove.authority())),
                     ],
                 ),
                 secrets: BTreeMap::from([
@@ -238,7 +238,11 @@ impl Running {
     }
 
     fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.authority())
+    }
+
+    fn authority(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     fn log(&self) -> PathBuf {

@@ -43,7 +43,10 @@ fn one_stack_gives_everything_that_the_tests_need() {
     assert_eq!(vars["ENVIRONMENT"], "local");
     assert_eq!(vars["EXTRA"], "more");
     assert_eq!(vars["VISTA_TOKEN"], "t0ken");
-    assert_eq!(vars["ALLOWED_HOSTS"], "127.0.0.1");
+    assert_eq!(
+        vars["ALLOWED_HOSTS"],
+        stack.grove_url().trim_start_matches("http://")
+    );
     assert_eq!(vars["BATCH_KEY"].as_str().map(str::len), Some(64));
     let targets: serde_json::Value =
         serde_json::from_str(vars["TARGETS"].as_str().expect("a string")).expect("JSON");
