@@ -12,11 +12,13 @@ mod access;
 mod config;
 mod group;
 mod options;
+mod processes;
 mod project;
 mod readiness;
 mod stack;
 mod state;
 
 pub use options::Options;
+pub use processes::processes_in;
 pub use project::Project;
 pub use stack::{DevStack, Service};

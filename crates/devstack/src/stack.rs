@@ -139,6 +139,16 @@ impl DevStack {
         self.running_mut(service).group.as_mut()?.ended()
     }
 
+    /// The ids of the process groups that run now, for [`processes_in`](crate::processes_in).
+    pub fn process_groups(&self) -> Vec<i32> {
+        let running = [&self.load_test, &self.grove];
+        running
+            .into_iter()
+            .filter_map(|running| running.group.as_ref())
+            .map(Group::id)
+            .collect()
+    }
+
     /// Stops both Workers in good order. The state stays, for [`Self::restart`].
     pub fn stop(&mut self) {
         self.stop_service(Service::LoadTest);

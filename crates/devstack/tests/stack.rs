@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use devstack::{DevStack, Options, Project, Service};
+use devstack::{DevStack, Options, Project, Service, processes_in};
 use serde_json::json;
 
 fn options() -> Options {
@@ -18,19 +18,6 @@ fn get(url: &str) -> String {
         .call()
         .unwrap_or_else(|error| panic!("GET {url}: {error}"));
     answer.body_mut().read_to_string().expect("text")
-}
-
-/// The processes that mention `text` on their command line.
-fn processes(text: &str) -> Vec<String> {
-    let output = Command::new("ps")
-        .args(["-eo", "pid,args"])
-        .output()
-        .expect("ps runs");
-    let list = String::from_utf8_lossy(&output.stdout).into_owned();
-    list.lines()
-        .filter(|line| line.contains(text))
-        .map(str::to_owned)
-        .collect()
 }
 
 #[test]
@@ -113,11 +100,15 @@ fn one_stack_gives_everything_that_the_tests_need() {
     );
     assert_eq!(get(&format!("{url}/theirs")), "4");
 
-    let state = stack.state_dir().to_owned();
+    let (state, groups) = (stack.state_dir().to_owned(), stack.process_groups());
+    assert!(
+        processes_in(&groups).len() > 4,
+        "{:?}",
+        processes_in(&groups)
+    );
     drop(stack);
     assert!(!state.exists(), "the temporary state is removed");
-    let state = state.to_string_lossy();
-    assert_eq!(processes(&state), Vec::<String>::new());
+    assert_eq!(processes_in(&groups), Vec::<String>::new());
 }
 
 #[test]
@@ -135,7 +126,8 @@ fn a_given_state_outlives_the_stack() {
 fn nothing_is_left_when_the_program_that_holds_the_stack_is_killed() {
     if std::env::var_os("DEVSTACK_TEST_CHILD").is_some() {
         let stack = DevStack::start(options()).expect("the stack starts");
-        println!("state={}", stack.state_dir().display());
+        let groups: Vec<String> = stack.process_groups().iter().map(i32::to_string).collect();
+        println!("stack={}:{}", groups.join(","), stack.state_dir().display());
         loop {
             thread::park();
         }
@@ -151,20 +143,29 @@ fn nothing_is_left_when_the_program_that_holds_the_stack_is_killed() {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("our own program starts");
-    let state = BufReader::new(child.stdout.take().expect("piped"))
+    let stack = BufReader::new(child.stdout.take().expect("piped"))
         .lines()
         .map_while(Result::ok)
-        .find_map(|line| line.split_once("state=").map(|(_, state)| state.to_owned()))
-        .expect("the child tells its state");
-    assert!(!processes(&state).is_empty(), "the stack runs");
+        .find_map(|line| line.split_once("stack=").map(|(_, stack)| stack.to_owned()))
+        .expect("the child tells about its stack");
+    let (groups, state) = stack.split_once(':').expect("groups and state");
+    let groups: Vec<i32> = groups
+        .split(',')
+        .map(|group| group.parse().expect("a number"))
+        .collect();
+    assert!(
+        processes_in(&groups).len() > 4,
+        "{:?}",
+        processes_in(&groups)
+    );
     child.kill().expect("killed");
     child.wait().expect("waited for");
     let deadline = Instant::now() + Duration::from_secs(15);
-    while !processes(&state).is_empty() {
+    while !processes_in(&groups).is_empty() {
         assert!(
             Instant::now() < deadline,
             "left behind: {:?}",
-            processes(&state)
+            processes_in(&groups)
         );
         thread::sleep(Duration::from_millis(50));
     }
