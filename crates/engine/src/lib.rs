@@ -8,6 +8,8 @@
 
 pub mod assertion;
 pub mod batch;
+pub mod content;
+pub mod duration;
 pub mod error_class;
 pub mod histogram;
 pub mod ledger;
@@ -18,6 +20,7 @@ pub mod response;
 pub mod run;
 pub mod scenario;
 pub mod share;
+pub mod target;
 pub mod template;
 pub mod tick;
 pub mod vu;

@@ -3,8 +3,13 @@
 //! A [`Plan`] exists only as the result of [`Plan::parse`], which reports all problems of its source at once.
 //! Invariant: what is in a plan can be run; the machines check nothing twice and look nothing up by name.
 
+mod flow;
+mod load;
 mod parse;
+mod problem;
+mod request;
 mod types;
 
-pub use parse::{PlanOptions, PlanSource, Problem, Problems};
+pub use parse::{PlanOptions, PlanSource};
+pub use problem::{Problem, Problems};
 pub use types::{Application, Body, Extraction, LoadModel, Plan, Stage, Step};

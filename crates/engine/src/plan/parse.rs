@@ -1,9 +1,18 @@
 //! From what the scenario file says to a plan that can be run.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt::Display;
 
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::problem::{Checked, Problems, Report};
+use super::{flow, load};
+use crate::duration;
 use crate::plan::Plan;
 use crate::scenario::{ApplicationProfile, LoadScenario};
+use crate::target::TargetPolicy;
+use crate::tick::Span;
 
 /// Everything that a plan is made of: equal sources give equal plans on every machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -11,7 +20,7 @@ use crate::scenario::{ApplicationProfile, LoadScenario};
 pub struct PlanSource {
     /// The scenario.
     pub scenario: LoadScenario,
-    /// The applications that the scenario names.
+    /// The applications that the scenario names; others are left alone.
     pub applications: Vec<ApplicationProfile>,
     /// What the caller decides.
     pub options: PlanOptions,
@@ -21,10 +30,13 @@ pub struct PlanSource {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlanOptions {
-    /// Where relative URLs lead.
+    /// Where relative URLs lead. Its path, if any, comes before theirs.
     pub base_url: String,
     /// Hosts (`name` or `name:port`) that load may go to.
     pub allowed_hosts: Vec<String>,
+    /// Hosts (`name` or `name:port`) of the load generator itself, where load may never go.
+    #[serde(default)]
+    pub own_hosts: Vec<String>,
     /// Whether private and link-local addresses are allowed: only in local development.
     pub allow_private: bool,
     /// The seed of all random choices.
@@ -39,26 +51,326 @@ pub struct PlanOptions {
     pub duration_max_s: u64,
 }
 
-/// Something in a plan's source that cannot be run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// Where: a path such as `scenario.userProfile.peak.duration`.
-    pub path: String,
-    /// What was rejected, and what is accepted.
-    pub message: String,
-}
-
-/// All problems of a source, at least one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.iter().map(|p| format!("{}: {}", p.path, p.message)).collect::<Vec<_>>().join("; "))]
-pub struct Problems(pub Vec<Problem>);
-
 impl Plan {
     /// Checks and resolves a source.
     ///
     /// # Errors
     /// All problems of the source at once.
-    pub fn parse(_source: &PlanSource) -> Result<Self, Problems> {
-        Err(Problems(Vec::new()))
+    pub fn parse(source: &PlanSource) -> Result<Self, Problems> {
+        let mut report = Report::default();
+        let plan = Self::checked(source, &mut report);
+        let warnings = report.finish()?;
+        match plan {
+            Ok(plan) => Ok(Self { warnings, ..plan }),
+            Err(_) => Err(Problems(Vec::new())), // not reached: an error has been reported
+        }
+    }
+
+    /// Every part is checked before the first error counts.
+    fn checked(source: &PlanSource, report: &mut Report) -> Checked<Self> {
+        let scenario = &source.scenario;
+        let name = check_name(&scenario.name, "scenario.name", report);
+        let tenants = tenants(scenario.tenants.as_deref(), report);
+        let target = target(&source.options, report);
+        let load = load::parse(&scenario.user_profile, &source.options, report);
+        let pause = span(scenario.pause.as_deref(), &PAUSE, report);
+        let graceful_stop = span(scenario.graceful_stop.as_deref(), &GRACEFUL_STOP, report);
+        let request_timeout = span(
+            scenario.request_timeout.as_deref(),
+            &REQUEST_TIMEOUT,
+            report,
+        );
+        let flow = flow::parse(source, target.as_ref().ok(), report);
+        for (at, assertion) in scenario.assertions.iter().enumerate() {
+            if !assertion.value.is_finite() {
+                report.problem(
+                    format!("scenario.assertions[{at}].value"),
+                    "is not a number",
+                );
+            }
+        }
+        let (load, flow, target) = (load?, flow?, target?);
+        let graceful_stop = graceful_stop?;
+        name?;
+        Ok(Self {
+            name: scenario.name.clone(),
+            seed: source.options.seed,
+            base_url: target.base_url,
+            tenants: tenants?,
+            variables: flow.variables,
+            applications: flow.applications,
+            model: load.model(graceful_stop),
+            phases: load.phases(),
+            duration: load.duration(),
+            graceful_stop,
+            pause: pause?,
+            request_timeout: request_timeout?,
+            body_limit_bytes: BODY_LIMIT_BYTES,
+            assertions: scenario.assertions.clone(),
+            warnings: Vec::new(),
+        })
+    }
+}
+
+/// Where requests go: the base URL, and what else is allowed.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) base_url: Url,
+    pub(super) policy: TargetPolicy,
+}
+
+/// A name as it appears in results and tables.
+pub(super) fn check_name(name: &str, path: impl Into<String>, report: &mut Report) -> Checked<()> {
+    if name.trim().is_empty()
+        || name.chars().count() > NAME_CHARS_MAX
+        || name.contains(char::is_control)
+    {
+        return Err(report.problem(
+            path,
+            format_args!(
+                "{} is not a name: accepted are 1 to {NAME_CHARS_MAX} characters without control characters",
+                shown(name)
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// A text from outside as an error repeats it.
+pub(super) fn shown(text: &str) -> impl Display {
+    format!("{:?}", text.chars().take(80).collect::<String>())
+}
+
+fn target(options: &PlanOptions, report: &mut Report) -> Checked<Target> {
+    let policy = TargetPolicy::new(
+        &options.allowed_hosts,
+        &options.own_hosts,
+        options.allow_private,
+    );
+    let policy = policy.map_err(|errors| {
+        let message = errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+        report.problem("options.allowedHosts", message.join("; "))
+    });
+    let path = "options.baseUrl";
+    let base_url = Url::parse(&options.base_url)
+        .map_err(|error| report.problem(path, format_args!("is not a URL: {error}")))?;
+    if base_url.query().is_some() || base_url.fragment().is_some() {
+        return Err(report.problem(path, "a base URL has neither query nor fragment"));
+    }
+    let policy = policy?;
+    report.check(path, policy.check(&base_url))?;
+    Ok(Target { base_url, policy })
+}
+
+fn tenants(tenants: Option<&[String]>, report: &mut Report) -> Checked<Vec<String>> {
+    let path = "scenario.tenants";
+    let Some(tenants) = tenants else {
+        return Ok(vec![TENANT_DEFAULT.to_owned()]);
+    };
+    if tenants.is_empty() || tenants.len() > TENANTS_MAX {
+        return Err(report.problem(
+            path,
+            format_args!(
+                "has {} entries: accepted are 1 to {TENANTS_MAX}",
+                tenants.len()
+            ),
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    let mut result = Ok(());
+    for (at, tenant) in tenants.iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        result = result.and(check_name(tenant, &path, report));
+        if !seen.insert(tenant) {
+            let duplicate = format_args!("{} is listed twice", shown(tenant)).to_string();
+            result = Err(report.problem(path, duplicate));
+        }
+    }
+    result.map(|()| tenants.to_vec())
+}
+
+/// A duration of the scenario with its default and limits.
+struct SpanField {
+    path: &'static str,
+    default: Span,
+    min: Span,
+    max: Span,
+}
+
+fn span(text: Option<&str>, field: &SpanField, report: &mut Report) -> Checked<Span> {
+    let Some(text) = text else {
+        return Ok(field.default);
+    };
+    let span = report.check(field.path, duration::parse(text))?;
+    if span < field.min || span > field.max {
+        let [min, max] = [field.min, field.max].map(duration::Written);
+        return Err(report.problem(
+            field.path,
+            format_args!(
+                "{} is out of range: accepted are {min} to {max}",
+                shown(text)
+            ),
+        ));
+    }
+    Ok(span)
+}
+
+const PAUSE: SpanField = SpanField {
+    path: "scenario.pause",
+    default: Span::from_secs(1),
+    min: Span::ZERO,
+    max: Span::from_secs(3_600),
+};
+
+const GRACEFUL_STOP: SpanField = SpanField {
+    path: "scenario.gracefulStop",
+    default: Span::from_secs(30),
+    min: Span::ZERO,
+    max: Span::from_secs(600),
+};
+
+const REQUEST_TIMEOUT: SpanField = SpanField {
+    path: "scenario.requestTimeout",
+    default: Span::from_secs(30),
+    min: Span::from_ms(1),
+    max: Span::from_secs(600),
+};
+
+/// The tenant of a scenario that names none; nothing refers to it.
+const TENANT_DEFAULT: &str = "default";
+
+const TENANTS_MAX: usize = 1_000;
+
+const NAME_CHARS_MAX: usize = 100;
+
+/// How much of an answer is read at most: twice the largest media that is generated, and little enough that a
+/// few dozen answers at once fit into the 128 MB of an isolate.
+const BODY_LIMIT_BYTES: u64 = 2 * 1024 * 1024;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::scenario::{parse_application, parse_scenario};
+
+    /// A source without problems.
+    pub(in crate::plan) fn source() -> PlanSource {
+        let scenario = r#"{
+          "name": "mix", "applications": [{ "name": "read", "weight": 0.75 }, { "name": "auth", "weight": 0.25 }],
+          "userProfile": {
+            "rampUp": { "from": 0, "to": 10, "duration": "30s" },
+            "peak": { "users": 20, "duration": "1m" },
+            "steadyState": { "users": 5, "duration": "90" },
+            "rampDown": { "to": 0, "duration": "10s" }
+          },
+          "tenants": ["oak", "ash"]
+        }"#;
+        let read = r#"{
+          "name": "read", "variants": ["short", "long"],
+          "steps": [
+            { "name": "list", "request": { "method": "GET", "url": "/api/{{tenant}}/posts", "params": { "q": "a b" } },
+              "extract": { "postId": "$.posts[0].id" } },
+            { "name": "post", "request": { "method": "GET", "url": "/api/posts/{{postId}}?v={{variant}}",
+              "headers": { "Authorization": "Bearer {{token}}" } }, "variants": ["long"], "probability": 0.5 }
+          ]
+        }"#;
+        let auth = r#"{
+          "name": "auth",
+          "steps": [{ "name": "token", "unlessSet": "token", "expect": { "status": [200, 201] },
+            "request": { "method": "POST", "url": "/oauth/token", "body": { "user": "{{userId}}", "n": 1 } },
+            "extract": { "token": "$.access_token", "sessionId": "cookie:session" } }]
+        }"#;
+        let application = |json: &str| parse_application(json.as_bytes()).expect("application");
+        PlanSource {
+            scenario: parse_scenario(scenario.as_bytes()).expect("scenario"),
+            applications: vec![application(auth), application(read)],
+            options: PlanOptions {
+                base_url: "https://grove.place".to_owned(),
+                allowed_hosts: vec!["grove.place".to_owned()],
+                own_hosts: vec!["vista.grove.place".to_owned()],
+                allow_private: false,
+                seed: 1,
+                users: None,
+                duration: None,
+                users_max: 1_000,
+                duration_max_s: 3_600,
+            },
+        }
+    }
+
+    /// What is reported about a source that has problems.
+    pub(in crate::plan) fn problems(source: &PlanSource) -> String {
+        Plan::parse(source)
+            .expect_err("must be refused")
+            .to_string()
+    }
+
+    #[test]
+    fn a_good_source_is_a_plan_without_warnings() {
+        let plan = Plan::parse(&source()).unwrap();
+        assert_eq!(plan.warnings(), []);
+        assert_eq!(plan.name(), "mix");
+        assert_eq!(plan.tenants(), ["oak", "ash"]);
+        assert_eq!(plan.pause, Span::from_secs(1));
+        assert_eq!(plan.graceful_stop(), Span::from_secs(30));
+        assert_eq!(plan.request_timeout, Span::from_secs(30));
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let mut source = source();
+        source.scenario.name = " ".to_owned();
+        source.scenario.pause = Some("-1s".to_owned());
+        source.scenario.graceful_stop = Some("1h".to_owned());
+        source.scenario.request_timeout = Some("0s".to_owned());
+        source.scenario.tenants = Some(vec!["a".to_owned(), "a".to_owned(), "\n".to_owned()]);
+        source.options.base_url = "https://other.place/?a".to_owned();
+        source.options.allowed_hosts.push("https://x".to_owned());
+        source.scenario.applications[0].weight = -1.0;
+        let text = problems(&source);
+        for part in [
+            "scenario.name: \" \" is not a name",
+            "scenario.pause: \"-1s\" is negative",
+            "scenario.gracefulStop: \"1h\" is out of range: accepted are 0s to 10m",
+            "scenario.requestTimeout: \"0s\" is out of range",
+            "scenario.tenants[1]: \"a\" is listed twice",
+            "scenario.tenants[2]: \"\\n\" is not a name",
+            "options.baseUrl: a base URL has neither query nor fragment",
+            "options.allowedHosts: \"https://x\" is not a host",
+            "scenario.applications[0].weight",
+        ] {
+            assert!(text.contains(part), "{text}\n{part}");
+        }
+    }
+
+    #[test]
+    fn the_base_url_must_pass_the_policy() {
+        for (base, expected) in [
+            (
+                "https://other.place",
+                "\"other.place\" is not among the allowed hosts",
+            ),
+            ("http://127.0.0.1:8787", "\"127.0.0.1\" is private"),
+            ("https://vista.grove.place", "is the load generator itself"),
+            ("https://u@grove.place", "user name and password"),
+            ("ftp://grove.place", "scheme"),
+            ("grove.place", "is not a URL"),
+        ] {
+            let mut source = source();
+            source.options.base_url = base.to_owned();
+            let text = problems(&source);
+            assert!(
+                text.contains("options.baseUrl: ") && text.contains(expected),
+                "{base} {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn sources_travel_as_json() {
+        let source = source();
+        let json = serde_json::to_string(&source).unwrap();
+        let back: PlanSource = serde_json::from_str(&json).unwrap();
+        assert_eq!(back.scenario, source.scenario);
+        assert_eq!(back.applications, source.applications);
     }
 }

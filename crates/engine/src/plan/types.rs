@@ -3,10 +3,13 @@
 use url::Url;
 
 use crate::assertion::Assertion;
+use crate::content::{self, MediaKind};
 use crate::phase::PhaseSpan;
+use crate::plan::Problem;
+use crate::random::Random;
 use crate::response::{ExpectedStatus, Extractor};
-use crate::scenario::Method;
-use crate::template::{Template, VariableId};
+use crate::scenario::{LatencyLimits, Method};
+use crate::template::{RenderContext, Template, VariableId};
 use crate::tick::Span;
 use crate::window::StepId;
 
@@ -27,6 +30,7 @@ pub struct Plan {
     pub(crate) request_timeout: Span,
     pub(crate) body_limit_bytes: u64,
     pub(crate) assertions: Vec<Assertion>,
+    pub(crate) warnings: Vec<Problem>,
 }
 
 /// An application: a flow that a virtual user walks once per iteration.
@@ -71,6 +75,9 @@ pub struct Step {
     pub unless_set: Option<VariableId>,
     /// The step is played only in these variants of the application, by place; empty means in all.
     pub only_variants: Vec<u16>,
+    /// Limits for the step's latencies over the whole run.
+    pub latency_limits: LatencyLimits,
+    pub(crate) wanted_headers: Vec<String>, // lower case, sorted, each once, with server-timing
 }
 
 /// The body of a request.
@@ -84,7 +91,27 @@ pub enum Body {
         text: Template,
     },
     /// Generated binary content of a realistic size.
-    Media,
+    Media(MediaKind),
+}
+
+impl Body {
+    /// The value of `Content-Type` unless the step sets its own.
+    #[must_use]
+    pub const fn content_type(&self) -> &'static str {
+        match self {
+            Self::Text { content_type, .. } => content_type,
+            Self::Media(kind) => kind.content_type(),
+        }
+    }
+
+    /// The bytes of one request.
+    #[must_use]
+    pub fn render(&self, context: &RenderContext<'_>, random: &mut Random) -> Vec<u8> {
+        match self {
+            Self::Text { text, .. } => text.render(context, random).into_bytes(),
+            Self::Media(kind) => content::media(*kind, random),
+        }
+    }
 }
 
 /// A value to take from an answer.
@@ -163,10 +190,46 @@ impl Plan {
         self.graceful_stop
     }
 
+    /// How long a user waits between two iterations.
+    #[must_use]
+    pub const fn pause(&self) -> Span {
+        self.pause
+    }
+
+    /// How long an answer may take.
+    #[must_use]
+    pub const fn request_timeout(&self) -> Span {
+        self.request_timeout
+    }
+
+    /// How many bytes of an answer's body are read at most.
+    #[must_use]
+    pub const fn body_limit_bytes(&self) -> u64 {
+        self.body_limit_bytes
+    }
+
     /// What must hold for the run to pass.
     #[must_use]
     pub fn assertions(&self) -> &[Assertion] {
         &self.assertions
+    }
+
+    /// What is probably not meant as it is written, but can be run.
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// The tenants over which the users are spread, at least one.
+    #[must_use]
+    pub fn tenants(&self) -> &[String] {
+        &self.tenants
+    }
+
+    /// The names of the variables, in the order of [`VariableId`].
+    #[must_use]
+    pub fn variables(&self) -> &[String] {
+        &self.variables
     }
 
     /// The load model.

@@ -1,35 +1,20 @@
 //! What a scenario file says, before anything is checked: the spec's types, and what we add to them.
+//!
+//! Invariant: reading refuses what the format does not know (unknown fields, duplicate keys, wrong types), and
+//! writing what was read gives the same scenario again. Whether it can be run is decided by
+//! [`Plan::parse`](crate::plan::Plan::parse), which sees all of it at once.
 
-use serde::{Deserialize, Serialize};
+mod application;
+mod json;
+mod read;
+mod types;
 
-/// A load scenario (the spec's `LoadScenario`).
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LoadScenario {
-    /// The scenario's name.
-    pub name: String,
-}
-
-/// An application that virtual users play (the spec's `ApplicationProfile`).
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ApplicationProfile {
-    /// The application's name.
-    pub name: String,
-}
-
-/// An HTTP method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    /// Reads.
-    Get,
-    /// Creates or does.
-    Post,
-    /// Replaces.
-    Put,
-    /// Removes.
-    Delete,
-    /// Changes.
-    Patch,
-}
+pub use application::{
+    ApplicationProfile, DoInteraction, DoPattern, DurableObject, ExpectConfig, ExpectedStatuses,
+    LatencyLimits, Method, RepeatPattern, RequestBody, RequestConfig, RequestStep,
+};
+pub use json::TextMap;
+pub use read::{parse_application, parse_scenario};
+pub use types::{
+    ApplicationWeight, LoadScenario, RampDown, RampUp, TestRunConfig, UserPlateau, UserProfile,
+};
