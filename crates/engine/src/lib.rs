@@ -19,6 +19,7 @@ pub mod random;
 pub mod response;
 pub mod run;
 pub mod scenario;
+pub mod schedule;
 pub mod share;
 pub mod target;
 pub mod template;

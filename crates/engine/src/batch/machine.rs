@@ -1,30 +1,399 @@
-//! The state of a batch and its transitions.
+//! The state of a batch, and how inputs and the passing of time change it.
 
-use crate::batch::types::{Input, Output};
-use crate::plan::Plan;
-use crate::tick::Tick;
-use crate::wire::Assignment;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+use crate::batch::recorder::Recorder;
+use crate::batch::requests::{Pending, Requests};
+use crate::batch::types::{Input, Output, WakeReason};
+use crate::batch::user::{Activity, User};
+use crate::error_class::ErrorClass;
+use crate::plan::{LoadModel, Plan};
+use crate::schedule::{RampingVus, VuChange};
+use crate::share::Share;
+use crate::tick::{Span, Tick};
+use crate::vu::{VuCarry, VuId};
+use crate::window::StepId;
+use crate::wire::{Assignment, BatchEnd, EndReason};
 
 /// One share of a plan's virtual users, playing one slice.
 #[derive(Debug)]
 pub struct Batch {
-    plan: Plan,
+    pub(super) plan: Plan,
+    pub(super) epoch_ms: u64,
+    pub(super) state: State,
+    pub(super) users: Vec<User>, // by place within the share
+    pub(super) requests: Requests,
+    pub(super) recorder: Recorder,
+    pub(super) outputs: VecDeque<Output>,
+    share: Share,
+    until: Tick,
+    now: Tick,
+    schedule: RampingVus,
+    timers: BinaryHeap<Reverse<(Tick, usize)>>, // may hold entries that no longer apply
+    active_users: u32,
+}
+
+/// What the batch is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Playing,
+    Draining,
+    Ended,
 }
 
 impl Batch {
-    /// A batch that will play `assignment`.
+    /// A batch that will play `assignment`. It does nothing before its first input.
     #[must_use]
-    pub fn new(plan: Plan, _assignment: Assignment) -> Self {
-        Self { plan }
+    pub fn new(plan: Plan, assignment: Assignment) -> Self {
+        let Assignment {
+            epoch_ms,
+            slice,
+            share,
+            from,
+            until,
+            played_through,
+            carry,
+            slots,
+            ..
+        } = assignment;
+        let LoadModel::RampingVus {
+            start_users,
+            stages,
+            ..
+        } = &plan.model;
+        let mut batch = Self {
+            epoch_ms,
+            state: State::Playing,
+            users: Vec::new(),
+            requests: Requests::new(slots),
+            recorder: Recorder::new(slice, share.index(), &plan.phases, from),
+            outputs: VecDeque::new(),
+            share,
+            until,
+            now: from,
+            schedule: RampingVus::new(*start_users, stages, share),
+            timers: BinaryHeap::new(),
+            active_users: 0,
+            plan,
+        };
+        batch.resume(carry, from, played_through);
+        batch
     }
 
-    /// Takes in what happened at `now`.
-    pub fn handle_input(&mut self, _now: Tick, _input: Input<'_>) {}
+    /// Takes in what happened at `now`. Time never runs backwards: an earlier `now` counts as the latest one.
+    pub fn handle_input(&mut self, now: Tick, input: Input<'_>) {
+        if self.state == State::Ended {
+            return;
+        }
+        let now = now.max(self.now);
+        self.now = now;
+        if self.recorder.roll(now, self.active_users) {
+            let frame = self.recorder.ship();
+            self.outputs.push_back(Output::Ship(frame));
+        }
+        match input {
+            Input::Wake => {}
+            Input::Headers(id) => self.requests.headers(id),
+            Input::Answered(id, exchange) => self.answered(now, id, &exchange),
+            Input::Failed(id, failure) => self.failed(now, id, failure.class),
+            Input::Stop => return self.stop(now, EndReason::Stopped),
+            Input::LeaseExpired => return self.stop(now, EndReason::LeaseExpired),
+        }
+        if self.state == State::Playing && now >= self.until {
+            self.state = State::Draining;
+        }
+        self.expire_requests(now);
+        self.change_users(now);
+        self.fire_timers(now);
+        self.send_ready(now);
+        self.end_if_over(now);
+    }
 
     /// What to do next. To be called until it answers [`Output::WakeAt`] or [`Output::Done`].
     #[must_use]
     pub fn poll_output(&mut self) -> Output {
-        let _ = &self.plan;
-        Output::Done
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        if self.state == State::Ended {
+            return Output::Done;
+        }
+        let (at, reason) = self.next_wake();
+        Output::WakeAt(at, reason)
     }
+
+    /// The latest point in time that the batch knows of.
+    pub(super) const fn now(&self) -> Tick {
+        self.now
+    }
+
+    /// How many virtual users are active.
+    #[must_use]
+    pub const fn active_users(&self) -> u32 {
+        self.active_users
+    }
+
+    fn next_wake(&mut self) -> (Tick, WakeReason) {
+        let mut wakes = vec![(self.recorder.closes_at(), WakeReason::Window)];
+        wakes.extend(
+            self.requests
+                .next_deadline()
+                .map(|at| (at, WakeReason::Timeout)),
+        );
+        if self.state == State::Playing {
+            wakes.push((self.until, WakeReason::SliceEnd));
+            wakes.extend(self.schedule.next_at().map(|at| (at, WakeReason::User)));
+            wakes.extend(
+                self.timers
+                    .peek()
+                    .map(|Reverse((at, _))| (*at, WakeReason::User)),
+            );
+        }
+        wakes
+            .into_iter()
+            .min_by_key(|(at, _)| *at)
+            .unwrap_or((self.until, WakeReason::SliceEnd))
+    }
+
+    /// Brings the users into the state in which the previous slice left them.
+    fn resume(&mut self, mut carry: Vec<VuCarry>, from: Tick, played_through: Tick) {
+        carry.sort_by_key(|carry| carry.vu);
+        let users_max = u64::from(self.plan.users_max());
+        for carried in carry {
+            let number = u64::from(carried.vu.0);
+            if !self.share.owns(number) || number >= users_max {
+                continue;
+            }
+            let place = self.ensure_user(carried.vu);
+            let (user, pending) = User::from_carry(carried, self.plan.variables.len());
+            self.set_user(place, user, from, pending);
+        }
+        let mut latest = BTreeMap::new();
+        while let Some((at, change)) = self.schedule.pop(from - Span::from_us(1)) {
+            let (VuChange::Start(vu) | VuChange::Stop(vu)) = change;
+            latest.insert(vu, (at, change));
+        }
+        for (vu, (at, change)) in latest {
+            let due = if at < played_through { from } else { at };
+            self.apply(
+                if change == VuChange::Start(vu) {
+                    due
+                } else {
+                    at
+                },
+                change,
+            );
+        }
+        let stuck = |user: &User| {
+            user.iteration
+                .as_ref()
+                .is_some_and(|iteration| iteration.awaited == 0)
+        };
+        let stuck: Vec<usize> = (0..self.users.len())
+            .filter(|&place| self.users.get(place).is_some_and(stuck))
+            .collect();
+        for place in stuck {
+            self.advance(from, place);
+        }
+    }
+
+    fn set_user(&mut self, place: usize, mut user: User, from: Tick, pending: Vec<(StepId, Tick)>) {
+        if let Some(iteration) = &mut user.iteration {
+            iteration.awaited = u32::try_from(pending.len()).unwrap_or(u32::MAX);
+            for (step, planned) in pending {
+                self.requests.wait(Pending {
+                    user: place,
+                    step,
+                    planned,
+                    queued: from,
+                });
+            }
+            self.active_users += 1;
+        }
+        if let Some(slot) = self.users.get_mut(place) {
+            *slot = user;
+        }
+    }
+
+    /// Applies the plan's starts and stops that are due. A draining batch applies those of its own slice, so
+    /// that they are handed over, and leaves later ones to the next slice.
+    fn change_users(&mut self, now: Tick) {
+        while let Some(at) = self
+            .schedule
+            .next_at()
+            .filter(|at| *at <= now && *at < self.until)
+        {
+            let Some((_, change)) = self.schedule.pop(at) else {
+                break;
+            };
+            self.apply(at, change);
+        }
+    }
+
+    fn apply(&mut self, at: Tick, change: VuChange) {
+        match change {
+            VuChange::Start(vu) => {
+                let place = self.ensure_user(vu);
+                let Some(user) = self.users.get_mut(place) else {
+                    return;
+                };
+                let was_active = user.is_active();
+                user.activity = Activity::Active;
+                if user.iteration.is_none() {
+                    // A user that was handed over between two iterations keeps the time it is due at.
+                    if user.due == Tick::NEVER {
+                        user.due = at;
+                    }
+                    self.timers.push(Reverse((user.due, place)));
+                }
+                self.count_active(was_active, place);
+            }
+            VuChange::Stop(vu) => {
+                let place = place_of(self.share, vu);
+                let deadline = self.grace_end(at);
+                let Some(user) = self.users.get_mut(place) else {
+                    return;
+                };
+                let was_active = user.is_active();
+                if user.iteration.is_some() {
+                    user.activity = Activity::Stopping(deadline);
+                    self.timers.push(Reverse((deadline, place)));
+                } else {
+                    user.activity = Activity::Stopped;
+                    user.due = Tick::NEVER;
+                }
+                self.count_active(was_active, place);
+            }
+        }
+    }
+
+    /// Until when a user that is stopped at `at` may finish its iteration.
+    fn grace_end(&self, at: Tick) -> Tick {
+        let plan_end = Tick::ZERO + self.plan.duration;
+        let latest = plan_end + self.plan.graceful_stop;
+        let LoadModel::RampingVus {
+            graceful_ramp_down, ..
+        } = &self.plan.model;
+        if at >= plan_end {
+            latest
+        } else {
+            (at + *graceful_ramp_down).min(latest)
+        }
+    }
+
+    fn fire_timers(&mut self, now: Tick) {
+        while let Some(&Reverse((at, place))) = self.timers.peek()
+            && at <= now
+        {
+            let Some(user) = self.users.get(place) else {
+                break;
+            };
+            let begins =
+                user.activity == Activity::Active && user.iteration.is_none() && user.due == at;
+            let interrupts = user.activity == Activity::Stopping(at);
+            if begins && self.state != State::Playing {
+                break;
+            }
+            self.timers.pop();
+            if begins {
+                self.begin_iteration(now, place);
+            } else if interrupts {
+                self.interrupt(now, place);
+            }
+        }
+    }
+
+    fn expire_requests(&mut self, now: Tick) {
+        while let Some(id) = self.requests.next_expired(now) {
+            self.outputs.push_back(Output::Abort(id));
+            self.failed(now, id, ErrorClass::Timeout);
+        }
+    }
+
+    fn end_if_over(&mut self, now: Tick) {
+        if self.state == State::Ended || self.requests.under_way() > 0 {
+            return;
+        }
+        if self.schedule.next_at().is_none() && self.active_users == 0 {
+            self.end(now, EndReason::PlanDone);
+        } else if self.state == State::Draining {
+            self.end(now, EndReason::SliceOver);
+        }
+    }
+
+    /// Gives up everything that is under way.
+    fn stop(&mut self, now: Tick, reason: EndReason) {
+        for place in 0..self.users.len() {
+            self.interrupt(now, place);
+        }
+        for id in self.requests.ids_of(None) {
+            self.cut_off(id);
+        }
+        self.end(now, reason);
+    }
+
+    fn end(&mut self, now: Tick, reason: EndReason) {
+        let mut pending: BTreeMap<usize, Vec<(StepId, Tick)>> = BTreeMap::new();
+        for waiting in self.requests.drain_waiting() {
+            pending
+                .entry(waiting.user)
+                .or_default()
+                .push((waiting.step, waiting.planned));
+        }
+        let users = std::mem::take(&mut self.users);
+        let open = users.iter().filter(|user| user.iteration.is_some()).count();
+        let goes_on = reason == EndReason::SliceOver;
+        let hand_over = |(place, user): (usize, User)| {
+            user.into_carry(pending.remove(&place).unwrap_or_default())
+        };
+        let carry = if goes_on {
+            users.into_iter().enumerate().map(hand_over).collect()
+        } else {
+            Vec::new()
+        };
+        let end = BatchEnd {
+            reason,
+            at: now,
+            carry,
+            iterations_open: open as u64,
+        };
+        let frame = self.recorder.finish(end, self.active_users);
+        self.outputs.push_back(Output::Ship(frame));
+        self.state = State::Ended;
+    }
+
+    /// Makes room for the user, and for those before it, which the plan starts first.
+    fn ensure_user(&mut self, vu: VuId) -> usize {
+        let place = place_of(self.share, vu);
+        while self.users.len() <= place {
+            let number = self.share.global(self.users.len() as u64);
+            let vu = VuId(u32::try_from(number).unwrap_or(u32::MAX));
+            self.users.push(User::new(vu, self.plan.variables.len()));
+        }
+        place
+    }
+
+    /// Lets a user begin its next iteration at `due`.
+    pub(super) fn schedule_user(&mut self, place: usize, due: Tick) {
+        if let Some(user) = self.users.get_mut(place) {
+            user.due = due;
+            self.timers.push(Reverse((due, place)));
+        }
+    }
+
+    /// Keeps the count of active users right after a change to one of them.
+    pub(super) fn count_active(&mut self, was_active: bool, place: usize) {
+        let is_active = self.users.get(place).is_some_and(User::is_active);
+        match (was_active, is_active) {
+            (false, true) => self.active_users += 1,
+            (true, false) => self.active_users = self.active_users.saturating_sub(1),
+            _ => {}
+        }
+    }
+}
+
+/// The place within its share of the user with this number.
+fn place_of(share: Share, vu: VuId) -> usize {
+    usize::try_from(vu.0.saturating_sub(share.index()) / share.of()).unwrap_or(usize::MAX)
 }

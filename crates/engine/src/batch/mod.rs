@@ -2,9 +2,19 @@
 //!
 //! **After every [`Batch::handle_input`], call [`Batch::poll_output`] until it answers
 //! [`Output::WakeAt`] or [`Output::Done`].** A wake that comes too early, or twice, changes nothing.
+//!
+//! | state | begins when | sends requests | ends when |
+//! | --- | --- | --- | --- |
+//! | playing | at once | yes | the slice or the plan ends, or a stop comes |
+//! | draining | the slice ends | no | the last request under way has ended |
+//! | ended | the last frame is shipped | no | never |
 
+mod flow;
 mod machine;
+mod recorder;
+mod requests;
 mod types;
+mod user;
 
 pub use machine::Batch;
 pub use types::{Failure, Input, Output, Request, RequestId, WakeReason};

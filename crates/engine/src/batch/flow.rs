@@ -1,0 +1,334 @@
+//! How a virtual user walks the flow of an application.
+
+use crate::batch::machine::{Batch, State};
+use crate::batch::recorder::Timing;
+use crate::batch::requests::Pending;
+use crate::batch::types::{Output, Request, RequestId};
+use crate::batch::user::{Activity, Iteration, User};
+use crate::error_class::ErrorClass;
+use crate::plan::{Application, Plan, Step};
+use crate::random::Random;
+use crate::response::{Exchange, judge};
+use crate::template::RenderContext;
+use crate::tick::{Span, Tick};
+
+/// The least time between two iterations of a user. Without it, an iteration that sends nothing would be
+/// repeated for ever at the same point in time.
+const PAUSE_MIN: Span = Span::from_ms(1);
+
+impl Batch {
+    pub(super) fn begin_iteration(&mut self, now: Tick, place: usize) {
+        let Some(user) = self.users.get_mut(place) else {
+            return;
+        };
+        let mut random = Random::for_iteration(self.plan.seed, user.vu, user.iterations);
+        let Some((application, variants)) = pick_application(&self.plan, &mut random) else {
+            return;
+        };
+        let variant = (variants > 0).then(|| random.between(0, variants - 1));
+        let was_active = user.is_active();
+        user.iterations = user.iterations.saturating_add(1);
+        user.iteration = Some(Iteration {
+            application,
+            variant: variant.and_then(|variant| u16::try_from(variant).ok()),
+            next_step: 0,
+            awaited: 0,
+            sent_any: false,
+            random,
+        });
+        let due = user.due;
+        user.due = Tick::NEVER;
+        self.count_active(was_active, place);
+        self.recorder.lateness(now.saturating_since(due));
+        let ledger = &mut self.recorder.window().ledger;
+        ledger.planned += 1;
+        ledger.started += 1;
+        self.advance(due, place);
+    }
+
+    /// Goes on to the next step, or to the steps that run together, which are due at `planned`; ends the
+    /// iteration when there is none left.
+    pub(super) fn advance(&mut self, planned: Tick, place: usize) {
+        let now = self.now();
+        let Some(User {
+            iteration: Some(iteration),
+            variables,
+            ..
+        }) = self.users.get_mut(place)
+        else {
+            return;
+        };
+        let Some(application) = self
+            .plan
+            .applications
+            .get(usize::from(iteration.application))
+        else {
+            return;
+        };
+        let mut group_open = false; // whether a parallel step of this turn waits for company
+        let mut waits = false;
+        while let Some(step) = application.steps.get(usize::from(iteration.next_step)) {
+            if waits && !(group_open && step.parallel) {
+                break;
+            }
+            iteration.next_step += 1;
+            if !is_played(step, iteration, variables) {
+                continue;
+            }
+            iteration.awaited += 1;
+            iteration.sent_any = true;
+            self.requests.wait(Pending {
+                user: place,
+                step: step.id,
+                planned,
+                queued: now,
+            });
+            if !step.background {
+                waits = true;
+                group_open = step.parallel;
+            }
+        }
+        if iteration.awaited == 0 {
+            self.finish_iteration(now, place);
+        }
+    }
+
+    /// Sends the requests that have a slot to go.
+    pub(super) fn send_ready(&mut self, now: Tick) {
+        while self.state == State::Playing
+            && let Some(pending) = self.requests.next_ready()
+        {
+            self.send(now, &pending);
+        }
+    }
+
+    fn send(&mut self, now: Tick, pending: &Pending) {
+        let Some((application, step)) = self.plan.step(pending.step) else {
+            return;
+        };
+        let Some(user) = self.users.get_mut(pending.user) else {
+            return;
+        };
+        let Some(iteration) = user.iteration.as_mut() else {
+            return;
+        };
+        let tenant = usize::try_from(user.vu.0)
+            .ok()
+            .and_then(|vu| self.plan.tenants.get(vu % self.plan.tenants.len().max(1)));
+        let context = RenderContext {
+            vu: user.vu.0,
+            iteration: user.iterations.saturating_sub(1),
+            tenant: tenant.map_or("", String::as_str),
+            variant: iteration
+                .variant
+                .and_then(|v| application.variants.get(usize::from(v)))
+                .map(String::as_str),
+            variables: &user.variables,
+            unix_ms: self.epoch_ms.saturating_add(now.as_ms()),
+        };
+        let id = self.requests.send(
+            pending,
+            now,
+            !step.background,
+            now + self.plan.request_timeout,
+        );
+        let request = render(&self.plan, step, id, &context, &mut iteration.random);
+        if step.background {
+            iteration.awaited = iteration.awaited.saturating_sub(1);
+        }
+        let over = iteration.awaited == 0;
+        let step_window = self.recorder.step(pending.step);
+        step_window.sent += 1;
+        step_window.bytes_sent += request.body.as_ref().map_or(0, |body| body.len() as u64);
+        let window = self.recorder.window();
+        window.ledger.sent += 1;
+        window
+            .slot_wait_us
+            .record(now.saturating_since(pending.queued).as_us());
+        self.outputs.push_back(Output::Send(request));
+        if over {
+            self.advance(now, pending.user);
+        }
+    }
+
+    pub(super) fn answered(&mut self, now: Tick, id: RequestId, exchange: &Exchange<'_>) {
+        let Some(request) = self.requests.end(id) else {
+            return;
+        };
+        let Some((_, step)) = self.plan.step(request.step) else {
+            return;
+        };
+        let Some(user) = self.users.get_mut(request.user) else {
+            return;
+        };
+        let verdict = judge(step, exchange, &mut user.variables);
+        let timing = Timing {
+            planned: request.planned,
+            sent: request.sent,
+            done: now,
+        };
+        self.recorder.latency(request.step, timing);
+        self.recorder.step(request.step).bytes_received += exchange.bytes_received;
+        match verdict {
+            Ok(()) => self.recorder.step(request.step).succeeded += 1,
+            Err(class) => self.recorder.error(request.step, class),
+        }
+        self.recorder.window().ledger.answered += 1;
+        if request.awaited {
+            self.resume_flow(now, request.user);
+        }
+    }
+
+    pub(super) fn failed(&mut self, now: Tick, id: RequestId, class: ErrorClass) {
+        let Some(request) = self.requests.end(id) else {
+            return;
+        };
+        if class == ErrorClass::Timeout {
+            // A lower bound of the true latency: leaving it out would hide the slowest answers of all.
+            let timing = Timing {
+                planned: request.planned,
+                sent: request.sent,
+                done: now,
+            };
+            self.recorder.latency(request.step, timing);
+        }
+        self.recorder.error(request.step, class);
+        self.recorder.window().ledger.failed += 1;
+        if request.awaited {
+            self.resume_flow(now, request.user);
+        }
+    }
+
+    /// Gives a request up that is under way.
+    pub(super) fn cut_off(&mut self, id: RequestId) {
+        let Some(request) = self.requests.end(id) else {
+            return;
+        };
+        self.outputs.push_back(Output::Abort(id));
+        self.recorder.error(request.step, ErrorClass::CutOff);
+        self.recorder.window().ledger.cut_off += 1;
+    }
+
+    /// Ends a user's iteration before its end, if it is in one.
+    pub(super) fn interrupt(&mut self, _now: Tick, place: usize) {
+        let Some(user) = self.users.get_mut(place) else {
+            return;
+        };
+        let was_active = user.is_active();
+        user.activity = Activity::Stopped;
+        user.due = Tick::NEVER;
+        let interrupted = user.iteration.take().is_some();
+        self.count_active(was_active, place);
+        if !interrupted {
+            return;
+        }
+        self.recorder.window().ledger.interrupted += 1;
+        self.requests.forget_waiting_of(place);
+        for id in self.requests.ids_of(Some(place)) {
+            self.cut_off(id);
+        }
+    }
+
+    /// One awaited request of the user has ended.
+    fn resume_flow(&mut self, now: Tick, place: usize) {
+        let Some(iteration) = self
+            .users
+            .get_mut(place)
+            .and_then(|user| user.iteration.as_mut())
+        else {
+            return;
+        };
+        iteration.awaited = iteration.awaited.saturating_sub(1);
+        if iteration.awaited == 0 {
+            self.advance(now, place);
+        }
+    }
+
+    fn finish_iteration(&mut self, now: Tick, place: usize) {
+        let Some(user) = self.users.get_mut(place) else {
+            return;
+        };
+        let was_active = user.is_active();
+        let sent_any = user
+            .iteration
+            .take()
+            .is_some_and(|iteration| iteration.sent_any);
+        self.recorder.window().ledger.finished += 1;
+        let pause = if sent_any {
+            self.plan.pause
+        } else {
+            self.plan.pause.max(PAUSE_MIN)
+        };
+        if user.activity == Activity::Active {
+            self.schedule_user(place, now + pause);
+        } else {
+            user.activity = Activity::Stopped;
+        }
+        self.count_active(was_active, place);
+    }
+}
+
+/// An application by its weight, and the number of its variants.
+fn pick_application(plan: &Plan, random: &mut Random) -> Option<(u16, u64)> {
+    let mut left = random.fraction();
+    let at = |application: &Application| {
+        left -= application.weight;
+        left < 0.0
+    };
+    let place = plan
+        .applications
+        .iter()
+        .position(at)
+        .unwrap_or(plan.applications.len().checked_sub(1)?);
+    let variants = plan.applications.get(place)?.variants.len() as u64;
+    Some((u16::try_from(place).ok()?, variants))
+}
+
+/// Whether the step is played in this iteration. Chance is drawn for every step, so that a step's place in
+/// the stream of random numbers does not depend on earlier answers.
+fn is_played(step: &Step, iteration: &mut Iteration, variables: &[Option<String>]) -> bool {
+    let chance = step.probability >= 1.0 || iteration.random.fraction() < step.probability;
+    let wanted = step
+        .unless_set
+        .is_none_or(|id| !matches!(variables.get(usize::from(id.0)), Some(Some(_))));
+    let fits = step.only_variants.is_empty()
+        || iteration
+            .variant
+            .is_some_and(|variant| step.only_variants.contains(&variant));
+    chance && wanted && fits
+}
+
+fn render(
+    plan: &Plan,
+    step: &Step,
+    id: RequestId,
+    context: &RenderContext<'_>,
+    random: &mut Random,
+) -> Request {
+    let url = step.url.render(context, random);
+    let mut headers: Vec<(String, String)> = step
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.render(context, random)))
+        .collect();
+    let body = step.body.as_ref().map(|body| {
+        if !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        {
+            headers.push(("content-type".to_owned(), body.content_type().to_owned()));
+        }
+        body.render(context, random)
+    });
+    Request {
+        id,
+        method: step.method,
+        url,
+        headers,
+        body,
+        wants_body: step.wants_body(),
+        wants_headers: step.wants_headers().to_vec(),
+        body_limit_bytes: plan.body_limit_bytes,
+        timeout: plan.request_timeout,
+    }
+}

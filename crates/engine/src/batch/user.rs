@@ -1,0 +1,109 @@
+//! A virtual user of a batch.
+
+use crate::random::Random;
+use crate::tick::Tick;
+use crate::vu::{Position, VuCarry, VuId};
+use crate::window::StepId;
+
+/// The state of a virtual user.
+///
+/// | activity | in an iteration | means |
+/// | --- | --- | --- |
+/// | `Active` | no | waits for `due` to begin the next iteration |
+/// | `Active` | yes | walks its flow |
+/// | `Stopping` | yes | finishes its iteration, at most until the given point |
+/// | `Stopped` | no | does nothing until it is started again |
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) vu: VuId,
+    pub(super) activity: Activity,
+    /// How many iterations it has begun.
+    pub(super) iterations: u32,
+    /// When its next iteration is due; only meaningful while it is active and in none.
+    pub(super) due: Tick,
+    pub(super) variables: Vec<Option<String>>,
+    pub(super) iteration: Option<Iteration>,
+}
+
+/// Whether a user goes on after its iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activity {
+    /// It begins another one.
+    Active,
+    /// It begins no other one, and has until this point to finish.
+    Stopping(Tick),
+    /// It does nothing.
+    Stopped,
+}
+
+/// An iteration that has begun and not ended.
+#[derive(Debug)]
+pub(super) struct Iteration {
+    pub(super) application: u16,
+    pub(super) variant: Option<u16>,
+    pub(super) next_step: u16,
+    /// Requests that must be sent, and those that must be answered, before the flow goes on.
+    pub(super) awaited: u32,
+    /// Whether it has sent anything yet.
+    pub(super) sent_any: bool,
+    pub(super) random: Random,
+}
+
+impl User {
+    pub(super) fn new(vu: VuId, variables: usize) -> Self {
+        Self {
+            vu,
+            activity: Activity::Stopped,
+            iterations: 0,
+            due: Tick::NEVER,
+            variables: vec![None; variables],
+            iteration: None,
+        }
+    }
+
+    /// Takes over a user from the previous slice. Variables that the plan does not have are dropped, missing
+    /// ones are empty. Answers the requests that it still has to send.
+    pub(super) fn from_carry(carry: VuCarry, variables: usize) -> (Self, Vec<(StepId, Tick)>) {
+        let mut user = Self::new(carry.vu, variables);
+        user.iterations = carry.iterations;
+        user.due = carry.due;
+        for (own, carried) in user.variables.iter_mut().zip(carry.variables) {
+            *own = carried;
+        }
+        let mut pending = Vec::new();
+        user.iteration = carry.position.map(|position| {
+            pending = position.pending;
+            Iteration {
+                application: position.application,
+                variant: position.variant,
+                next_step: position.next_step,
+                awaited: 0,
+                sent_any: true,
+                random: position.random,
+            }
+        });
+        (user, pending)
+    }
+
+    /// Hands the user over to the next slice.
+    pub(super) fn into_carry(self, pending: Vec<(StepId, Tick)>) -> VuCarry {
+        VuCarry {
+            vu: self.vu,
+            iterations: self.iterations,
+            due: self.due,
+            variables: self.variables,
+            position: self.iteration.map(|iteration| Position {
+                application: iteration.application,
+                variant: iteration.variant,
+                next_step: iteration.next_step,
+                pending,
+                random: iteration.random,
+            }),
+        }
+    }
+
+    /// Whether the user counts as active in the results: it sends requests, or will without being started.
+    pub(super) fn is_active(&self) -> bool {
+        self.activity == Activity::Active || self.iteration.is_some()
+    }
+}

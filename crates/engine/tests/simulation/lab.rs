@@ -1,0 +1,242 @@
+//! A laboratory: one batch, a virtual clock and a target whose answers a test decides.
+//!
+//! The clock always moves to the earliest thing that happens, so a simulated hour costs no more than its events.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use sentinel_engine::batch::{Batch, Failure, Input, Output, Request, RequestId};
+use sentinel_engine::error_class::ErrorClass;
+use sentinel_engine::ledger::Ledger;
+use sentinel_engine::plan::{Plan, PlanOptions, PlanSource};
+use sentinel_engine::response::Exchange;
+use sentinel_engine::share::Share;
+use sentinel_engine::tick::{Span, Tick};
+use sentinel_engine::vu::VuCarry;
+use sentinel_engine::window::Window;
+use sentinel_engine::wire::{Assignment, BatchEnd, Frame, WIRE_VERSION};
+use serde_json::{Value, json};
+
+/// What the target does with a request.
+pub(crate) enum Answer {
+    /// It answers with this status after this time.
+    Status(u16, Span),
+    /// The connection breaks after this time.
+    Reset(Span),
+    /// It never answers.
+    Never,
+}
+
+impl Answer {
+    pub(crate) fn ok(latency_ms: u64) -> Self {
+        Self::Status(200, Span::from_ms(latency_ms))
+    }
+}
+
+/// One slice of one batch, played against a target.
+pub(crate) struct Lab {
+    pub(crate) batch: Batch,
+    pub(crate) now: Tick,
+    /// Every request with the time of its sending.
+    pub(crate) sent: Vec<(Tick, Request)>,
+    pub(crate) aborted: Vec<RequestId>,
+    pub(crate) frames: Vec<Frame>,
+    /// The most requests that were ever under way at once.
+    pub(crate) under_way_max: usize,
+    answers: BinaryHeap<Reverse<(Tick, RequestId)>>,
+    outcomes: BTreeMap<RequestId, Answer>,
+}
+
+impl Lab {
+    pub(crate) fn new(plan: &Plan, assignment: Assignment) -> Self {
+        Self {
+            now: assignment.from,
+            batch: Batch::new(plan.clone(), assignment),
+            sent: Vec::new(),
+            aborted: Vec::new(),
+            frames: Vec::new(),
+            under_way_max: 0,
+            answers: BinaryHeap::new(),
+            outcomes: BTreeMap::new(),
+        }
+    }
+
+    /// Plays until the batch is done, or until `stop_at`.
+    pub(crate) fn play_until(
+        &mut self,
+        stop_at: Tick,
+        mut target: impl FnMut(Tick, &Request) -> Answer,
+    ) -> bool {
+        self.batch.handle_input(self.now, Input::Wake);
+        loop {
+            let wake = loop {
+                match self.batch.poll_output() {
+                    Output::Send(request) => self.accept(request, &mut target),
+                    Output::Abort(id) => {
+                        self.outcomes.remove(&id);
+                        self.aborted.push(id);
+                    }
+                    Output::Ship(frame) => self.frames.push(frame),
+                    Output::WakeAt(at, _) => break at,
+                    Output::Done => return true,
+                }
+            };
+            let answer_at = self
+                .answers
+                .peek()
+                .map_or(Tick::NEVER, |Reverse((at, _))| *at);
+            let next = wake.min(answer_at);
+            if next >= stop_at {
+                self.now = stop_at;
+                return false;
+            }
+            self.now = next;
+            if answer_at <= wake {
+                self.deliver();
+            } else {
+                self.batch.handle_input(self.now, Input::Wake);
+            }
+        }
+    }
+
+    /// Plays to the end.
+    pub(crate) fn play(&mut self, target: impl FnMut(Tick, &Request) -> Answer) {
+        assert!(
+            self.play_until(Tick::NEVER, target),
+            "the batch never ended"
+        );
+    }
+
+    /// The end that the last frame told of.
+    pub(crate) fn end(&self) -> &BatchEnd {
+        self.frames
+            .last()
+            .and_then(|frame| frame.end.as_ref())
+            .expect("the last frame tells of the end")
+    }
+
+    pub(crate) fn windows(&self) -> impl Iterator<Item = &Window> {
+        self.frames.iter().flat_map(|frame| &frame.windows)
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        let mut ledger = Ledger::default();
+        self.windows().for_each(|window| ledger += window.ledger);
+        ledger
+    }
+
+    fn accept(&mut self, request: Request, target: &mut impl FnMut(Tick, &Request) -> Answer) {
+        let answer = target(self.now, &request);
+        if let Answer::Status(_, latency) | Answer::Reset(latency) = answer {
+            self.answers.push(Reverse((self.now + latency, request.id)));
+        }
+        self.outcomes.insert(request.id, answer);
+        self.sent.push((self.now, request));
+        self.under_way_max = self.under_way_max.max(self.outcomes.len());
+    }
+
+    fn deliver(&mut self) {
+        let Some(Reverse((_, id))) = self.answers.pop() else {
+            return;
+        };
+        match self.outcomes.remove(&id) {
+            Some(Answer::Status(status, _)) => {
+                let exchange = Exchange {
+                    status,
+                    headers: &[],
+                    body: b"{}",
+                    bytes_received: 2,
+                    truncated: false,
+                };
+                self.batch
+                    .handle_input(self.now, Input::Answered(id, exchange));
+            }
+            Some(Answer::Reset(_)) => {
+                self.batch.handle_input(
+                    self.now,
+                    Input::Failed(
+                        id,
+                        Failure {
+                            class: ErrorClass::Reset,
+                        },
+                    ),
+                );
+            }
+            Some(Answer::Never) | None => {}
+        }
+    }
+}
+
+/// A plan with the applications and the profile that a test describes.
+pub(crate) fn plan(profile: Value, applications: Value, extra: Value) -> Plan {
+    let names: Vec<Value> = applications
+        .as_array()
+        .expect("a list of applications")
+        .iter()
+        .map(|application| json!({"name": application["name"], "weight": 1.0}))
+        .collect();
+    let mut scenario = json!({
+        "name": "lab", "description": "", "applications": names, "userProfile": profile, "assertions": [],
+    });
+    for (key, value) in extra.as_object().expect("an object of further fields") {
+        scenario[key] = value.clone();
+    }
+    let source = PlanSource {
+        scenario: serde_json::from_value(scenario).expect("a scenario"),
+        applications: serde_json::from_value(applications).expect("applications"),
+        options: options(),
+    };
+    Plan::parse(&source).expect("a plan without problems")
+}
+
+/// A profile that holds `users` for `seconds`.
+pub(crate) fn hold(users: u32, seconds: u64) -> Value {
+    json!({
+        "rampUp": {"from": users, "to": users, "duration": "0s"},
+        "peak": {"users": users, "duration": format!("{seconds}s")},
+        "steadyState": {"users": users, "duration": "0s"},
+        "rampDown": {"to": 0, "duration": "0s"},
+    })
+}
+
+/// An application whose steps are plain GETs of these paths.
+pub(crate) fn reads(paths: &[&str]) -> Value {
+    let step = |path: &&str| json!({"name": path, "request": {"method": "GET", "url": path}, "expect": {"status": 200}});
+    json!([{"name": "reads", "steps": paths.iter().map(step).collect::<Vec<_>>(), "doInteractions": []}])
+}
+
+/// The first and only slice of a whole plan.
+pub(crate) fn whole(plan: &Plan) -> Assignment {
+    let until = Tick::ZERO + plan.duration() + plan.graceful_stop();
+    slice(Share::WHOLE, 0, Tick::ZERO, until, Vec::new())
+}
+
+/// A slice that goes on from `carry`.
+pub(crate) fn slice(
+    share: Share,
+    slice: u32,
+    from: Tick,
+    until: Tick,
+    carry: Vec<VuCarry>,
+) -> Assignment {
+    Assignment {
+        version: WIRE_VERSION,
+        run: "lab".to_owned(),
+        epoch_ms: 1_700_000_000_000,
+        slice,
+        share,
+        from,
+        until,
+        played_through: from,
+        carry,
+        slots: None,
+    }
+}
+
+fn options() -> PlanOptions {
+    serde_json::from_value(json!({
+        "baseUrl": "http://127.0.0.1:9", "allowedHosts": ["127.0.0.1:9"], "allowPrivate": true, "ownHosts": [],
+        "seed": 1, "users": null, "duration": null, "usersMax": 1_000_000, "durationMaxS": 100_000,
+    }))
+    .expect("options")
+}
