@@ -8,6 +8,7 @@
 
 pub mod assertion;
 pub mod batch;
+pub mod bottleneck;
 pub mod content;
 pub mod duration;
 pub mod error_class;
@@ -17,13 +18,18 @@ pub mod phase;
 pub mod plan;
 pub mod random;
 pub mod response;
+pub mod rows;
 pub mod run;
 pub mod scenario;
 pub mod schedule;
+pub mod server_timing;
 pub mod share;
+pub mod summary;
 pub mod target;
 pub mod template;
 pub mod tick;
+pub mod timeline;
+pub mod totals;
 pub mod vu;
 pub mod window;
 pub mod wire;

@@ -2,8 +2,34 @@
 //!
 //! **After every [`Run::handle_input`], call [`Run::poll_output`] until it answers [`Output::WakeAt`] or
 //! [`Output::Done`].** A wake that comes too early, or twice, changes nothing. [`Output::Persist`] comes
-//! before whatever depends on it, so that a driver that obeys the order survives a crash at any point.
+//! before whatever depends on it, so that a driver that obeys the order survives a crash at any point: it
+//! gives what it stored to [`Run::restore`] and goes on with [`Run::poll_output`].
+//!
+//! | state | input | next state | puts out |
+//! | --- | --- | --- | --- |
+//! | new | wake | playing slice 0 | slice started, assignments |
+//! | playing | frame | playing | the frame to persist, rows that became final |
+//! | playing | last batch ended or lost | playing the next slice | checkpoint, slice started, assignments |
+//! | playing | no batch could be started | waiting, longer each time | checkpoint |
+//! | playing | nothing left to play | finished | rows, checkpoint, report |
+//! | waiting | wake when the wait is over | playing the next slice | slice started, assignments |
+//! | any | stop | playing until the last frames are in | the stop to persist, a stop for each batch |
+//!
+//! Invariant: a batch's frames are merged in the order of their sequence and never twice, so that neither
+//! duplicates nor reordering change a result, and what is known of a lost batch is always a whole beginning
+//! of its story.
 
+mod book;
+mod machine;
+mod slice;
+mod stored;
 mod types;
 
-pub use types::{Input, LossReason, Output, RunConfig, StopReason, Stored};
+pub(crate) use book::Book;
+pub use book::{FAULTS_MAX, HOLES_MAX, Hole, LedgerFault};
+pub use machine::Run;
+pub use stored::{
+    CHECKPOINT_VERSION, Checkpoint, RECORD_BYTES_MAX, Record, RestoreError, SliceStarted, Stop,
+    Stored,
+};
+pub use types::{Input, LossReason, Output, Progress, RunConfig, StopReason};

@@ -1,10 +1,14 @@
 //! What goes into a run and what comes out of it.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Plan;
+use crate::run::stored::Stored;
+use crate::summary::Report;
 use crate::tick::{Span, Tick};
+use crate::timeline::TimelineRow;
 use crate::wire::{Assignment, Frame};
 
 /// How a plan is spread over batches and slices.
@@ -15,14 +19,16 @@ pub struct RunConfig {
     pub run: String,
     /// Unix time of the run's start in milliseconds.
     pub epoch_ms: u64,
-    /// How many batches play the plan side by side.
+    /// How many batches play the plan side by side; see [`RunConfig::size`].
     pub batches: u32,
-    /// How long a slice is.
+    /// How long a slice is; less than a second counts as a second.
     pub slice: Span,
     /// How many requests of a batch may wait for response headers at once, `None` for no limit.
     pub slots: Option<NonZeroU16>,
     /// How long after its slice's end a batch may stay silent before it counts as lost.
     pub patience: Span,
+    /// The smallest step of the clock that the batches measure with.
+    pub clock_resolution: Span,
 }
 
 /// What a driver tells the run.
@@ -41,54 +47,118 @@ pub enum Input {
         /// What is known about the reason.
         reason: LossReason,
     },
-    /// Stop the run.
+    /// Stop the run. The first stop counts, later ones change nothing.
     Stop(StopReason),
 }
 
-/// Why a batch was lost.
+/// Why a share of the plan was not played for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossReason {
-    /// It could not be started.
+    /// The batch could not be started.
     NotStarted,
-    /// Its stream ended early.
+    /// The batch's stream ended early.
     StreamEnded,
-    /// It stayed silent for too long.
+    /// The batch stayed silent for too long.
     Silent,
+    /// The batch ended itself because nobody listened to it.
+    LeaseExpired,
     /// The coordinator itself was restarted.
     CoordinatorRestarted,
 }
 
 /// Why a run was stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// Somebody cancelled it.
     Cancelled,
+    /// It cannot go on, for the reason in these words, which appear in the report.
+    Failed(String),
 }
 
 /// What the run asks of its driver.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Store this durably before going on.
+    /// Store this durably before going on; see [`Stored`].
     Persist(Stored),
-    /// Start this batch.
-    Assign(Assignment),
-    /// Tell this batch to stop.
+    /// Rows of the time line that are final, in order and without gaps. Within the life of one [`Run`] each
+    /// second comes once. A restored run repeats the seconds since its last checkpoint, so writing a row
+    /// again must replace it, and all rows must be durable before the next [`Stored::Checkpoint`] is.
+    ///
+    /// [`Run`]: crate::run::Run
+    Publish(Vec<TimelineRow>),
+    /// Start the batch that plays this. Its number is the share's index.
+    Assign(Box<Assignment>),
+    /// Tell this batch to stop, if it can still be reached.
     StopBatch {
+        /// The slice it belongs to.
+        slice: u32,
         /// The batch.
         batch: u32,
     },
     /// Nothing more to do before this point, unless a frame arrives.
     WakeAt(Tick),
-    /// The run is over.
-    Done,
+    /// The run is over, and this is its report. Asking again answers the same.
+    Done(Box<Report>),
 }
 
-/// What a run stores.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What is known of a run while it goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Stored {
-    /// A frame that was merged. Key: slice, batch, sequence.
-    Frame(Frame),
+pub struct Progress {
+    /// Whether the run is over.
+    pub finished: bool,
+    /// Whether a stop was asked for.
+    pub stopping: bool,
+    /// The slice that is played, from 0.
+    pub slice: u32,
+    /// How many batches play.
+    pub batches_live: u32,
+    /// How many seconds of the time line are published.
+    pub seconds_published: u32,
+    /// Requests sent, as far as the batches have told.
+    pub requests_sent: u64,
+    /// Iterations begun, as far as the batches have told.
+    pub iterations_started: u64,
+    /// How many holes the measurements have so far.
+    pub holes: u32,
+}
+
+impl RunConfig {
+    /// How many batches a plan is spread over: enough that none has more than `users_per_batch` virtual users
+    /// at the plan's peak, so `ceil(users_max / users_per_batch)`, but at most `batches_max`, and at least 1
+    /// because a plan without users still has to be played to its end. Since `users_per_batch >= 1`, there
+    /// are never more batches than users.
+    #[must_use]
+    pub fn size(plan: &Plan, users_per_batch: NonZeroU32, batches_max: NonZeroU32) -> u32 {
+        size(plan.users_max(), users_per_batch, batches_max)
+    }
+}
+
+fn size(users_max: u32, users_per_batch: NonZeroU32, batches_max: NonZeroU32) -> u32 {
+    users_max
+        .div_ceil(users_per_batch.get())
+        .clamp(1, batches_max.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_enough_and_never_more_than_users() {
+        let sized = |users, per_batch, max| {
+            size(
+                users,
+                NonZeroU32::new(per_batch).unwrap(),
+                NonZeroU32::new(max).unwrap(),
+            )
+        };
+        assert_eq!(sized(0, 50, 30), 1, "a plan without users");
+        assert_eq!(sized(50, 50, 30), 1, "exactly one batch");
+        assert_eq!(sized(51, 50, 30), 2, "one user too many");
+        assert_eq!(sized(10_000, 50, 30), 30, "the limit");
+        assert_eq!(sized(3, 1, 30), 3, "one user each");
+    }
 }

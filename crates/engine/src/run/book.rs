@@ -1,0 +1,377 @@
+//! The books of a run: what every share has done, what was measured, and what is missing.
+//!
+//! Invariant: the books change only by whole frames, in the order of a batch's sequence, and by the explicit
+//! acts of losing a batch or ending the run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{Imbalance, Ledger};
+use crate::phase::PhaseSpan;
+use crate::run::types::LossReason;
+use crate::share::Share;
+use crate::tick::{Span, Tick};
+use crate::timeline::{Second, Timeline, TimelineRow, is_active};
+use crate::totals::Totals;
+use crate::vu::VuCarry;
+use crate::window::Window;
+use crate::wire::{BatchEnd, EndReason};
+
+/// How many holes are listed; of further ones only the number and the length are kept.
+pub const HOLES_MAX: usize = 200;
+
+/// How many faults of the ledger are listed: one is enough to fail a run.
+pub const FAULTS_MAX: usize = 20;
+
+/// An interval in which a share of the plan was not played or not measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hole {
+    /// The slice in which it begins.
+    pub slice: u32,
+    /// The batch, which is the number of the share.
+    pub batch: u32,
+    /// The last point up to which the share is measured, in microseconds since the run's start.
+    #[serde(rename = "fromUs")]
+    pub from: Tick,
+    /// When the share was played again, or the end of the run; in microseconds since its start.
+    #[serde(rename = "toUs")]
+    pub to: Tick,
+    /// Why.
+    pub reason: LossReason,
+    /// Users that were active in the share when it was last heard of.
+    pub active_users: u32,
+    /// Iterations that were open, and whose fate is unknown.
+    pub iterations_lost: u64,
+    /// Requests that were under way, and whose fate is unknown.
+    pub requests_cut_off: u64,
+}
+
+/// Something in the accounts that does not add up. It fails the run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "fault")]
+pub enum LedgerFault {
+    /// At the run's end, an equation does not hold for the sum of all batches.
+    #[error("in total, {imbalance}")]
+    Total {
+        /// The equation.
+        imbalance: Imbalance,
+    },
+    /// At the run's end, an equation does not hold for one batch.
+    #[error("in batch {batch}, {imbalance}")]
+    Batch {
+        /// The batch.
+        batch: u32,
+        /// The equation.
+        imbalance: Imbalance,
+    },
+    /// A batch counts other open iterations than its ledger.
+    #[error(
+        "batch {batch} ended slice {slice} with {counted} open iterations, its ledger says {ledger}"
+    )]
+    OpenIterations {
+        /// The batch.
+        batch: u32,
+        /// The slice.
+        slice: u32,
+        /// What the batch counted.
+        counted: u64,
+        /// What its ledger says.
+        ledger: u64,
+    },
+    /// A batch ended although requests of it were under way.
+    #[error("batch {batch} ended slice {slice} with {open} requests under way")]
+    OpenRequests {
+        /// The batch.
+        batch: u32,
+        /// The slice.
+        slice: u32,
+        /// How many.
+        open: u64,
+    },
+    /// Measurements came for a second that was already published.
+    #[error("batch {batch} told about second {second} after it was published")]
+    LateWindow {
+        /// The batch.
+        batch: u32,
+        /// The second.
+        second: u32,
+    },
+}
+
+/// What one share has done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ShareBook {
+    pub(super) ledger: Ledger,
+    pub(super) carry: Vec<VuCarry>,
+    pub(super) played_through: Tick,
+    /// The share starts afresh in the next slice.
+    pub(super) fresh: bool,
+    pub(super) done: bool,
+    pub(super) hole: Option<Hole>, // open: its end is not known yet
+}
+
+/// The books of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Book {
+    pub(super) shares: Vec<ShareBook>, // one per batch
+    pub(super) slices: u32,            // that were started
+    pub(super) slices_fruitless: u32,  // in a row, in which no batch could be started
+    /// The latest point at which a batch ended or a hole was closed.
+    pub(super) ended_at: Tick,
+    published: u32,              // seconds
+    activity: Option<u32>,       // the last second in which something happened
+    open: BTreeMap<u32, Second>, // not published yet
+    pub(crate) totals: Totals,
+    pub(crate) timeline: Timeline,
+    pub(crate) holes: Vec<Hole>, // closed, at most HOLES_MAX
+    pub(crate) holes_total: u32,
+    pub(crate) hole_us_total: Span,
+    pub(crate) faults: Vec<LedgerFault>, // at most FAULTS_MAX
+    pub(crate) frames_merged: u64,
+    pub(crate) frames_ignored: u64,
+}
+
+impl Book {
+    pub(super) fn new(batches: u32) -> Self {
+        let fresh = ShareBook {
+            fresh: true,
+            ..ShareBook::default()
+        };
+        Self {
+            shares: (0..batches).map(|_| fresh.clone()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The shares with their books.
+    pub(super) fn shares_mut(&mut self) -> impl Iterator<Item = (Share, &mut ShareBook)> {
+        let of = u32::try_from(self.shares.len()).unwrap_or(u32::MAX);
+        let numbered = (0..of).zip(self.shares.iter_mut());
+        numbered.filter_map(move |(index, book)| Some((Share::new(index, of)?, book)))
+    }
+
+    pub(super) fn share_mut(&mut self, batch: u32) -> Option<&mut ShareBook> {
+        self.shares.get_mut(usize::try_from(batch).ok()?)
+    }
+
+    /// How many slices were started.
+    pub(crate) const fn slices(&self) -> u32 {
+        self.slices
+    }
+
+    /// The latest point at which a batch ended or a hole was closed.
+    pub(crate) const fn ended_at(&self) -> Tick {
+        self.ended_at
+    }
+
+    /// How many seconds are published.
+    pub(crate) const fn seconds_published(&self) -> u32 {
+        self.published
+    }
+
+    /// The sum of all shares' ledgers.
+    pub(crate) fn ledger(&self) -> Ledger {
+        let mut sum = Ledger::default();
+        for share in &self.shares {
+            sum += share.ledger;
+        }
+        sum
+    }
+
+    /// Enters a window.
+    pub(super) fn add_window(&mut self, batch: u32, window: &Window) {
+        if let Some(share) = self.share_mut(batch) {
+            share.ledger += window.ledger;
+        }
+        if is_active(window) {
+            self.activity = self.activity.max(Some(window.second));
+        }
+        if window.second >= self.published {
+            self.open
+                .entry(window.second)
+                .or_default()
+                .add(batch, window);
+            return;
+        }
+        let mut late = Second::default();
+        late.add(batch, window);
+        self.totals.add(&late);
+        self.fault(LedgerFault::LateWindow {
+            batch,
+            second: window.second,
+        });
+    }
+
+    /// Enters the end of a batch.
+    pub(super) fn end_batch(&mut self, slice: u32, batch: u32, until: Tick, end: BatchEnd) {
+        self.ended_at = self.ended_at.max(end.at);
+        let Some(share) = self.share_mut(batch) else {
+            return;
+        };
+        let (iterations, requests) = (share.ledger.iterations_open(), share.ledger.requests_open());
+        share.done = matches!(end.reason, EndReason::PlanDone | EndReason::Stopped);
+        share.fresh = end.reason == EndReason::LeaseExpired;
+        share.played_through = until;
+        share.carry = end.carry;
+        if end.reason == EndReason::LeaseExpired {
+            share.hole = Some(Hole {
+                slice,
+                batch,
+                from: end.at,
+                to: end.at,
+                reason: LossReason::LeaseExpired,
+                active_users: 0,
+                iterations_lost: 0,
+                requests_cut_off: 0,
+            });
+        }
+        if iterations != end.iterations_open {
+            self.fault(LedgerFault::OpenIterations {
+                batch,
+                slice,
+                counted: end.iterations_open,
+                ledger: iterations,
+            });
+        }
+        if requests != 0 {
+            self.fault(LedgerFault::OpenRequests {
+                batch,
+                slice,
+                open: requests,
+            });
+        }
+    }
+
+    /// Enters the loss of a batch, which begins a hole at `hole.from`: what it had open is lost.
+    pub(super) fn lose_batch(&mut self, mut hole: Hole) {
+        let Some(share) = self.share_mut(hole.batch) else {
+            return;
+        };
+        hole.iterations_lost = share.ledger.iterations_open();
+        hole.requests_cut_off = share.ledger.requests_open();
+        share.ledger.lost += hole.iterations_lost;
+        share.ledger.cut_off += hole.requests_cut_off;
+        share.carry = Vec::new();
+        share.fresh = true;
+        share.hole = Some(hole);
+    }
+
+    /// Begins a hole in all shares that still have something to play and are not in a hole.
+    pub(super) fn open_holes(&mut self, slice: u32, from: Tick, reason: LossReason) {
+        for (share, book) in self.shares_mut() {
+            if book.done || book.hole.is_some() {
+                continue;
+            }
+            book.hole = Some(Hole {
+                slice,
+                batch: share.index(),
+                from,
+                to: from,
+                reason,
+                active_users: 0,
+                iterations_lost: 0,
+                requests_cut_off: 0,
+            });
+        }
+    }
+
+    /// Ends the open hole of a share, if it has one.
+    pub(super) fn close_hole(&mut self, batch: u32, to: Tick) {
+        let Some(mut hole) = self.share_mut(batch).and_then(|share| share.hole.take()) else {
+            return;
+        };
+        hole.to = to.max(hole.from);
+        self.ended_at = self.ended_at.max(hole.to);
+        self.holes_total = self.holes_total.saturating_add(1);
+        self.hole_us_total = self.hole_us_total + hole.to.saturating_since(hole.from);
+        if self.holes.len() < HOLES_MAX {
+            self.holes.push(hole);
+        }
+    }
+
+    /// Whether this batch is known to have been lost in this slice.
+    pub(super) fn was_lost(&self, slice: u32, batch: u32) -> bool {
+        let open = self.shares.iter().filter_map(|share| share.hole.as_ref());
+        self.holes
+            .iter()
+            .chain(open)
+            .any(|hole| hole.slice == slice && hole.batch == batch)
+    }
+
+    /// Counts the open iterations of handed over users as interrupted, because nobody will go on with them.
+    pub(super) fn interrupt_carried(&mut self) {
+        for share in &mut self.shares {
+            let open = share.carry.iter().filter(|carry| carry.position.is_some());
+            share.ledger.interrupted += open.count() as u64;
+            share.carry = Vec::new();
+        }
+    }
+
+    /// Holds all ledgers against their equations.
+    pub(super) fn audit(&mut self) {
+        let mut found: Vec<LedgerFault> = Vec::new();
+        for imbalance in self.ledger().imbalances() {
+            found.push(LedgerFault::Total { imbalance });
+        }
+        for (batch, share) in (0..).zip(&self.shares) {
+            for imbalance in share.ledger.imbalances() {
+                found.push(LedgerFault::Batch { batch, imbalance });
+            }
+        }
+        for fault in found {
+            self.fault(fault);
+        }
+    }
+
+    /// Publishes the seconds before `horizon` that have not been. Those after the `planned_seconds` of the
+    /// plan are held back as long as nothing happened in them or after them.
+    pub(super) fn publish(
+        &mut self,
+        horizon: u32,
+        planned_seconds: u32,
+        epoch_ms: u64,
+        phases: &[PhaseSpan],
+    ) -> Vec<TimelineRow> {
+        let eventful = self.activity.map_or(0, |second| second.saturating_add(1));
+        let horizon = horizon.min(planned_seconds.max(eventful));
+        let mut rows = Vec::new();
+        while self.published < horizon {
+            let number = self.published;
+            let second = self.open.remove(&number).unwrap_or_default();
+            let point = second.to_point(number, phases);
+            rows.push(point.to_row(epoch_ms));
+            self.totals.add(&second);
+            self.timeline.push(point);
+            self.published += 1;
+        }
+        rows
+    }
+
+    /// Publishes what is left at the run's end: every second that the plan had up to then, and every later one
+    /// in which something happened.
+    pub(super) fn publish_rest(
+        &mut self,
+        planned_seconds: u32,
+        epoch_ms: u64,
+        phases: &[PhaseSpan],
+    ) -> Vec<TimelineRow> {
+        let eventful = self.activity.map_or(0, |second| second.saturating_add(1));
+        let played = seconds_begun(self.ended_at).min(planned_seconds);
+        self.publish(eventful.max(played), planned_seconds, epoch_ms, phases)
+    }
+
+    fn fault(&mut self, fault: LedgerFault) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// How many seconds have begun before `at`.
+pub(super) fn seconds_begun(at: Tick) -> u32 {
+    u32::try_from(at.as_us().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,522 @@
+//! The state of a run, and how inputs and the passing of time change it.
+
+use std::collections::VecDeque;
+
+use crate::phase::PhaseSpan;
+use crate::plan::Plan;
+use crate::run::book::{Book, Hole, seconds_begun};
+use crate::run::slice::{Live, Reception, Slice};
+use crate::run::stored::{
+    CHECKPOINT_VERSION, Checkpoint, Record, RestoreError, Restored, SliceStarted, Stop, Stored,
+};
+use crate::run::types::{Input, LossReason, Output, Progress, RunConfig, StopReason};
+use crate::summary::{Ending, Report};
+use crate::tick::{Span, Tick};
+use crate::timeline::TimelineRow;
+use crate::wire::{Assignment, EndReason, Frame, WIRE_VERSION};
+
+/// How long a stopped run waits for the last frames of its batches.
+const STOP_PATIENCE: Span = Span::from_secs(2);
+
+/// A slice shorter than this would cost more in starting batches than it plays.
+const SLICE_MIN: Span = Span::from_secs(1);
+
+/// After how many slices in which no batch could be started a run that has never measured anything gives up.
+/// With the waits in between that is 15 seconds.
+const FRUITLESS_SLICES_MAX: u32 = 5;
+
+/// The longest wait before another attempt to start batches.
+const RETRY_WAIT_MAX: Span = Span::from_secs(8);
+
+/// The longest text of a [`StopReason::Failed`] that is kept, in characters.
+const STOP_TEXT_MAX: usize = 500;
+
+/// A whole run: plays a plan through slices and batches, and judges it.
+#[derive(Debug)]
+pub struct Run {
+    plan: Plan,
+    config: RunConfig,
+    now: Tick,
+    state: State,
+    stop: Option<Stop>,
+    book: Book,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+enum State {
+    New,
+    Playing(Slice),
+    /// Nothing plays until this point.
+    Waiting(Tick),
+    Finished(Box<Report>),
+}
+
+impl Run {
+    /// A run that will play `plan`. The first [`Input::Wake`] starts it.
+    #[must_use]
+    pub fn new(plan: Plan, config: RunConfig) -> Self {
+        let book = Book::new(config.batches.max(1));
+        Self {
+            plan,
+            config,
+            now: Tick::ZERO,
+            state: State::New,
+            stop: None,
+            book,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// A run that goes on at `now` from what an earlier one stored, whatever it was doing. The batches of the
+    /// slice that was played count as lost; the time until the next slice is a hole. The plan's time did not
+    /// stop meanwhile: if its end has passed, the run finishes. To be followed by [`Run::poll_output`] as
+    /// after an input. `plan` and `config` have to be those that the run began with.
+    ///
+    /// # Errors
+    /// When the records are not those of a run, are incomplete, or come from another version of this code.
+    pub fn restore(
+        plan: Plan,
+        config: RunConfig,
+        records: impl IntoIterator<Item = Record>,
+        now: Tick,
+    ) -> Result<Self, RestoreError> {
+        let Restored {
+            checkpoint,
+            slice,
+            stop,
+            frames,
+        } = Restored::read(records)?;
+        let mut run = Self::new(plan, config);
+        run.stop = stop;
+        run.now = now;
+        let known = checkpoint.is_some() || slice.is_some();
+        if let Some(checkpoint) = checkpoint {
+            run.now = now.max(checkpoint.at);
+            run.book = checkpoint.book;
+            if checkpoint.finished {
+                run.state = State::Finished(Box::new(run.report()));
+                return Ok(run);
+            }
+            if slice.is_none() {
+                let slice = run.book.slices.saturating_sub(1);
+                let reason = LossReason::CoordinatorRestarted;
+                run.book.open_holes(slice, checkpoint.at, reason);
+            }
+        }
+        if let Some(started) = slice {
+            run.resume_slice(&started, frames);
+        }
+        if known {
+            run.advance();
+        }
+        Ok(run)
+    }
+
+    /// Takes in what happened at `now`. Time never runs backwards: an earlier `now` counts as the latest one.
+    pub fn handle_input(&mut self, now: Tick, input: Input) {
+        self.now = self.now.max(now);
+        if matches!(self.state, State::Finished(_)) {
+            return;
+        }
+        match input {
+            // Only here, so that a driver that was held up can first deliver the frames that came meanwhile.
+            Input::Wake => self.lose_silent(),
+            Input::Frame(frame) => self.receive(frame),
+            Input::BatchLost {
+                slice,
+                batch,
+                reason,
+            } => self.lost(slice, batch, reason),
+            Input::Stop(reason) => self.ask_to_stop(reason),
+        }
+        self.advance();
+    }
+
+    /// What to do next. To be called until it answers [`Output::WakeAt`] or [`Output::Done`].
+    #[must_use]
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        match &self.state {
+            State::New => Output::WakeAt(Tick::ZERO),
+            State::Waiting(until) => Output::WakeAt(*until),
+            State::Playing(slice) => {
+                let deadlines = slice.live().map(|(_, live)| self.deadline(slice, live));
+                Output::WakeAt(deadlines.min().unwrap_or(self.now))
+            }
+            State::Finished(report) => Output::Done(report.clone()),
+        }
+    }
+
+    /// What is known so far.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let ledger = self.book.ledger();
+        let live = match &self.state {
+            State::Playing(slice) => slice.live().count(),
+            _ => 0,
+        };
+        Progress {
+            finished: matches!(self.state, State::Finished(_)),
+            stopping: self.stop.is_some(),
+            slice: self.book.slices.saturating_sub(1),
+            batches_live: u32::try_from(live).unwrap_or(u32::MAX),
+            seconds_published: self.book.seconds_published(),
+            requests_sent: ledger.sent,
+            iterations_started: ledger.started,
+            holes: self.book.holes_total,
+        }
+    }
+
+    /// The plan that is played.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// How the plan is spread.
+    #[must_use]
+    pub const fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// Brings the run as far as it can go at this time.
+    fn advance(&mut self) {
+        if let State::Playing(slice) = &self.state {
+            if let Some(horizon) = slice.seconds_closed() {
+                self.publish(horizon);
+                return;
+            }
+            self.end_slice();
+        }
+        match self.state {
+            State::Finished(_) => {}
+            _ if self.is_over() => self.finish(),
+            State::Waiting(until) if until > self.now => {}
+            State::New | State::Playing(_) | State::Waiting(_) => self.start_slice(),
+        }
+    }
+
+    /// Counts the batches as lost that have been silent for too long.
+    fn lose_silent(&mut self) {
+        let State::Playing(slice) = &self.state else {
+            return;
+        };
+        let number = slice.number;
+        let overdue = slice
+            .live()
+            .filter(|(_, live)| self.deadline(slice, live) <= self.now);
+        let overdue: Vec<u32> = overdue.map(|(batch, _)| batch).collect();
+        for batch in overdue {
+            self.outputs.push_back(Output::StopBatch {
+                slice: number,
+                batch,
+            });
+            self.lose(batch, LossReason::Silent);
+        }
+    }
+
+    /// When a batch counts as silent.
+    fn deadline(&self, slice: &Slice, live: &Live) -> Tick {
+        let silent = slice.until.max(live.heard_at) + self.config.patience;
+        // A batch that goes on telling is waiting for answers, but not for longer than a request may take.
+        let latest = slice.until + self.plan.request_timeout + self.config.patience;
+        let stopped = self.stop.as_ref().map(|stop| stop.at + STOP_PATIENCE);
+        silent.min(latest).min(stopped.unwrap_or(Tick::NEVER))
+    }
+
+    fn receive(&mut self, frame: Frame) {
+        let State::Playing(slice) = &mut self.state else {
+            if self.book.was_lost(frame.slice, frame.batch) {
+                self.book.frames_ignored += 1;
+            }
+            return;
+        };
+        match slice.reception(&frame, self.plan.request_timeout) {
+            Reception::New => {
+                self.outputs
+                    .push_back(Output::Persist(Stored::Frame(frame.clone())));
+                let ready = slice.take(self.now, frame);
+                self.merge(ready);
+            }
+            Reception::Known => {}
+            Reception::Refused => self.book.frames_ignored += 1,
+            Reception::TooLate => {
+                if self.book.was_lost(frame.slice, frame.batch) {
+                    self.book.frames_ignored += 1;
+                }
+            }
+        }
+    }
+
+    /// Enters frames of the current slice in the books.
+    fn merge(&mut self, frames: Vec<Frame>) {
+        let State::Playing(slice) = &self.state else {
+            return;
+        };
+        let until = slice.until;
+        for frame in frames {
+            self.book.frames_merged += 1;
+            for window in &frame.windows {
+                self.book.add_window(frame.batch, window);
+            }
+            let Some(end) = frame.end else { continue };
+            let stopped = end.reason == EndReason::Stopped;
+            self.book.end_batch(frame.slice, frame.batch, until, end);
+            if stopped {
+                // A batch that stops without being asked has seen a sign that the run must not overlook.
+                self.ask_to_stop(StopReason::Cancelled);
+            }
+        }
+    }
+
+    fn lost(&mut self, slice: u32, batch: u32, reason: LossReason) {
+        if matches!(&self.state, State::Playing(playing) if playing.number == slice) {
+            self.lose(batch, reason);
+        }
+    }
+
+    fn lose(&mut self, batch: u32, reason: LossReason) {
+        let State::Playing(slice) = &mut self.state else {
+            return;
+        };
+        let Some(live) = slice.lose(batch) else {
+            return;
+        };
+        self.book.lose_batch(Hole {
+            slice: slice.number,
+            batch,
+            from: live.closed_through,
+            to: live.closed_through,
+            reason,
+            active_users: live.active_users,
+            iterations_lost: 0,
+            requests_cut_off: 0,
+        });
+    }
+
+    fn ask_to_stop(&mut self, reason: StopReason) {
+        if self.stop.is_some() {
+            return;
+        }
+        let reason = match reason {
+            StopReason::Cancelled => StopReason::Cancelled,
+            StopReason::Failed(why) => {
+                StopReason::Failed(why.chars().take(STOP_TEXT_MAX).collect())
+            }
+        };
+        let stop = Stop {
+            reason,
+            at: self.now,
+        };
+        self.outputs
+            .push_back(Output::Persist(Stored::Stop(stop.clone())));
+        self.stop = Some(stop);
+        if let State::Playing(slice) = &self.state {
+            let number = slice.number;
+            let live = slice.live().map(|(batch, _)| Output::StopBatch {
+                slice: number,
+                batch,
+            });
+            self.outputs.extend(live);
+        }
+    }
+
+    /// Closes the books of a slice in which no batch plays any more.
+    fn end_slice(&mut self) {
+        let State::Playing(slice) = &self.state else {
+            return;
+        };
+        self.book.slices_fruitless = if slice.fruitful {
+            0
+        } else {
+            self.book.slices_fruitless.saturating_add(1)
+        };
+        let wait = match self.book.slices_fruitless {
+            0 => Span::ZERO,
+            attempts => Span::from_secs(1 << (attempts - 1).min(16)).min(RETRY_WAIT_MAX),
+        };
+        self.state = State::Waiting(self.now + wait);
+        self.publish(self.next_start().second());
+        if !self.is_over() {
+            self.checkpoint(false);
+        }
+    }
+
+    /// Where the next slice starts, at the earliest: now, but never before something that was already told,
+    /// even if the clock of a batch is ahead.
+    fn next_start(&self) -> Tick {
+        self.now
+            .max(self.book.ended_at)
+            .max(Tick::from_second(self.book.seconds_published()))
+    }
+
+    /// Whether nothing is left to play.
+    fn is_over(&self) -> bool {
+        let never_started = self.book.frames_merged == 0;
+        let gives_up = never_started && self.book.slices_fruitless >= FRUITLESS_SLICES_MAX;
+        self.stop.is_some() || gives_up || self.shares_to_play(self.next_start()).is_empty()
+    }
+
+    /// The batches that still have something to play at `from`. After the plan's end no iteration starts, so
+    /// that only users in the middle of one go on.
+    fn shares_to_play(&self, from: Tick) -> Vec<u32> {
+        let ended = from >= self.plan_end();
+        if from >= self.plan_end() + self.plan.graceful_stop {
+            return Vec::new();
+        }
+        let shares = (0_u32..).zip(&self.book.shares);
+        let wanted = shares.filter(|(_, share)| {
+            let in_iteration = share.carry.iter().any(|carry| carry.position.is_some());
+            !share.done && (!ended || in_iteration)
+        });
+        wanted.map(|(batch, _)| batch).collect()
+    }
+
+    fn start_slice(&mut self) {
+        let from = self.next_start();
+        let last = self.plan_end() + self.plan.graceful_stop;
+        let started = SliceStarted {
+            slice: self.book.slices,
+            from,
+            until: (from + self.config.slice.max(SLICE_MIN)).min(last),
+            batches: self.shares_to_play(from),
+        };
+        self.book.slices = self.book.slices.saturating_add(1);
+        self.outputs
+            .push_back(Output::Persist(Stored::SliceStarted(started.clone())));
+        for batch in &started.batches {
+            self.book.close_hole(*batch, from);
+        }
+        for (share, book) in self.book.shares_mut() {
+            if !started.batches.contains(&share.index()) {
+                continue;
+            }
+            let played_through = if book.fresh && started.slice > 0 {
+                from
+            } else {
+                book.played_through
+            };
+            book.fresh = false;
+            let assignment = Assignment {
+                version: WIRE_VERSION,
+                run: self.config.run.clone(),
+                epoch_ms: self.config.epoch_ms,
+                slice: started.slice,
+                share,
+                from,
+                until: started.until,
+                played_through,
+                carry: std::mem::take(&mut book.carry),
+                slots: self.config.slots,
+            };
+            self.outputs.push_back(Output::Assign(Box::new(assignment)));
+        }
+        self.state = State::Playing(Slice::new(&started));
+        self.publish(from.second());
+    }
+
+    /// Rebuilds the slice that was played, as far as its frames tell. Its batches cannot be reached any more.
+    fn resume_slice(&mut self, started: &SliceStarted, frames: Vec<Frame>) {
+        self.book.slices = started.slice.saturating_add(1);
+        for batch in &started.batches {
+            self.book.close_hole(*batch, started.from);
+            if let Some(share) = self.book.share_mut(*batch) {
+                share.fresh = false;
+                share.carry = Vec::new();
+            }
+        }
+        self.state = State::Playing(Slice::new(started));
+        self.publish(started.from.second());
+        for frame in frames {
+            if let State::Playing(slice) = &mut self.state
+                && slice.reception(&frame, self.plan.request_timeout) == Reception::New
+            {
+                let ready = slice.take(started.from, frame);
+                self.merge(ready);
+            }
+        }
+        let State::Playing(slice) = &mut self.state else {
+            return;
+        };
+        // Whether the batches could be started is not known: no attempt that failed.
+        slice.fruitful = true;
+        let live: Vec<u32> = slice.live().map(|(batch, _)| batch).collect();
+        if let Some(horizon) = slice.seconds_closed() {
+            self.publish(horizon);
+        }
+        for batch in live {
+            self.lose(batch, LossReason::CoordinatorRestarted);
+        }
+    }
+
+    /// Closes the run.
+    fn finish(&mut self) {
+        let stopped_at = self.stop.as_ref().map_or(Tick::NEVER, |stop| stop.at);
+        if let Some(stop) = &self.stop {
+            self.book.ended_at = self.book.ended_at.max(stop.at);
+        }
+        let to = self.now.min(self.plan_end()).min(stopped_at);
+        let batches = u32::try_from(self.book.shares.len()).unwrap_or(u32::MAX);
+        for batch in 0..batches {
+            self.book.close_hole(batch, to);
+        }
+        self.book.interrupt_carried();
+        self.book.audit();
+        let planned_seconds = seconds_begun(self.plan_end());
+        let rows =
+            self.book
+                .publish_rest(planned_seconds, self.config.epoch_ms, self.plan.phases());
+        self.push_rows(rows);
+        self.checkpoint(true);
+        self.state = State::Finished(Box::new(self.report()));
+    }
+
+    fn checkpoint(&mut self, finished: bool) {
+        let checkpoint = Checkpoint {
+            version: CHECKPOINT_VERSION,
+            at: self.now,
+            finished,
+            book: self.book.clone(),
+        };
+        self.outputs
+            .push_back(Output::Persist(Stored::Checkpoint(Box::new(checkpoint))));
+    }
+
+    fn report(&self) -> Report {
+        let ending = match &self.stop {
+            Some(Stop {
+                reason: StopReason::Cancelled,
+                ..
+            }) => Ending::Cancelled,
+            Some(Stop {
+                reason: StopReason::Failed(why),
+                ..
+            }) => Ending::Failed(why.clone()),
+            None => Ending::PlanOver,
+        };
+        Report::new(&self.plan, &self.config, &self.book, &ending)
+    }
+
+    fn publish(&mut self, horizon: u32) {
+        let planned_seconds = seconds_begun(self.plan_end());
+        let phases: &[PhaseSpan] = self.plan.phases();
+        let rows = self
+            .book
+            .publish(horizon, planned_seconds, self.config.epoch_ms, phases);
+        self.push_rows(rows);
+    }
+
+    fn push_rows(&mut self, rows: Vec<TimelineRow>) {
+        if !rows.is_empty() {
+            self.outputs.push_back(Output::Publish(rows));
+        }
+    }
+
+    /// The planned end, without the grace after it.
+    fn plan_end(&self) -> Tick {
+        Tick::ZERO + self.plan.duration()
+    }
+}

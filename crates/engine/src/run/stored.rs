@@ -1,0 +1,267 @@
+//! What a run stores, as records of a key and a text, and how it is read back.
+//!
+//! A driver needs one table, `records (key TEXT PRIMARY KEY, body TEXT)`, and one transaction per
+//! [`Output::Persist`](crate::run::Output::Persist): delete the keys that begin with one of
+//! [`Stored::supersedes`], then put [`Stored::to_records`], replacing a record of the same key. After a crash it
+//! gives all records, in any order, to [`Run::restore`](crate::run::Run::restore). Invariant: each record
+//! stays below [`RECORD_BYTES_MAX`], and what the records hold together is bounded by the length of one slice.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::run::book::Book;
+use crate::run::types::StopReason;
+use crate::tick::Tick;
+use crate::wire::{Frame, WIRE_VERSION};
+
+/// The version of [`Checkpoint`] that this code writes and reads.
+pub const CHECKPOINT_VERSION: u32 = 1;
+
+/// The longest body of a record. SQLite in a Durable Object takes 2 MB per row
+/// (<https://developers.cloudflare.com/durable-objects/platform/limits/>); half of it leaves room for text
+/// that is longer in the store's own encoding.
+pub const RECORD_BYTES_MAX: usize = 1_000_000;
+
+/// What a run stores.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stored {
+    /// A slice began. Stored before any of its batches is started.
+    SliceStarted(SliceStarted),
+    /// A frame that is merged. Key: slice, batch, sequence.
+    Frame(Frame),
+    /// A stop was asked for.
+    Stop(Stop),
+    /// Everything up to the end of a slice. Makes all frames before it superfluous.
+    Checkpoint(Box<Checkpoint>),
+}
+
+/// The beginning of a slice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SliceStarted {
+    /// The slice, from 0.
+    pub slice: u32,
+    /// When it starts.
+    pub from: Tick,
+    /// When it ends.
+    pub until: Tick,
+    /// The batches that play in it.
+    pub batches: Vec<u32>,
+}
+
+/// A stop that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Stop {
+    /// Why.
+    pub reason: StopReason,
+    /// When.
+    pub at: Tick,
+}
+
+/// Everything that a run knows at the end of a slice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Checkpoint {
+    /// The format's version: [`CHECKPOINT_VERSION`].
+    pub version: u32,
+    /// When it was made.
+    pub at: Tick,
+    /// Whether the run is over.
+    pub finished: bool,
+    pub(super) book: Book,
+}
+
+/// A key with a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Unique among the records of a run.
+    pub key: String,
+    /// At most [`RECORD_BYTES_MAX`] bytes.
+    pub body: String,
+}
+
+/// Records from which no run can be restored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// The key is none of ours: the records belong to something else.
+    #[error("record {key:?} has an unknown key")]
+    UnknownKey {
+        /// The key.
+        key: String,
+    },
+    /// A part of a stored value is missing: the transaction that wrote it was not atomic.
+    #[error("record {key:?} is incomplete: {found} of {parts} parts")]
+    Incomplete {
+        /// The key without its part.
+        key: String,
+        /// How many parts there are.
+        found: usize,
+        /// How many there should be.
+        parts: usize,
+    },
+    /// The text cannot be read.
+    #[error("record {key:?} cannot be read: {problem}")]
+    Unreadable {
+        /// The key without its part.
+        key: String,
+        /// What the parser says.
+        problem: String,
+    },
+    /// The text was written by another version of this code.
+    #[error("record {key:?} has version {version}, this code reads {}", .readable)]
+    Version {
+        /// The key without its part.
+        key: String,
+        /// The version found.
+        version: u32,
+        /// The version that can be read.
+        readable: u32,
+    },
+}
+
+impl Stored {
+    /// Beginnings of the keys that this replaces.
+    #[must_use]
+    pub const fn supersedes(&self) -> &'static [&'static str] {
+        match self {
+            Self::SliceStarted(_) => &["slice/"],
+            Self::Frame(_) | Self::Stop(_) => &[],
+            Self::Checkpoint(_) => &["checkpoint/", "frame/", "slice/"],
+        }
+    }
+
+    /// The records to put.
+    #[must_use]
+    pub fn to_records(&self) -> Vec<Record> {
+        let (key, body) = match self {
+            Self::SliceStarted(slice) => ("slice/".to_owned(), to_json(slice)),
+            Self::Frame(frame) => {
+                let Frame {
+                    slice,
+                    batch,
+                    sequence,
+                    ..
+                } = frame;
+                (
+                    format!("frame/{slice:06}/{batch:06}/{sequence:06}/"),
+                    to_json(frame),
+                )
+            }
+            Self::Stop(stop) => ("stop/".to_owned(), to_json(stop)),
+            Self::Checkpoint(checkpoint) => ("checkpoint/".to_owned(), to_json(checkpoint)),
+        };
+        let parts = split(&body, RECORD_BYTES_MAX);
+        let count = parts.len();
+        let record = |(i, body): (usize, &str)| Record {
+            key: format!("{key}{:04}-{count:04}", i + 1),
+            body: body.to_owned(),
+        };
+        parts.into_iter().enumerate().map(record).collect()
+    }
+}
+
+/// What records hold, read back.
+#[derive(Debug, Default)]
+pub(super) struct Restored {
+    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) slice: Option<SliceStarted>,
+    pub(super) stop: Option<Stop>,
+    pub(super) frames: Vec<Frame>, // by slice, batch and sequence
+}
+
+impl Restored {
+    pub(super) fn read(records: impl IntoIterator<Item = Record>) -> Result<Self, RestoreError> {
+        let mut restored = Self::default();
+        for (key, body) in join(records)? {
+            let kind = key.split('/').next().unwrap_or_default();
+            match kind {
+                "slice" => restored.slice = Some(from_json(&key, &body)?),
+                "stop" => restored.stop = Some(from_json(&key, &body)?),
+                "frame" => {
+                    let frame: Frame = from_json(&key, &body)?;
+                    check_version(&key, frame.version, WIRE_VERSION)?;
+                    restored.frames.push(frame);
+                }
+                "checkpoint" => {
+                    let checkpoint: Checkpoint = from_json(&key, &body)?;
+                    check_version(&key, checkpoint.version, CHECKPOINT_VERSION)?;
+                    restored.checkpoint = Some(checkpoint);
+                }
+                _ => return Err(RestoreError::UnknownKey { key }),
+            }
+        }
+        Ok(restored)
+    }
+}
+
+/// Puts the parts together again, by key.
+fn join(
+    records: impl IntoIterator<Item = Record>,
+) -> Result<BTreeMap<String, String>, RestoreError> {
+    let mut parts: BTreeMap<String, BTreeMap<usize, String>> = BTreeMap::new();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for Record { key, body } in records {
+        let parsed = key.rsplit_once('/').and_then(|(stem, part)| {
+            let (number, count) = part.split_once('-')?;
+            let (number, count) = (number.parse().ok()?, count.parse().ok()?);
+            Some((format!("{stem}/"), number, count))
+        });
+        let Some((stem, number, count)) = parsed else {
+            return Err(RestoreError::UnknownKey { key });
+        };
+        parts.entry(stem.clone()).or_default().insert(number, body);
+        let largest = counts.entry(stem).or_insert(count);
+        *largest = count.max(*largest);
+    }
+    let mut joined = BTreeMap::new();
+    for (key, bodies) in parts {
+        let parts = counts.get(&key).copied().unwrap_or_default();
+        if bodies.len() != parts {
+            let found = bodies.len();
+            return Err(RestoreError::Incomplete { key, found, parts });
+        }
+        joined.insert(key, bodies.into_values().collect());
+    }
+    Ok(joined)
+}
+
+/// Cuts a text into parts of at most `bytes_max` bytes, at least one part.
+fn split(text: &str, bytes_max: usize) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while rest.len() > bytes_max {
+        let at = rest.floor_char_boundary(bytes_max).max(1);
+        let Some((part, after)) = rest.split_at_checked(at) else {
+            break;
+        };
+        parts.push(part);
+        rest = after;
+    }
+    parts.push(rest);
+    parts
+}
+
+/// Our own types always serialize: their maps have text keys and their numbers are finite or optional.
+fn to_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn from_json<'a, T: Deserialize<'a>>(key: &str, body: &'a str) -> Result<T, RestoreError> {
+    serde_json::from_str(body).map_err(|error| RestoreError::Unreadable {
+        key: key.to_owned(),
+        problem: error.to_string(),
+    })
+}
+
+fn check_version(key: &str, version: u32, readable: u32) -> Result<(), RestoreError> {
+    if version == readable {
+        return Ok(());
+    }
+    Err(RestoreError::Version {
+        key: key.to_owned(),
+        version,
+        readable,
+    })
+}

@@ -1,0 +1,349 @@
+//! From the books of a run to its report.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat};
+
+use crate::assertion::MeasuredMetrics;
+use crate::bottleneck;
+use crate::phase::Phase;
+use crate::plan::Plan;
+use crate::run::{Book, RunConfig};
+use crate::summary::types::{
+    ApplicationResult, AssertionResult, ComponentResult, GeneratorLimited, PhaseSummaries,
+    PhaseSummary, RunStatus, StepResult, TestRunResult,
+};
+use crate::tick::{Span, Tick};
+use crate::totals::{Aggregate, LatencyPercentiles, dense, mean_ms, quantile_ms};
+use crate::window::{ComponentKind, ComponentWindow};
+
+/// The generator is limited when the 95th percentile of the wait for a connection slot is above this many
+/// milliseconds and above a tenth of the 95th percentile of the response time.
+pub const GENERATOR_SLOT_WAIT_MS_MAX: f64 = 10.0;
+
+/// The generator is limited when the 95th percentile of the lateness is above this many milliseconds.
+pub const GENERATOR_LATENESS_MS_MAX: f64 = 50.0;
+
+/// A generator whose slot wait is more than this part of the response time distorts it.
+const SLOT_WAIT_SHARE_MAX: f64 = 0.1;
+
+/// The report of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The summary, as it is stored.
+    pub result: TestRunResult,
+}
+
+/// How a run came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything that could be played was played.
+    PlanOver,
+    /// It was cancelled.
+    Cancelled,
+    /// It could not go on, for this reason.
+    Failed(String),
+}
+
+impl Report {
+    pub(crate) fn new(plan: &Plan, config: &RunConfig, book: &Book, ending: &Ending) -> Self {
+        let overall = book.totals.overall();
+        let (status, failure) = status_of(book, ending);
+        let measured = measure(plan, book, &overall);
+        let judge = |assertion: &crate::assertion::Assertion| AssertionResult {
+            assertion: *assertion,
+            outcome: assertion.evaluate(&measured),
+        };
+        let assertions: Vec<AssertionResult> = plan.assertions().iter().map(judge).collect();
+        let failed = assertions.iter().filter(|result| !result.outcome.passed());
+        let failed_assertions: Vec<String> = failed
+            .map(|result| result.assertion.explain(result.outcome))
+            .collect();
+        let passed = status == RunStatus::Completed
+            && failed_assertions.is_empty()
+            && overall.finished() > 0;
+        let duration = book.ended_at().saturating_since(Tick::ZERO);
+        let (bottlenecks, bottleneck_analysis) =
+            bottleneck::find(book.timeline.points(), plan.phases());
+        let generator_limited = generator_limited(book, &overall);
+        let row = |point: &crate::timeline::Point| point.to_row(config.epoch_ms);
+        let result = TestRunResult {
+            id: config.run.clone(),
+            scenario_name: plan.name().to_owned(),
+            start_time: iso_8601(config.epoch_ms),
+            end_time: iso_8601(config.epoch_ms.saturating_add(book.ended_at().as_ms())),
+            duration: book.ended_at().as_ms(),
+            passed,
+            failed_assertions,
+            phases: phases(plan, book),
+            latency_percentiles: LatencyPercentiles::of(&overall.response_us),
+            bottlenecks,
+            application_results: applications(plan, book),
+            timeline: book.timeline.points().iter().map(row).collect(),
+            status,
+            failure,
+            warnings: warnings(config, book, &overall, generator_limited.as_ref()),
+            assertions,
+            ledger: book.ledger(),
+            ledger_faults: book.faults.clone(),
+            holes: book.holes.clone(),
+            holes_total: book.holes_total,
+            coverage: coverage(config, book),
+            service_time: LatencyPercentiles::of(&overall.service_us),
+            slot_wait: LatencyPercentiles::of(&book.totals.slot_wait_us()),
+            lateness: LatencyPercentiles::of(&book.totals.lateness_us()),
+            generator_limited,
+            requests_per_sec: per_second(overall.finished(), duration),
+            error_rate: overall.error_rate(),
+            steps: steps(plan, book),
+            components: components(book),
+            bottleneck_analysis,
+            timeline_step_seconds: book.timeline.seconds_per_point(),
+            clock_resolution_ms: config.clock_resolution.as_ms_f64(),
+            seed: plan.seed().to_string(),
+            batches: config.batches,
+            slices: book.slices(),
+            frames_ignored: book.frames_ignored,
+        };
+        Self { result }
+    }
+}
+
+fn status_of(book: &Book, ending: &Ending) -> (RunStatus, Option<String>) {
+    if let Some(fault) = book.faults.first() {
+        return (RunStatus::Failed, Some(fault.to_string()));
+    }
+    match ending {
+        Ending::Failed(why) => (RunStatus::Failed, Some(why.clone())),
+        Ending::Cancelled => (RunStatus::Cancelled, None),
+        Ending::PlanOver if book.frames_merged == 0 => {
+            let why = "no batch could be started: nothing was measured";
+            (RunStatus::Failed, Some(why.to_owned()))
+        }
+        Ending::PlanOver => (RunStatus::Completed, None),
+    }
+}
+
+fn measure(plan: &Plan, book: &Book, overall: &Aggregate) -> MeasuredMetrics {
+    let steady = plan
+        .phases()
+        .iter()
+        .any(|span| span.phase == Phase::SteadyState && span.from < span.to);
+    let (throughput, error_rate) = if steady {
+        let steady = phase(plan, book, Phase::SteadyState);
+        (steady.throughput, steady.error_rate)
+    } else {
+        let duration = book.ended_at().saturating_since(Tick::ZERO);
+        (
+            per_second(overall.finished(), duration),
+            overall.error_rate(),
+        )
+    };
+    MeasuredMetrics {
+        // A run that measured nothing has no throughput of 0: it has none.
+        throughput_requests_per_sec: throughput.filter(|_| book.frames_merged > 0),
+        p50_latency_ms: quantile_ms(&overall.response_us, 0.5),
+        p95_latency_ms: quantile_ms(&overall.response_us, 0.95),
+        p99_latency_ms: quantile_ms(&overall.response_us, 0.99),
+        error_rate,
+        do_wake_rate: book.totals.do_wake_rate(),
+        d1_queue_depth: book.totals.d1_queue_depth(),
+    }
+}
+
+fn phases(plan: &Plan, book: &Book) -> PhaseSummaries {
+    PhaseSummaries {
+        ramp_up: phase(plan, book, Phase::RampUp),
+        peak: phase(plan, book, Phase::Peak),
+        steady_state: phase(plan, book, Phase::SteadyState),
+        ramp_down: phase(plan, book, Phase::RampDown),
+    }
+}
+
+fn phase(plan: &Plan, book: &Book, phase: Phase) -> PhaseSummary {
+    let aggregate = book.totals.phase(phase);
+    let played = played(plan, book.ended_at(), phase);
+    PhaseSummary {
+        avg_latency: mean_ms(&aggregate.response_us),
+        p95_latency: quantile_ms(&aggregate.response_us, 0.95),
+        error_rate: aggregate.error_rate(),
+        throughput: per_second(aggregate.finished(), played),
+        peak_users: book.totals.users_max(phase),
+        duration_s: played.as_secs_f64(),
+        requests: aggregate.finished(),
+    }
+}
+
+/// How long a phase was played until the run ended. What comes after the plan's end belongs to the ramp-down.
+fn played(plan: &Plan, ended_at: Tick, phase: Phase) -> Span {
+    let mut played = Span::ZERO;
+    for span in plan.phases().iter().filter(|span| span.phase == phase) {
+        played = played + span.to.min(ended_at).saturating_since(span.from);
+    }
+    if phase == Phase::RampDown {
+        let plan_end = plan.phases().last().map_or(Tick::ZERO, |span| span.to);
+        played = played + ended_at.saturating_since(plan_end);
+    }
+    played
+}
+
+fn applications(plan: &Plan, book: &Book) -> BTreeMap<String, ApplicationResult> {
+    let result = |application: &crate::plan::Application| {
+        let own = |id| application.steps.iter().any(|step| step.id == id);
+        let sum = book.totals.steps(own);
+        let success_rate = sum.error_rate().map(|rate| 1.0 - rate);
+        let result = ApplicationResult {
+            success_rate,
+            avg_latency: mean_ms(&sum.response_us),
+            p95_latency: quantile_ms(&sum.response_us, 0.95),
+            p50_latency: quantile_ms(&sum.response_us, 0.5),
+            p99_latency: quantile_ms(&sum.response_us, 0.99),
+            total_requests: sum.sent,
+            successful_requests: sum.succeeded,
+            failed_requests: sum.errors_total(),
+            bytes_received: sum.bytes_received,
+            bytes_sent: sum.bytes_sent,
+            error_breakdown: sum.errors,
+        };
+        (application.name.clone(), result)
+    };
+    plan.applications().iter().map(result).collect()
+}
+
+fn steps(plan: &Plan, book: &Book) -> Vec<StepResult> {
+    let steps = plan.applications().iter().flat_map(|application| {
+        let name = &application.name;
+        application.steps.iter().map(move |step| (name, step))
+    });
+    let result = |(application, step): (&String, &crate::plan::Step)| {
+        let sum = book.totals.steps(|id| id == step.id);
+        StepResult {
+            application: application.clone(),
+            step: step.name.clone(),
+            total_requests: sum.sent,
+            successful_requests: sum.succeeded,
+            failed_requests: sum.errors_total(),
+            avg_latency: mean_ms(&sum.response_us),
+            latency: LatencyPercentiles::of(&sum.response_us),
+            service_time: LatencyPercentiles::of(&sum.service_us),
+            error_breakdown: sum.errors,
+        }
+    };
+    steps.map(result).collect()
+}
+
+fn components(book: &Book) -> BTreeMap<String, ComponentResult> {
+    let result = |(name, component): (&String, &ComponentWindow)| {
+        let durations = dense([&component.duration_us]);
+        let of_calls =
+            |count: u64| (component.calls > 0).then(|| count as f64 / component.calls as f64);
+        let is_object = component.kind == ComponentKind::DurableObject;
+        let result = ComponentResult {
+            kind: component.kind,
+            calls: component.calls,
+            error_rate: of_calls(component.errors),
+            wake_rate: of_calls(component.wakes).filter(|_| is_object),
+            avg_latency: mean_ms(&durations),
+            latency: LatencyPercentiles::of(&durations),
+        };
+        (name.clone(), result)
+    };
+    book.totals.components().iter().map(result).collect()
+}
+
+fn generator_limited(book: &Book, overall: &Aggregate) -> Option<GeneratorLimited> {
+    let slot_wait_p95 = quantile_ms(&book.totals.slot_wait_us(), 0.95);
+    let lateness_p95 = quantile_ms(&book.totals.lateness_us(), 0.95);
+    let response_p95 = quantile_ms(&overall.response_us, 0.95);
+    let mut reasons = Vec::new();
+    if let Some(wait) = slot_wait_p95.filter(|wait| *wait > GENERATOR_SLOT_WAIT_MS_MAX)
+        && response_p95.is_none_or(|response| wait > response * SLOT_WAIT_SHARE_MAX)
+    {
+        reasons.push(format!(
+            "one request in 20 waited {wait} ms or longer for a connection slot of its batch: use more batches"
+        ));
+    }
+    if let Some(late) = lateness_p95.filter(|late| *late > GENERATOR_LATENESS_MS_MAX) {
+        reasons.push(format!(
+            "one iteration in 20 began {late} ms late or later: the generator could not keep up"
+        ));
+    }
+    (!reasons.is_empty()).then(|| GeneratorLimited {
+        reasons,
+        slot_wait_p95,
+        lateness_p95,
+        response_p95,
+        service_p95: quantile_ms(&overall.service_us, 0.95),
+        dropped_iterations: book.ledger().dropped,
+    })
+}
+
+fn warnings(
+    config: &RunConfig,
+    book: &Book,
+    overall: &Aggregate,
+    limited: Option<&GeneratorLimited>,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if overall.finished() == 0 {
+        warnings
+            .push("no request came to an end: the run says nothing about the target".to_owned());
+    }
+    if book.holes_total > 0 {
+        let percent = 100.0 * coverage(config, book);
+        let holes = book.holes_total;
+        warnings.push(format!(
+            "{percent:.1} % of the run was measured, {holes} times a share of the plan was not played"
+        ));
+    }
+    if limited.is_some() {
+        let text = "the generator was too slow for the plan: latencies contain its own delays";
+        warnings.push(text.to_owned());
+    }
+    let overflow = overall.response_us.overflow();
+    if overflow > 0 {
+        warnings.push(format!("{overflow} response times were above one hour"));
+    }
+    if book.frames_ignored > 0 {
+        let frames = book.frames_ignored;
+        warnings.push(format!(
+            "{frames} frames came too late to be counted, or made no sense"
+        ));
+    }
+    warnings
+}
+
+/// The part of batches × time that lies in no hole.
+fn coverage(config: &RunConfig, book: &Book) -> f64 {
+    let whole = book.ended_at().as_us() as f64 * f64::from(config.batches.max(1));
+    if whole <= 0.0 {
+        return if book.frames_merged > 0 { 1.0 } else { 0.0 };
+    }
+    (1.0 - book.hole_us_total.as_us() as f64 / whole).clamp(0.0, 1.0)
+}
+
+fn per_second(count: u64, time: Span) -> Option<f64> {
+    (!time.is_zero()).then(|| count as f64 / time.as_secs_f64())
+}
+
+/// A point in time as ISO 8601 in UTC with milliseconds, such as `2026-01-04T04:00:00.000Z`; the latest that
+/// can be written for times beyond it.
+fn iso_8601(unix_ms: u64) -> String {
+    i64::try_from(unix_ms)
+        .ok()
+        .and_then(DateTime::from_timestamp_millis)
+        .unwrap_or(DateTime::<chrono::Utc>::MAX_UTC)
+        .to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_iso_8601() {
+        assert_eq!(iso_8601(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso_8601(1_767_499_200_123), "2026-01-04T04:00:00.123Z");
+        assert!(iso_8601(u64::MAX).ends_with('Z'));
+    }
+}

@@ -1,0 +1,13 @@
+//! The report of a run: the spec's `TestRunResult`, and what we add to it.
+//!
+//! Invariant: the size of a summary is bounded by the plan, not by the length of the run, and a value that
+//! was not measured is `null`, never 0.
+
+mod build;
+mod types;
+
+pub use build::{Ending, GENERATOR_LATENESS_MS_MAX, GENERATOR_SLOT_WAIT_MS_MAX, Report};
+pub use types::{
+    ApplicationResult, AssertionResult, Bottleneck, ComponentResult, GeneratorLimited,
+    PhaseSummaries, PhaseSummary, RunStatus, Severity, StepResult, Symptom, TestRunResult,
+};

@@ -1,0 +1,310 @@
+//! The types of the summary, with the spec's names in camelCase.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::assertion::{Assertion, Verdict};
+use crate::bottleneck::Analysis;
+use crate::error_class::ErrorClass;
+use crate::ledger::Ledger;
+use crate::run::{Hole, LedgerFault};
+use crate::timeline::TimelineRow;
+use crate::totals::LatencyPercentiles;
+use crate::window::ComponentKind;
+
+/// The result of a run (the spec's `TestRunResult`, stored as `summary_json`). Latencies are response times,
+/// from the planned start to the end of the answer, unless they say otherwise; all times are in milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TestRunResult {
+    /// The run's identifier.
+    pub id: String,
+    /// The scenario's name.
+    pub scenario_name: String,
+    /// When the run started, ISO 8601 in UTC.
+    pub start_time: String,
+    /// When it ended, ISO 8601 in UTC.
+    pub end_time: String,
+    /// How long it took, in milliseconds.
+    pub duration: u64,
+    /// Whether the run completed, measured something, and all its assertions hold.
+    pub passed: bool,
+    /// The assertions that do not hold, in words.
+    pub failed_assertions: Vec<String>,
+    /// The four phases.
+    pub phases: PhaseSummaries,
+    /// Response times of the whole run.
+    pub latency_percentiles: LatencyPercentiles,
+    /// Where the target left its level.
+    pub bottlenecks: Vec<Bottleneck>,
+    /// Per application, by name.
+    pub application_results: BTreeMap<String, ApplicationResult>,
+    /// The time line; each point covers [`Self::timeline_step_seconds`].
+    pub timeline: Vec<TimelineRow>,
+
+    /// How the run ended.
+    pub status: RunStatus,
+    /// Why the run failed, in words.
+    pub failure: Option<String>,
+    /// What a reader of the numbers should know.
+    pub warnings: Vec<String>,
+    /// Each assertion with its outcome.
+    pub assertions: Vec<AssertionResult>,
+    /// Every planned iteration and every sent request, accounted for.
+    pub ledger: Ledger,
+    /// What does not add up in the accounts; not empty only in a failed run.
+    pub ledger_faults: Vec<LedgerFault>,
+    /// Intervals in which a share of the plan was not played or not measured; the first ones, if there are
+    /// very many.
+    pub holes: Vec<Hole>,
+    /// How many holes there are.
+    pub holes_total: u32,
+    /// The part of the run's time, over all batches, that lies in no hole, from 0 to 1.
+    pub coverage: f64,
+    /// Service times, from the actual sending to the end of the answer, of the whole run.
+    pub service_time: LatencyPercentiles,
+    /// How long requests waited for a connection slot of the generator.
+    pub slot_wait: LatencyPercentiles,
+    /// How late iterations and timed requests began for reasons of the generator.
+    pub lateness: LatencyPercentiles,
+    /// Present when the generator itself was too slow for the plan.
+    pub generator_limited: Option<GeneratorLimited>,
+    /// Requests that ended, per second of the whole run.
+    pub requests_per_sec: Option<f64>,
+    /// Failed requests as a fraction of those that ended, of the whole run.
+    pub error_rate: Option<f64>,
+    /// Per step, in the order of the plan.
+    pub steps: Vec<StepResult>,
+    /// What the target told about its components, by name.
+    pub components: BTreeMap<String, ComponentResult>,
+    /// How the bottlenecks were looked for, and what came of it.
+    pub bottleneck_analysis: Analysis,
+    /// How many seconds a point of the time line covers.
+    pub timeline_step_seconds: u32,
+    /// The smallest step of the clock that latencies were measured with, in milliseconds.
+    pub clock_resolution_ms: f64,
+    /// The seed of all random choices, as text, because JSON numbers lose digits above 2⁵³.
+    pub seed: String,
+    /// How many batches played side by side.
+    pub batches: u32,
+    /// How many slices the run had.
+    pub slices: u32,
+    /// Frames that could not be merged, because they came after their batch was given up or made no sense.
+    pub frames_ignored: u64,
+}
+
+/// How a run ended, as in the column `status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It went on to the plan's end, whatever its assertions say.
+    Completed,
+    /// It broke: nothing could be measured, or the accounts do not add up.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+}
+
+/// The phases of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PhaseSummaries {
+    /// The users rise.
+    pub ramp_up: PhaseSummary,
+    /// The highest number of users.
+    pub peak: PhaseSummary,
+    /// The everyday number of users.
+    pub steady_state: PhaseSummary,
+    /// The users fall, and what was begun is finished.
+    pub ramp_down: PhaseSummary,
+}
+
+/// One phase (the spec's `PhaseSummary`).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PhaseSummary {
+    /// The mean response time.
+    pub avg_latency: Option<f64>,
+    /// The 95th percentile of the response time.
+    pub p95_latency: Option<f64>,
+    /// Failed requests as a fraction of those that ended.
+    pub error_rate: Option<f64>,
+    /// Requests that ended, per second of the phase as far as it was played; `None` when it was not.
+    pub throughput: Option<f64>,
+    /// The highest number of active users.
+    pub peak_users: u32,
+    /// How long the phase was played, in seconds.
+    pub duration_s: f64,
+    /// Requests that ended.
+    pub requests: u64,
+}
+
+/// One application (the spec's `ApplicationResult`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApplicationResult {
+    /// Successful requests as a fraction of those that ended.
+    pub success_rate: Option<f64>,
+    /// The mean response time.
+    pub avg_latency: Option<f64>,
+    /// The 95th percentile of the response time.
+    pub p95_latency: Option<f64>,
+    /// Errors by class.
+    pub error_breakdown: BTreeMap<ErrorClass, u64>,
+    /// The median response time.
+    pub p50_latency: Option<f64>,
+    /// The 99th percentile of the response time.
+    pub p99_latency: Option<f64>,
+    /// Requests sent.
+    pub total_requests: u64,
+    /// Requests that ended as their step expects.
+    pub successful_requests: u64,
+    /// Requests that did not, those included that the generator cut off. Together with the successful ones
+    /// these are the requests sent, except for those that were under way in a batch that was lost.
+    pub failed_requests: u64,
+    /// Bytes of answer bodies.
+    pub bytes_received: u64,
+    /// Bytes of request bodies.
+    pub bytes_sent: u64,
+}
+
+/// One step of an application.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepResult {
+    /// The application.
+    pub application: String,
+    /// The step.
+    pub step: String,
+    /// Requests sent.
+    pub total_requests: u64,
+    /// Requests that ended as the step expects.
+    pub successful_requests: u64,
+    /// Requests that did not.
+    pub failed_requests: u64,
+    /// Errors by class.
+    pub error_breakdown: BTreeMap<ErrorClass, u64>,
+    /// The mean response time.
+    pub avg_latency: Option<f64>,
+    /// Response times.
+    pub latency: LatencyPercentiles,
+    /// Service times.
+    pub service_time: LatencyPercentiles,
+}
+
+/// What the target told about one of its components through `Server-Timing`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ComponentResult {
+    /// The kind of component.
+    pub kind: ComponentKind,
+    /// Calls.
+    pub calls: u64,
+    /// Failed calls as a fraction of all.
+    pub error_rate: Option<f64>,
+    /// Calls that had to wake the object, as a fraction of all; only of Durable Objects.
+    pub wake_rate: Option<f64>,
+    /// The mean duration of a call.
+    pub avg_latency: Option<f64>,
+    /// Durations of calls.
+    pub latency: LatencyPercentiles,
+}
+
+/// An assertion with its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AssertionResult {
+    /// The assertion.
+    pub assertion: Assertion,
+    /// Its outcome.
+    pub outcome: Verdict,
+}
+
+/// The generator was too slow for the plan, so that what was measured is partly its own slowness.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GeneratorLimited {
+    /// What shows it, in words.
+    pub reasons: Vec<String>,
+    /// The 95th percentile of the wait for a connection slot.
+    pub slot_wait_p95: Option<f64>,
+    /// The 95th percentile of the lateness.
+    pub lateness_p95: Option<f64>,
+    /// The 95th percentile of the response time, to compare with.
+    pub response_p95: Option<f64>,
+    /// The 95th percentile of the service time, to compare with.
+    pub service_p95: Option<f64>,
+    /// Iterations that were due when no virtual user was free.
+    pub dropped_iterations: u64,
+}
+
+/// Where the target left its level (the spec's `Bottleneck`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bottleneck {
+    /// The component whose own time grew most, `target` when it did not tell.
+    pub component: String,
+    /// Active users when it began.
+    pub saturation_point: u32,
+    /// What showed.
+    pub symptom: Symptom,
+    /// How bad it got.
+    pub severity: Severity,
+    /// The evidence.
+    pub details: serde_json::Value,
+}
+
+/// What shows a bottleneck, as in the column `symptom`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Symptom {
+    /// Latency left its level.
+    LatencySpike,
+    /// Errors left their level.
+    ErrorIncrease,
+}
+
+/// How bad a bottleneck is, as in the column `severity`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The target became slower or less reliable.
+    Warning,
+    /// The target became unusable.
+    Critical,
+}
+
+impl RunStatus {
+    /// The name in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl Symptom {
+    /// The name in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LatencySpike => "latency_spike",
+            Self::ErrorIncrease => "error_increase",
+        }
+    }
+}
+
+impl Severity {
+    /// The name in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}

@@ -1,0 +1,538 @@
+//! The run's time line: one row per second, and a bounded memory of them for the summary and the analysis.
+//!
+//! [`Second`] collects what the batches tell about one second, [`TimelineRow`] is what is published of it, and
+//! [`Timeline`] remembers at most [`POINTS_MAX`] points: when a run outgrows them, neighbours are merged and
+//! each point covers twice the time. Invariant: neither the order in which batches report nor the number of
+//! batches changes a row.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error_class::ErrorClass;
+use crate::histogram::SparseHistogram;
+use crate::ledger::Ledger;
+use crate::phase::{Phase, PhaseSpan, phase_at};
+use crate::tick::{Span, Tick};
+use crate::totals::{LatencyPercentiles, dense, failed};
+use crate::window::{ComponentKind, ComponentWindow, Window};
+
+/// How many points a [`Timeline`] holds: 20 minutes at full resolution. A point takes about 1 KB when stored,
+/// its row in the summary about 700 bytes, so that both stay below the 2 MB that a row of SQLite or D1 may
+/// have (<https://developers.cloudflare.com/d1/platform/limits/>).
+pub const POINTS_MAX: usize = 1_200;
+
+/// One row of the time line (the spec's `MetricsSnapshot`). It tells about one whole second, or in a summary
+/// of a long run about several; what happened in a second that the run left early counts as of a whole one,
+/// so that rows add up to the run. A value that was not measured is `None`, never 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TimelineRow {
+    /// Unix time of the second's beginning, in milliseconds.
+    pub timestamp: u64,
+    /// The phase; of a second in which the phase changed, the later one.
+    pub phase: Phase,
+    /// Virtual users that were active at the second's end.
+    pub active_users: u32,
+    /// Requests that ended, well or badly, per second.
+    pub requests_per_sec: f64,
+    /// Response times in milliseconds.
+    pub latency: LatencyPercentiles,
+    /// Failed requests as a fraction of those that ended; 0 when none ended.
+    pub error_rate: f64,
+    /// Errors by class, with those that the generator gave up itself.
+    pub errors_by_type: BTreeMap<ErrorClass, u64>,
+    /// What the target told about its Durable Objects, `None` when nothing.
+    pub do_metrics: Option<DoMetrics>,
+    /// What the target told about D1, `None` when nothing.
+    pub d1_metrics: Option<D1Metrics>,
+    /// What the target told about R2 and KV, `None` when nothing.
+    pub storage_metrics: Option<StorageMetrics>,
+}
+
+/// The three Durable Objects that the spec's `DOMetrics` tells about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoMetrics {
+    /// The component `SessionDO`.
+    #[serde(rename = "sessionDO")]
+    pub session_do: ObjectMetrics,
+    /// The component `TenantDO`.
+    #[serde(rename = "tenantDO")]
+    pub tenant_do: ObjectMetrics,
+    /// The component `PostDO`.
+    #[serde(rename = "postDO")]
+    pub post_do: ObjectMetrics,
+}
+
+/// What the target told about one class of Durable Object; all `None` when it was not called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObjectMetrics {
+    /// Calls that had to wake the object, as a fraction of all.
+    pub wake_rate: Option<f64>,
+    /// The mean duration of a call in milliseconds.
+    pub avg_latency: Option<f64>,
+    /// Calls that failed, as a fraction of all.
+    pub error_rate: Option<f64>,
+}
+
+/// The spec's `D1Metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct D1Metrics {
+    /// Queries per second.
+    pub queries_per_second: f64,
+    /// Batched writes per second.
+    pub batched_writes_per_second: f64,
+    /// Time spent in D1 per query, in milliseconds; `None` when no query was counted.
+    pub avg_query_latency: Option<f64>,
+    /// Rows read per second.
+    pub rows_read_per_second: f64,
+    /// Rows written per second.
+    pub rows_written_per_second: f64,
+}
+
+/// The spec's `StorageMetrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StorageMetrics {
+    /// Read operations per second.
+    pub reads_per_second: f64,
+    /// Write operations per second.
+    pub writes_per_second: f64,
+    /// Bytes moved to or from storage.
+    pub bytes_transferred: u64,
+}
+
+/// What the batches told about one second.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Second {
+    windows: BTreeMap<Phase, Window>,
+    users: BTreeMap<Phase, BTreeMap<u32, u32>>, // by batch: the latest window of a batch counts
+}
+
+impl Second {
+    /// Adds a window of a batch. The windows of one batch have to come in their order.
+    pub fn add(&mut self, batch: u32, window: &Window) {
+        let users = self.users.entry(window.phase).or_default();
+        users.insert(batch, window.active_users);
+        let sum = self
+            .windows
+            .entry(window.phase)
+            .or_insert_with(|| Window::new(window.second, window.phase));
+        sum.ledger += window.ledger;
+        for (id, step) in &window.steps {
+            sum.steps.entry(*id).or_default().merge(step);
+        }
+        sum.slot_wait_us.merge(&window.slot_wait_us);
+        sum.lateness_us.merge(&window.lateness_us);
+        // No bound on the names here: which of them are kept apart must not depend on who came first. Each
+        // batch keeps to its own bound, and the totals to theirs.
+        for (name, component) in &window.components {
+            let entry = sum.components.entry(name.clone()).or_default();
+            entry.merge(component);
+        }
+    }
+
+    /// The merged windows, by phase.
+    pub fn windows(&self) -> impl Iterator<Item = (&Phase, &Window)> {
+        self.windows.iter()
+    }
+
+    /// Users of all batches that were active at the end of the second's part in this phase.
+    #[must_use]
+    pub fn active_users_in(&self, phase: Phase) -> u32 {
+        self.users.get(&phase).map_or(0, |users| {
+            users.values().fold(0, |sum, n| sum.saturating_add(*n))
+        })
+    }
+
+    /// What is remembered of this second.
+    #[must_use]
+    pub fn to_point(&self, second: u32, phases: &[PhaseSpan]) -> Point {
+        let phase = self.last_phase(second, phases);
+        let mut sums = Sums::default();
+        for window in self.windows.values() {
+            sums.add(window);
+        }
+        let response = self.windows.values().flat_map(|window| {
+            let steps = window.steps.values();
+            steps.map(|step| &step.response_us)
+        });
+        Point {
+            second,
+            seconds: 1,
+            phase,
+            active_users: self.active_users_in(phase),
+            latency: LatencyPercentiles::of(&dense(response)),
+            sums,
+        }
+    }
+
+    /// Of the phases that were told about, the one that comes last in the plan.
+    fn last_phase(&self, second: u32, phases: &[PhaseSpan]) -> Phase {
+        let end = Tick::from_second(second.saturating_add(1)) - Span::from_us(1);
+        let planned = phase_at(phases, end);
+        let place = |phase: Phase| {
+            let found = phases.iter().rposition(|span| span.phase == phase);
+            found.unwrap_or(usize::MAX)
+        };
+        if self.windows.is_empty() || self.windows.contains_key(&planned) {
+            return planned;
+        }
+        let told = self.windows.keys().copied();
+        told.max_by_key(|phase| place(*phase)).unwrap_or(planned)
+    }
+}
+
+/// Whether anything happened in a window, beyond users being there.
+#[must_use]
+pub fn is_active(window: &Window) -> bool {
+    window.ledger != Ledger::default() || !window.steps.is_empty()
+}
+
+/// What is remembered of one second, or of several.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Point {
+    /// The first second that it covers.
+    pub second: u32,
+    /// How many seconds it covers.
+    pub seconds: u32,
+    /// The phase at its end.
+    pub phase: Phase,
+    /// Active users: the highest number of the seconds that it covers.
+    pub active_users: u32,
+    /// Response times in milliseconds.
+    pub latency: LatencyPercentiles,
+    /// The counts and the distribution behind them.
+    pub sums: Sums,
+}
+
+/// The counts of one or several seconds, and a coarse histogram that can be merged further.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sums {
+    /// Requests that ended as their step expects.
+    pub succeeded: u64,
+    /// Errors by class.
+    pub errors: BTreeMap<ErrorClass, u64>,
+    /// Response times in microseconds, rounded to within 1 %.
+    pub response_us: SparseHistogram,
+    /// What the target told about its components.
+    pub components: BTreeMap<String, ComponentSums>,
+}
+
+/// What the target told about one component in one or several seconds. Stored as a list of numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ComponentNumbers", into = "ComponentNumbers")]
+pub struct ComponentSums {
+    /// The kind of component.
+    pub kind: ComponentKind,
+    /// Calls.
+    pub calls: u64,
+    /// Calls that failed.
+    pub errors: u64,
+    /// Time spent in all calls, in microseconds, to within 0.1 %.
+    pub duration_us: u64,
+    /// Calls that had to wake the object.
+    pub wakes: u64,
+    /// Queries.
+    pub queries: u64,
+    /// Calls that were batched writes.
+    pub batched_writes: u64,
+    /// Rows read.
+    pub rows_read: u64,
+    /// Rows written.
+    pub rows_written: u64,
+    /// Read operations on storage.
+    pub reads: u64,
+    /// Write operations on storage.
+    pub writes: u64,
+    /// Bytes moved to or from storage.
+    pub bytes: u64,
+}
+
+type ComponentNumbers = (ComponentKind, [u64; 11]);
+
+/// The points of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Timeline {
+    seconds_per_point: u32, // a power of two
+    points: Vec<Point>,     // at most POINTS_MAX, in order, without gaps
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self {
+            seconds_per_point: 1,
+            points: Vec::new(),
+        }
+    }
+}
+
+impl Timeline {
+    /// Adds the next second.
+    pub fn push(&mut self, point: Point) {
+        let seconds_per_point = self.seconds_per_point;
+        match self.points.last_mut() {
+            Some(last) if last.seconds < seconds_per_point => last.merge(&point),
+            _ => self.points.push(point),
+        }
+        if self.points.len() > POINTS_MAX {
+            self.halve();
+        }
+    }
+
+    /// The points in order.
+    #[must_use]
+    pub fn points(&self) -> &[Point] {
+        &self.points
+    }
+
+    /// How many seconds a point covers; the last one may cover fewer.
+    #[must_use]
+    pub const fn seconds_per_point(&self) -> u32 {
+        self.seconds_per_point
+    }
+
+    fn halve(&mut self) {
+        let mut merged: Vec<Point> = Vec::with_capacity(self.points.len() / 2 + 1);
+        for (i, point) in std::mem::take(&mut self.points).into_iter().enumerate() {
+            match merged.last_mut() {
+                Some(last) if i % 2 == 1 => last.merge(&point),
+                _ => merged.push(point),
+            }
+        }
+        self.points = merged;
+        self.seconds_per_point = self.seconds_per_point.saturating_mul(2);
+    }
+}
+
+impl Point {
+    /// The row that is published of this point.
+    #[must_use]
+    pub fn to_row(&self, epoch_ms: u64) -> TimelineRow {
+        let seconds = f64::from(self.seconds.max(1));
+        let finished = self.sums.finished();
+        TimelineRow {
+            timestamp: epoch_ms.saturating_add(u64::from(self.second) * 1_000),
+            phase: self.phase,
+            active_users: self.active_users,
+            requests_per_sec: finished as f64 / seconds,
+            latency: self.latency,
+            error_rate: self.sums.failed() as f64 / finished.max(1) as f64,
+            errors_by_type: self.sums.errors.clone(),
+            do_metrics: self.sums.do_metrics(),
+            d1_metrics: self.sums.d1_metrics(seconds),
+            storage_metrics: self.sums.storage_metrics(seconds),
+        }
+    }
+
+    /// Adds the point that follows.
+    fn merge(&mut self, next: &Self) {
+        self.seconds += next.seconds;
+        self.phase = next.phase;
+        self.active_users = self.active_users.max(next.active_users);
+        self.sums.merge(&next.sums);
+        self.latency = LatencyPercentiles::of(&dense([&self.sums.response_us]));
+    }
+}
+
+impl Sums {
+    /// Requests that the target failed.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        failed(&self.errors)
+    }
+
+    /// Requests that came to an end of their own.
+    #[must_use]
+    pub fn finished(&self) -> u64 {
+        self.succeeded + self.failed()
+    }
+
+    /// Adds other sums.
+    pub fn merge(&mut self, other: &Self) {
+        self.succeeded += other.succeeded;
+        for (class, count) in &other.errors {
+            *self.errors.entry(*class).or_insert(0) += count;
+        }
+        self.response_us.merge(&other.response_us);
+        for (name, component) in &other.components {
+            let entry = self.components.entry(name.clone()).or_default();
+            entry.merge(component);
+        }
+    }
+
+    fn add(&mut self, window: &Window) {
+        for step in window.steps.values() {
+            self.succeeded += step.succeeded;
+            for (class, count) in &step.errors {
+                *self.errors.entry(*class).or_insert(0) += count;
+            }
+            for (value, count) in step.response_us.buckets() {
+                self.response_us.record_n(coarse(value), count);
+            }
+            let overflow = step.response_us.overflow();
+            self.response_us.record_n(u64::MAX, overflow);
+        }
+        for (name, component) in &window.components {
+            let entry = self.components.entry(name.clone()).or_default();
+            entry.merge(&ComponentSums::of(component));
+        }
+    }
+
+    fn of_kind(&self, kind: ComponentKind) -> Option<ComponentSums> {
+        let mut found = None;
+        for component in self.components.values().filter(|c| c.kind == kind) {
+            found
+                .get_or_insert_with(ComponentSums::default)
+                .merge(component);
+        }
+        found
+    }
+
+    fn do_metrics(&self) -> Option<DoMetrics> {
+        self.of_kind(ComponentKind::DurableObject)?;
+        let object = |name| self.components.get(name).map(ComponentSums::object_metrics);
+        Some(DoMetrics {
+            session_do: object("SessionDO").unwrap_or_default(),
+            tenant_do: object("TenantDO").unwrap_or_default(),
+            post_do: object("PostDO").unwrap_or_default(),
+        })
+    }
+
+    fn d1_metrics(&self, seconds: f64) -> Option<D1Metrics> {
+        let d1 = self.of_kind(ComponentKind::D1)?;
+        Some(D1Metrics {
+            queries_per_second: d1.queries as f64 / seconds,
+            batched_writes_per_second: d1.batched_writes as f64 / seconds,
+            avg_query_latency: ratio(d1.duration_us, d1.queries).map(|us| us / 1_000.0),
+            rows_read_per_second: d1.rows_read as f64 / seconds,
+            rows_written_per_second: d1.rows_written as f64 / seconds,
+        })
+    }
+
+    fn storage_metrics(&self, seconds: f64) -> Option<StorageMetrics> {
+        let storage = self.of_kind(ComponentKind::Storage)?;
+        Some(StorageMetrics {
+            reads_per_second: storage.reads as f64 / seconds,
+            writes_per_second: storage.writes as f64 / seconds,
+            bytes_transferred: storage.bytes,
+        })
+    }
+}
+
+impl ComponentSums {
+    /// The sums of what a window tells about a component.
+    #[must_use]
+    pub fn of(window: &ComponentWindow) -> Self {
+        let durations = window.duration_us.buckets();
+        let duration_us = durations.fold(0_u64, |sum, (value, count)| {
+            sum.saturating_add(value.saturating_mul(count))
+        });
+        Self {
+            kind: window.kind,
+            calls: window.calls,
+            errors: window.errors,
+            duration_us,
+            wakes: window.wakes,
+            queries: window.queries,
+            batched_writes: window.batched_writes,
+            rows_read: window.rows_read,
+            rows_written: window.rows_written,
+            reads: window.reads,
+            writes: window.writes,
+            bytes: window.bytes,
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let (_, mine) = ComponentNumbers::from(*self);
+        let (kind, others) = ComponentNumbers::from(*other);
+        let mut sums = mine;
+        for (sum, more) in sums.iter_mut().zip(others) {
+            *sum = sum.saturating_add(more);
+        }
+        *self = (kind, sums).into();
+    }
+
+    fn object_metrics(&self) -> ObjectMetrics {
+        ObjectMetrics {
+            wake_rate: ratio(self.wakes, self.calls),
+            avg_latency: ratio(self.duration_us, self.calls).map(|us| us / 1_000.0),
+            error_rate: ratio(self.errors, self.calls),
+        }
+    }
+}
+
+impl From<ComponentSums> for ComponentNumbers {
+    fn from(sums: ComponentSums) -> Self {
+        let numbers = [
+            sums.calls,
+            sums.errors,
+            sums.duration_us,
+            sums.wakes,
+            sums.queries,
+            sums.batched_writes,
+            sums.rows_read,
+            sums.rows_written,
+            sums.reads,
+            sums.writes,
+            sums.bytes,
+        ];
+        (sums.kind, numbers)
+    }
+}
+
+impl From<ComponentNumbers> for ComponentSums {
+    fn from((kind, numbers): ComponentNumbers) -> Self {
+        let [
+            calls,
+            errors,
+            duration_us,
+            wakes,
+            queries,
+            batched_writes,
+            rows_read,
+            rows_written,
+            reads,
+            writes,
+            bytes,
+        ] = numbers;
+        Self {
+            kind,
+            calls,
+            errors,
+            duration_us,
+            wakes,
+            queries,
+            batched_writes,
+            rows_read,
+            rows_written,
+            reads,
+            writes,
+            bytes,
+        }
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// `value` rounded to 7 binary digits, to the middle of its bucket: off by less than 1 %. A point so holds at
+/// most 64 buckets for each doubling of the latency.
+const fn coarse(value: u64) -> u64 {
+    const EXACT_BELOW: u64 = 128;
+    if value < EXACT_BELOW {
+        return value;
+    }
+    let shift = EXACT_BELOW.leading_zeros() - value.leading_zeros() + 1;
+    let start = (value >> shift) << shift;
+    start + (1 << shift) / 2
+}
