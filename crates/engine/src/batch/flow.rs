@@ -9,6 +9,7 @@ use crate::error_class::ErrorClass;
 use crate::plan::{Application, Plan, Step};
 use crate::random::Random;
 use crate::response::{Exchange, judge};
+use crate::server_timing;
 use crate::template::RenderContext;
 use crate::tick::{Span, Tick};
 
@@ -173,7 +174,12 @@ impl Batch {
             Ok(()) => self.recorder.step(request.step).succeeded += 1,
             Err(class) => self.recorder.error(request.step, class),
         }
-        self.recorder.window().ledger.answered += 1;
+        let window = self.recorder.window();
+        window.ledger.answered += 1;
+        let named = |(name, _): &&(String, String)| name == "server-timing";
+        for (_, value) in exchange.headers.iter().filter(named) {
+            server_timing::record(value, window);
+        }
         if request.awaited {
             self.resume_flow(now, request.user);
         }

@@ -17,6 +17,9 @@ use sentinel_engine::window::Window;
 use sentinel_engine::wire::{Assignment, BatchEnd, Frame, WIRE_VERSION};
 use serde_json::{Value, json};
 
+/// What every answer tells about the target's insides.
+const SERVER_TIMING: &str = r#"do;desc="PostDO";dur=2;wake=1, d1;dur=5;queries=1;queue=3"#;
+
 /// What the target does with a request.
 pub(crate) enum Answer {
     /// It answers with this status after this time.
@@ -143,7 +146,7 @@ impl Lab {
             Some(Answer::Status(status, _)) => {
                 let exchange = Exchange {
                     status,
-                    headers: &[],
+                    headers: &[("server-timing".to_owned(), SERVER_TIMING.to_owned())],
                     body: b"{}",
                     bytes_received: 2,
                     truncated: false,

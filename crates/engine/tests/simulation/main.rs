@@ -275,3 +275,16 @@ fn parallel_steps_start_together_and_background_steps_hold_nobody_up() {
     assert_eq!(lab.ledger().imbalances(), []);
     assert_eq!(lab.ledger().answered, 5);
 }
+
+#[test]
+fn what_the_target_tells_about_its_insides_is_counted() {
+    let plan = plan(hold(2, 3), reads(&["/a"]), json!({"pause": "1s"}));
+    let mut lab = Lab::new(&plan, whole(&plan));
+    lab.play(|_, _| Answer::ok(10));
+    let told: u64 = lab
+        .windows()
+        .filter_map(|window| window.components.get("PostDO"))
+        .map(|component| component.wakes)
+        .sum();
+    assert_eq!(told, lab.ledger().answered);
+}
