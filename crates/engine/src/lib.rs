@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod phase;
 pub mod plan;
 pub mod random;
+pub mod redact;
 pub mod response;
 pub mod rows;
 pub mod run;

@@ -10,4 +10,5 @@ mod render;
 pub use escape::Escape;
 pub(crate) use escape::is_header_char;
 pub use parse::{Template, TemplateBuilder, TemplateError, is_variable_name};
+pub(crate) use parse::{is_open_place, split_place};
 pub use render::{RenderContext, VariableId};

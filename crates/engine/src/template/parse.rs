@@ -213,8 +213,18 @@ pub enum TemplateError {
     TooManyPlaces,
 }
 
+/// Whether what stands in a place holds nothing but names and numbers, no text of the template's author.
+pub(crate) fn is_open_place(place: &str) -> bool {
+    let place = place.trim();
+    is_identifier(place)
+        || place.strip_prefix("randomInt").is_some_and(|rest| {
+            rest.bytes()
+                .all(|b| b.is_ascii_digit() || b"(), ".contains(&b))
+        })
+}
+
 /// Splits what follows `{{` at the end of the place; `}}` inside the parentheses of a call does not end it.
-fn split_place(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_place(text: &str) -> Option<(&str, &str)> {
     let end = text.find("}}");
     let open = text
         .find('(')

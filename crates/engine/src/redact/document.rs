@@ -1,0 +1,255 @@
+//! Secrets in scenarios, applications and other JSON.
+
+use serde_json::Value;
+
+use super::text::{REDACTED, is_secret_name, redact_form, redact_text, redact_value};
+use crate::response::Extractor;
+use crate::scenario::{ApplicationProfile, LoadScenario, RequestBody, TextMap};
+
+/// Removes secrets from a scenario's texts.
+pub fn redact_scenario(scenario: &mut LoadScenario) {
+    scenario.description = redact_text(&scenario.description);
+    for text in scenario
+        .tags
+        .iter_mut()
+        .chain(&mut scenario.tenants)
+        .flatten()
+    {
+        *text = redact_text(text);
+    }
+}
+
+/// Removes secrets from the requests of an application.
+pub fn redact_application(application: &mut ApplicationProfile) {
+    for step in &mut application.steps {
+        let request = &mut step.request;
+        request.url = redact_text(&request.url);
+        for map in [&mut request.headers, &mut request.params]
+            .into_iter()
+            .flatten()
+        {
+            redact_map(map);
+        }
+        match &mut request.body {
+            Some(RequestBody::Text(text)) => *text = redact_body(text),
+            Some(RequestBody::Object(object)) => redact_object(object),
+            None => {}
+        }
+    }
+}
+
+/// Removes secrets from any JSON, such as a stored configuration.
+pub fn redact_json(value: &mut Value) {
+    match value {
+        Value::Object(object) => redact_object(object),
+        Value::Array(items) => items.iter_mut().for_each(redact_json),
+        Value::String(text) => *text = redact_text(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn redact_map(map: &mut TextMap) {
+    for (name, value) in &mut map.0 {
+        *value = if is_secret_name(name) {
+            redact_value(name, value)
+        } else {
+            redact_text(value)
+        };
+    }
+}
+
+fn redact_object(object: &mut serde_json::Map<String, Value>) {
+    // As in archives of requests: {"name": "Authorization", "value": "…"}.
+    let names_a_secret = ["name", "key"].iter().any(|member| {
+        let name = object.get(*member).and_then(Value::as_str);
+        name.is_some_and(is_secret_name)
+    });
+    for (key, value) in object {
+        if is_secret_name(key) {
+            redact_all(key, value);
+        } else if names_a_secret && key == "value" {
+            redact_all("", value);
+        } else if key == "extract" {
+            redact_extractions(value);
+        } else if let (true, Value::String(text)) = (key == "body", &mut *value) {
+            *text = redact_body(text);
+        } else {
+            redact_json(value);
+        }
+    }
+}
+
+/// Everything below a name that says secret.
+fn redact_all(name: &str, value: &mut Value) {
+    match value {
+        Value::String(text) => *text = redact_value(name, text),
+        Value::Number(_) => *value = Value::String(REDACTED.to_owned()),
+        Value::Array(items) => items.iter_mut().for_each(|item| redact_all(name, item)),
+        Value::Object(object) => object.values_mut().for_each(|item| redact_all(name, item)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// `"token": "$.access_token"` says where a secret is found: it stays, whatever the variable is called.
+fn redact_extractions(value: &mut Value) {
+    let Value::Object(object) = value else {
+        return redact_json(value);
+    };
+    for (name, value) in object {
+        let is_place = value
+            .as_str()
+            .is_some_and(|text| Extractor::parse(text).is_ok());
+        if !is_place && is_secret_name(name) {
+            redact_all(name, value);
+        } else if !is_place {
+            redact_json(value);
+        }
+    }
+}
+
+/// A body that is text: JSON, a form, or something else, of which nothing is kept if it may hold a secret.
+fn redact_body(text: &str) -> String {
+    if let Ok(mut json @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
+        redact_json(&mut json);
+        return json.to_string();
+    }
+    if let Some(form) = redact_form(text) {
+        return form;
+    }
+    if is_secret_name(text) {
+        return redact_value("", text);
+    }
+    redact_text(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::parse_application;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn redacted(mut value: Value) -> Value {
+        redact_json(&mut value);
+        value
+    }
+
+    #[test]
+    fn secrets_in_applications_are_removed_and_the_rest_stays() {
+        let json = br#"{ "name": "a", "steps": [{
+          "name": "token",
+          "request": {
+            "method": "POST",
+            "url": "https://u:SECRET@a.com/oauth/token?access_token=SECRET&page=2&%74oken=SECRET&t={{token}}#id_token=SECRET",
+            "headers": {
+              "AUTHORIZATION": "Bearer SECRET", "authorization2": "Basic {{token}}", "Cookie": "a=SECRET; session={{sessionId}}",
+              "X-API-Key": "SECRET{{vu}}", "X_Api_Key": "SECRET", "Proxy-Authorization": "SECRET", "Accept": "text/html",
+              "X-Auth-Token": "{{choice(SECRET,SECRET2)}}", "X-Forward": "Bearer SECRET"
+            },
+            "params": { "client_secret": "SECRET", "q": "a" },
+            "body": { "user": "{{userId}}", "Password": "SECRET", "passwords": [1234567, "SECRET", {"x": "SECRET"}],
+                      "nested": { "apiKey": "pre{{uuid}}SECRET", "ok": true }, "callback": "https://x/?token=SECRET" }
+          },
+          "extract": { "token": "$.access_token", "sessionId": "cookie:session" }
+        }] }"#;
+        let mut application = parse_application(json).unwrap();
+        redact_application(&mut application);
+        let text = serde_json::to_string(&application).unwrap();
+        assert!(
+            !text.contains("SECRET") && !text.contains("1234567"),
+            "{text}"
+        );
+        for part in [
+            "/oauth/token?access_token=[redacted]&page=2&%74oken=[redacted]&t={{token}}#id_token=[redacted]",
+            r#""AUTHORIZATION":"Bearer [redacted]""#,
+            r#""authorization2":"Basic {{token}}""#,
+            r#""Cookie":"a=[redacted]; session={{sessionId}}""#,
+            r#""X-API-Key":"[redacted]{{vu}}""#,
+            r#""Accept":"text/html""#,
+            r#""q":"a""#,
+            r#""user":"{{userId}}""#,
+            r#""apiKey":"[redacted]{{uuid}}[redacted]""#,
+            r#""ok":true"#,
+            r#""token":"$.access_token""#,
+        ] {
+            assert!(text.contains(part), "{text}\n{part}");
+        }
+        let mut other = serde_json::from_slice(json).unwrap();
+        redact_json(&mut other);
+        assert!(
+            !other.to_string().contains("SECRET"),
+            "the same as plain JSON: {other}"
+        );
+        assert_eq!(other["steps"][0]["extract"]["token"], "$.access_token");
+    }
+
+    #[test]
+    fn bodies_that_are_text_are_understood_or_removed() {
+        for (body, expected) in [
+            (
+                r#"{"password":"SECRET","a":"b"}"#,
+                r#"{"a":"b","password":"[redacted]"}"#,
+            ),
+            (
+                "user={{userId}}&password=SECRET&a=b",
+                "user={{userId}}&password=[redacted]&a=b",
+            ),
+            (
+                "password={{choice(SECRET&a,SECRET)}}",
+                "password=[redacted]",
+            ),
+            ("<password>SECRET</password>{{vu}}", "[redacted]{{vu}}"),
+            (
+                r#"{"n": {{vu}}, "secret": "SECRET"}"#,
+                "[redacted] {{vu}}[redacted]",
+            ),
+            ("plain text", "plain text"),
+            ("{{mediaBytes}}", "{{mediaBytes}}"),
+        ] {
+            assert_eq!(redact_body(body), expected);
+            assert_eq!(redact_body(expected), expected, "again");
+            assert_eq!(redacted(json!({ "body": body }))["body"], expected);
+        }
+    }
+
+    #[test]
+    fn secrets_are_found_in_every_shape_of_json() {
+        assert_eq!(
+            redacted(json!([
+                { "name": "Authorization", "value": "Bearer SECRET" },
+                { "set-cookie": ["a=SECRET; Path=/"] },
+                { "extract": { "token": "SECRET" } },
+                { "tokens": { "deep": [[{ "x": "SECRET" }]], "none": null } },
+                "see https://a.com/?api_key=SECRET.",
+            ])),
+            json!([
+                { "name": "Authorization", "value": "[redacted]" },
+                { "set-cookie": ["a=[redacted]; Path=[redacted]"] },
+                { "extract": { "token": "[redacted]" } },
+                { "tokens": { "deep": [[{ "x": "[redacted]" }]], "none": null } },
+                "see https://a.com/?api_key=[redacted]",
+            ])
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn doing_it_twice_changes_nothing_more(text in "([{}()a=&;? ]|\\{\\{|\\}\\}|token|Bearer |choice|://|eyJ){0,24}") {
+            let once = redacted(json!({ "token": text, "cookie": text, "body": text, "a": text, "authorization": text }));
+            prop_assert_eq!(redacted(once.clone()), once);
+        }
+
+        #[test]
+        fn nothing_literal_remains_of_a_secret(before in "[a-z{}(=;, ]{0,12}", after in any::<String>()) {
+            for name in ["password", "Authorization", "cookie", "x-access-token"] {
+                let value = format!("{before}SECRET{after}");
+                // The name of a cookie is no secret, nor is that of a variable.
+                if name == "cookie" && after.contains('=') || value.contains("{{") {
+                    continue;
+                }
+                let text = redacted(json!({ name: value })).to_string();
+                prop_assert!(!text.contains("SECRET"), "{}", text);
+            }
+        }
+    }
+}
