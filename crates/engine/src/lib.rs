@@ -10,6 +10,7 @@ pub mod assertion;
 pub mod batch;
 pub mod bottleneck;
 pub mod content;
+pub mod delay;
 pub mod duration;
 pub mod error_class;
 pub mod histogram;

@@ -50,6 +50,12 @@ impl Random {
         items.get(index)
     }
 
+    /// A number with mean 0 and standard deviation 1, between -6 and 6, very nearly normally distributed: the
+    /// sum of twelve even ones (Irwin–Hall). It needs no logarithm, whose last digit differs between machines.
+    pub fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.fraction()).sum::<f64>() - 6.0
+    }
+
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.0.random()

@@ -38,8 +38,12 @@ pub struct Position {
     pub application: u16,
     /// The variant of the application, by its place, if it has variants.
     pub variant: Option<u16>,
-    /// The next step, by its place in the application.
-    pub next_step: u16,
+    /// The next operation, by its place in the application's program.
+    pub next_op: u16,
+    /// How many turns the loops around that place have left, the innermost last.
+    pub loops: Vec<u32>,
+    /// Until when the user thinks, if that is what it does.
+    pub thinks_until: Option<Tick>,
     /// Steps that are due but have not been sent yet, with the time they were due.
     pub pending: Vec<(StepId, Tick)>,
     /// The random numbers of this iteration.

@@ -6,7 +6,7 @@ use crate::batch::requests::Pending;
 use crate::batch::types::{Output, Request, RequestId};
 use crate::batch::user::{Activity, Iteration, User};
 use crate::error_class::ErrorClass;
-use crate::plan::{Application, Plan, Step};
+use crate::plan::{Application, Op, Plan, Step};
 use crate::random::Random;
 use crate::response::{Exchange, judge};
 use crate::server_timing;
@@ -16,6 +16,51 @@ use crate::tick::{Span, Tick};
 /// The least time between two iterations of a user. Without it, an iteration that sends nothing would be
 /// repeated for ever at the same point in time.
 const PAUSE_MIN: Span = Span::from_ms(1);
+
+/// How many operations a flow may pass in one turn without sending or thinking. A loop whose requests are all
+/// left out would otherwise hold up everybody else; beyond this the user takes the shortest pause.
+const OPERATIONS_MAX: u32 = 1_000;
+
+/// What has happened since the flow was last taken up.
+#[derive(Default)]
+struct Turn {
+    operations: u32,
+    /// Whether something was sent that the flow waits for.
+    waits: bool,
+    /// Whether that was a parallel step, which further parallel steps join.
+    group_open: bool,
+}
+
+impl Iteration {
+    /// Carries out an operation that only moves the place in the program.
+    fn steer(&mut self, op: &Op) {
+        match op {
+            Op::Choose(arms) => {
+                let mut left = self.random.fraction();
+                let chosen = arms.iter().find(|(weight, _)| {
+                    left -= weight;
+                    left < 0.0
+                });
+                if let Some((_, at)) = chosen.or(arms.last()) {
+                    self.next_op = *at;
+                }
+            }
+            Op::Jump(at) => self.next_op = *at,
+            Op::Loop { times: 0, end } => self.next_op = *end,
+            Op::Loop { times, .. } => self.loops.push(times - 1),
+            Op::Again(at) => match self.loops.last_mut() {
+                Some(left) if *left > 0 => {
+                    *left -= 1;
+                    self.next_op = *at;
+                }
+                _ => {
+                    self.loops.pop();
+                }
+            },
+            Op::Request(_) | Op::Think(_) => {}
+        }
+    }
+}
 
 impl Batch {
     pub(super) fn begin_iteration(&mut self, now: Tick, place: usize) {
@@ -32,7 +77,9 @@ impl Batch {
         user.iteration = Some(Iteration {
             application,
             variant: variant.and_then(|variant| u16::try_from(variant).ok()),
-            next_step: 0,
+            next_op: 0,
+            loops: Vec::new(),
+            thinks_until: None,
             awaited: 0,
             sent_any: false,
             random,
@@ -66,28 +113,46 @@ impl Batch {
         else {
             return;
         };
-        let mut group_open = false; // whether a parallel step of this turn waits for company
-        let mut waits = false;
-        while let Some(step) = application.steps.get(usize::from(iteration.next_step)) {
-            if waits && !(group_open && step.parallel) {
+        let mut turn = Turn::default();
+        while let Some(op) = application.program.get(usize::from(iteration.next_op)) {
+            let step = match op {
+                Op::Request(at) => application.steps.get(usize::from(*at)),
+                _ => None,
+            };
+            if turn.waits && !(turn.group_open && step.is_some_and(|step| step.parallel)) {
                 break;
             }
-            iteration.next_step += 1;
-            if !is_played(step, iteration, variables) {
-                continue;
+            turn.operations += 1;
+            if turn.operations > OPERATIONS_MAX {
+                iteration.thinks_until = Some(now + PAUSE_MIN);
+                break;
             }
-            iteration.awaited += 1;
-            iteration.sent_any = true;
-            self.requests.wait(Pending {
-                user: place,
-                step: step.id,
-                planned,
-                queued: now,
-            });
-            if !step.background {
-                waits = true;
-                group_open = step.parallel;
+            iteration.next_op += 1;
+            match (op, step) {
+                (Op::Think(delay), _) => {
+                    iteration.thinks_until = Some(planned + delay.draw(&mut iteration.random));
+                    break;
+                }
+                (_, Some(step)) if is_played(step, iteration, variables) => {
+                    iteration.awaited += 1;
+                    iteration.sent_any = true;
+                    self.requests.wait(Pending {
+                        user: place,
+                        step: step.id,
+                        planned,
+                        queued: now,
+                    });
+                    if !step.background {
+                        turn.waits = true;
+                        turn.group_open = step.parallel;
+                    }
+                }
+                _ => iteration.steer(op),
             }
+        }
+        if let Some(until) = iteration.thinks_until {
+            self.wake_user_at(until, place);
+            return;
         }
         if iteration.awaited == 0 {
             self.finish_iteration(now, place);
@@ -137,7 +202,7 @@ impl Batch {
         if step.background {
             iteration.awaited = iteration.awaited.saturating_sub(1);
         }
-        let over = iteration.awaited == 0;
+        let over = iteration.awaited == 0 && iteration.thinks_until.is_none();
         let step_window = self.recorder.step(pending.step);
         step_window.sent += 1;
         step_window.bytes_sent += request.body.as_ref().map_or(0, |body| body.len() as u64);
@@ -235,6 +300,17 @@ impl Batch {
         }
     }
 
+    /// The user has thought long enough, since `due`.
+    pub(super) fn end_thinking(&mut self, now: Tick, due: Tick, place: usize) {
+        let user = self.users.get_mut(place);
+        let Some(iteration) = user.and_then(|user| user.iteration.as_mut()) else {
+            return;
+        };
+        iteration.thinks_until = None;
+        self.recorder.lateness(now.saturating_since(due));
+        self.advance(due, place);
+    }
+
     /// One awaited request of the user has ended.
     fn resume_flow(&mut self, now: Tick, place: usize) {
         let Some(iteration) = self
@@ -245,7 +321,7 @@ impl Batch {
             return;
         };
         iteration.awaited = iteration.awaited.saturating_sub(1);
-        if iteration.awaited == 0 {
+        if iteration.awaited == 0 && iteration.thinks_until.is_none() {
             self.advance(now, place);
         }
     }

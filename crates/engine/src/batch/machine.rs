@@ -185,16 +185,16 @@ impl Batch {
                 change,
             );
         }
-        let stuck = |user: &User| {
-            user.iteration
-                .as_ref()
-                .is_some_and(|iteration| iteration.awaited == 0)
-        };
-        let stuck: Vec<usize> = (0..self.users.len())
-            .filter(|&place| self.users.get(place).is_some_and(stuck))
-            .collect();
-        for place in stuck {
-            self.advance(from, place);
+        for place in 0..self.users.len() {
+            let user = self.users.get(place);
+            let Some(iteration) = user.and_then(|user| user.iteration.as_ref()) else {
+                continue;
+            };
+            match iteration.thinks_until {
+                Some(until) => self.wake_user_at(until, place),
+                None if iteration.awaited == 0 => self.advance(from, place),
+                None => {}
+            }
         }
     }
 
@@ -292,11 +292,15 @@ impl Batch {
             let begins =
                 user.activity == Activity::Active && user.iteration.is_none() && user.due == at;
             let interrupts = user.activity == Activity::Stopping(at);
-            if begins && self.state != State::Playing {
+            let thinking = user.iteration.as_ref();
+            let thinks = thinking.is_some_and(|iteration| iteration.thinks_until == Some(at));
+            if (begins || thinks) && self.state != State::Playing {
                 break;
             }
             self.timers.pop();
-            if begins {
+            if thinks {
+                self.end_thinking(now, at, place);
+            } else if begins {
                 self.begin_iteration(now, place);
             } else if interrupts {
                 self.interrupt(now, place);
@@ -380,6 +384,11 @@ impl Batch {
             user.due = due;
             self.timers.push(Reverse((due, place)));
         }
+    }
+
+    /// Looks at the user again at this point.
+    pub(super) fn wake_user_at(&mut self, at: Tick, place: usize) {
+        self.timers.push(Reverse((at, place)));
     }
 
     /// Keeps the count of active users right after a change to one of them.

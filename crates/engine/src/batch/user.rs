@@ -41,7 +41,9 @@ pub(super) enum Activity {
 pub(super) struct Iteration {
     pub(super) application: u16,
     pub(super) variant: Option<u16>,
-    pub(super) next_step: u16,
+    pub(super) next_op: u16,
+    pub(super) loops: Vec<u32>,
+    pub(super) thinks_until: Option<Tick>,
     /// Requests that must be sent, and those that must be answered, before the flow goes on.
     pub(super) awaited: u32,
     /// Whether it has sent anything yet.
@@ -76,7 +78,9 @@ impl User {
             Iteration {
                 application: position.application,
                 variant: position.variant,
-                next_step: position.next_step,
+                next_op: position.next_op,
+                loops: position.loops,
+                thinks_until: position.thinks_until,
                 awaited: 0,
                 sent_any: true,
                 random: position.random,
@@ -95,7 +99,9 @@ impl User {
             position: self.iteration.map(|iteration| Position {
                 application: iteration.application,
                 variant: iteration.variant,
-                next_step: iteration.next_step,
+                next_op: iteration.next_op,
+                loops: iteration.loops,
+                thinks_until: iteration.thinks_until,
                 pending,
                 random: iteration.random,
             }),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::parse::{PlanSource, Target, check_name, shown};
 use super::problem::{Checked, Report};
 use super::request::{self, Request, Scope};
-use super::types::{Application, Extraction, Step};
+use super::types::{Application, Extraction, Op, Step};
 use crate::response::{ExpectedStatus, Extractor};
 use crate::scenario::{ApplicationProfile, ExpectedStatuses, LatencyLimits, RequestStep};
 use crate::template::{Template, VariableId, is_variable_name};
@@ -215,6 +215,10 @@ fn application(
     Ok(Application {
         name: profile.name.clone(),
         weight: 0.0, // set when all weights are known
+        program: (0_u16..)
+            .zip(&steps)
+            .map(|(at, _)| Op::Request(at))
+            .collect(),
         steps,
         variants: variants.to_vec(),
     })

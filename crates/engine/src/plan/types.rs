@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::assertion::Assertion;
 use crate::content::{self, MediaKind};
+use crate::delay::Delay;
 use crate::phase::PhaseSpan;
 use crate::plan::Problem;
 use crate::random::Random;
@@ -40,10 +41,35 @@ pub struct Application {
     pub name: String,
     /// The share of iterations, in (0, 1]; the weights of a plan add up to 1.
     pub weight: f64,
-    /// The steps in order, at least one.
+    /// The requests in the order of the file, at least one.
     pub steps: Vec<Step>,
+    /// What an iteration does, from the first operation to beyond the last.
+    pub program: Vec<Op>,
     /// Names of the variants, of which each iteration plays one; may be empty.
     pub variants: Vec<String>,
+}
+
+/// One operation of an application's program. Places of operations are places in the program.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// Sends the request of this step, by its place in the application, and waits for the answer unless the
+    /// step is parallel or in the background.
+    Request(u16),
+    /// Waits.
+    Think(Delay),
+    /// Goes on at one of these places, chosen by weight; the weights add up to 1.
+    Choose(Vec<(f64, u16)>),
+    /// Goes on at this place.
+    Jump(u16),
+    /// Begins a loop: goes on behind it this many times, or at `end` when it is not to be played at all.
+    Loop {
+        /// How many times.
+        times: u32,
+        /// The place behind the loop's [`Op::Again`].
+        end: u16,
+    },
+    /// Ends the innermost loop's turn: goes on at this place if another turn is left.
+    Again(u16),
 }
 
 /// One request of a flow.
