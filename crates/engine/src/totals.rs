@@ -49,9 +49,12 @@ impl Totals {
             for (name, component) in &window.components {
                 let fits =
                     self.components.len() < COMPONENTS_MAX || self.components.contains_key(name);
-                let key = if fits { name } else { OTHER_COMPONENT };
+                let key = if fits { name.as_str() } else { OTHER_COMPONENT };
                 let total = self.components.entry(key.to_owned()).or_default();
                 total.merge(component);
+                if !fits {
+                    total.kind = ComponentKind::Other; // of several kinds, so of none
+                }
             }
         }
     }

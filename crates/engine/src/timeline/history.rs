@@ -1,9 +1,4 @@
-//! The run's time line: one row per second, and a bounded memory of them for the summary and the analysis.
-//!
-//! [`Second`] collects what the batches tell about one second, [`TimelineRow`] is what is published of it, and
-//! [`Timeline`] remembers at most [`POINTS_MAX`] points: when a run outgrows them, neighbours are merged and
-//! each point covers twice the time. Invariant: neither the order in which batches report nor the number of
-//! batches changes a row.
+//! A bounded memory of a run's seconds, for the summary and the analysis.
 
 use std::collections::BTreeMap;
 
@@ -11,187 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
-use crate::ledger::Ledger;
-use crate::phase::{Phase, PhaseSpan, phase_at};
-use crate::tick::{Span, Tick};
+use crate::phase::Phase;
+use crate::timeline::row::{D1Metrics, DoMetrics, ObjectMetrics, StorageMetrics, TimelineRow};
 use crate::totals::{LatencyPercentiles, dense, failed};
-use crate::window::{ComponentKind, ComponentWindow, Window};
+use crate::window::{COMPONENTS_MAX, ComponentKind, ComponentWindow, OTHER_COMPONENT, Window};
 
 /// How many points a [`Timeline`] holds: 20 minutes at full resolution. A point takes about 1 KB when stored,
 /// its row in the summary about 700 bytes, so that both stay below the 2 MB that a row of SQLite or D1 may
 /// have (<https://developers.cloudflare.com/d1/platform/limits/>).
 pub const POINTS_MAX: usize = 1_200;
-
-/// One row of the time line (the spec's `MetricsSnapshot`). It tells about one whole second, or in a summary
-/// of a long run about several; what happened in a second that the run left early counts as of a whole one,
-/// so that rows add up to the run. A value that was not measured is `None`, never 0.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TimelineRow {
-    /// Unix time of the second's beginning, in milliseconds.
-    pub timestamp: u64,
-    /// The phase; of a second in which the phase changed, the later one.
-    pub phase: Phase,
-    /// Virtual users that were active at the second's end.
-    pub active_users: u32,
-    /// Requests that ended, well or badly, per second.
-    pub requests_per_sec: f64,
-    /// Response times in milliseconds.
-    pub latency: LatencyPercentiles,
-    /// Failed requests as a fraction of those that ended; 0 when none ended.
-    pub error_rate: f64,
-    /// Errors by class, with those that the generator gave up itself.
-    pub errors_by_type: BTreeMap<ErrorClass, u64>,
-    /// What the target told about its Durable Objects, `None` when nothing.
-    pub do_metrics: Option<DoMetrics>,
-    /// What the target told about D1, `None` when nothing.
-    pub d1_metrics: Option<D1Metrics>,
-    /// What the target told about R2 and KV, `None` when nothing.
-    pub storage_metrics: Option<StorageMetrics>,
-}
-
-/// The three Durable Objects that the spec's `DOMetrics` tells about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DoMetrics {
-    /// The component `SessionDO`.
-    #[serde(rename = "sessionDO")]
-    pub session_do: ObjectMetrics,
-    /// The component `TenantDO`.
-    #[serde(rename = "tenantDO")]
-    pub tenant_do: ObjectMetrics,
-    /// The component `PostDO`.
-    #[serde(rename = "postDO")]
-    pub post_do: ObjectMetrics,
-}
-
-/// What the target told about one class of Durable Object; all `None` when it was not called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ObjectMetrics {
-    /// Calls that had to wake the object, as a fraction of all.
-    pub wake_rate: Option<f64>,
-    /// The mean duration of a call in milliseconds.
-    pub avg_latency: Option<f64>,
-    /// Calls that failed, as a fraction of all.
-    pub error_rate: Option<f64>,
-}
-
-/// The spec's `D1Metrics`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct D1Metrics {
-    /// Queries per second.
-    pub queries_per_second: f64,
-    /// Batched writes per second.
-    pub batched_writes_per_second: f64,
-    /// Time spent in D1 per query, in milliseconds; `None` when no query was counted.
-    pub avg_query_latency: Option<f64>,
-    /// Rows read per second.
-    pub rows_read_per_second: f64,
-    /// Rows written per second.
-    pub rows_written_per_second: f64,
-}
-
-/// The spec's `StorageMetrics`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct StorageMetrics {
-    /// Read operations per second.
-    pub reads_per_second: f64,
-    /// Write operations per second.
-    pub writes_per_second: f64,
-    /// Bytes moved to or from storage.
-    pub bytes_transferred: u64,
-}
-
-/// What the batches told about one second.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Second {
-    windows: BTreeMap<Phase, Window>,
-    users: BTreeMap<Phase, BTreeMap<u32, u32>>, // by batch: the latest window of a batch counts
-}
-
-impl Second {
-    /// Adds a window of a batch. The windows of one batch have to come in their order.
-    pub fn add(&mut self, batch: u32, window: &Window) {
-        let users = self.users.entry(window.phase).or_default();
-        users.insert(batch, window.active_users);
-        let sum = self
-            .windows
-            .entry(window.phase)
-            .or_insert_with(|| Window::new(window.second, window.phase));
-        sum.ledger += window.ledger;
-        for (id, step) in &window.steps {
-            sum.steps.entry(*id).or_default().merge(step);
-        }
-        sum.slot_wait_us.merge(&window.slot_wait_us);
-        sum.lateness_us.merge(&window.lateness_us);
-        // No bound on the names here: which of them are kept apart must not depend on who came first. Each
-        // batch keeps to its own bound, and the totals to theirs.
-        for (name, component) in &window.components {
-            let entry = sum.components.entry(name.clone()).or_default();
-            entry.merge(component);
-        }
-    }
-
-    /// The merged windows, by phase.
-    pub fn windows(&self) -> impl Iterator<Item = (&Phase, &Window)> {
-        self.windows.iter()
-    }
-
-    /// Users of all batches that were active at the end of the second's part in this phase.
-    #[must_use]
-    pub fn active_users_in(&self, phase: Phase) -> u32 {
-        self.users.get(&phase).map_or(0, |users| {
-            users.values().fold(0, |sum, n| sum.saturating_add(*n))
-        })
-    }
-
-    /// What is remembered of this second.
-    #[must_use]
-    pub fn to_point(&self, second: u32, phases: &[PhaseSpan]) -> Point {
-        let phase = self.last_phase(second, phases);
-        let mut sums = Sums::default();
-        for window in self.windows.values() {
-            sums.add(window);
-        }
-        let response = self.windows.values().flat_map(|window| {
-            let steps = window.steps.values();
-            steps.map(|step| &step.response_us)
-        });
-        Point {
-            second,
-            seconds: 1,
-            phase,
-            active_users: self.active_users_in(phase),
-            latency: LatencyPercentiles::of(&dense(response)),
-            sums,
-        }
-    }
-
-    /// Of the phases that were told about, the one that comes last in the plan.
-    fn last_phase(&self, second: u32, phases: &[PhaseSpan]) -> Phase {
-        let end = Tick::from_second(second.saturating_add(1)) - Span::from_us(1);
-        let planned = phase_at(phases, end);
-        let place = |phase: Phase| {
-            let found = phases.iter().rposition(|span| span.phase == phase);
-            found.unwrap_or(usize::MAX)
-        };
-        if self.windows.is_empty() || self.windows.contains_key(&planned) {
-            return planned;
-        }
-        let told = self.windows.keys().copied();
-        told.max_by_key(|phase| place(*phase)).unwrap_or(planned)
-    }
-}
-
-/// Whether anything happened in a window, beyond users being there.
-#[must_use]
-pub fn is_active(window: &Window) -> bool {
-    window.ledger != Ledger::default() || !window.steps.is_empty()
-}
 
 /// What is remembered of one second, or of several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -221,7 +44,7 @@ pub struct Sums {
     pub errors: BTreeMap<ErrorClass, u64>,
     /// Response times in microseconds, rounded to within 1 %.
     pub response_us: SparseHistogram,
-    /// What the target told about its components.
+    /// What the target told about its components, by at most [`COMPONENTS_MAX`] names and a shared one.
     pub components: BTreeMap<String, ComponentSums>,
 }
 
@@ -363,12 +186,21 @@ impl Sums {
         }
         self.response_us.merge(&other.response_us);
         for (name, component) in &other.components {
-            let entry = self.components.entry(name.clone()).or_default();
-            entry.merge(component);
+            self.add_component(name, component);
         }
     }
 
-    fn add(&mut self, window: &Window) {
+    fn add_component(&mut self, name: &str, component: &ComponentSums) {
+        let fits = self.components.len() < COMPONENTS_MAX || self.components.contains_key(name);
+        let key = if fits { name } else { OTHER_COMPONENT };
+        let sum = self.components.entry(key.to_owned()).or_default();
+        sum.merge(component);
+        if !fits {
+            sum.kind = ComponentKind::Other; // of several kinds, so of none
+        }
+    }
+
+    pub(super) fn add_window(&mut self, window: &Window) {
         for step in window.steps.values() {
             self.succeeded += step.succeeded;
             for (class, count) in &step.errors {
@@ -381,8 +213,7 @@ impl Sums {
             self.response_us.record_n(u64::MAX, overflow);
         }
         for (name, component) in &window.components {
-            let entry = self.components.entry(name.clone()).or_default();
-            entry.merge(&ComponentSums::of(component));
+            self.add_component(name, &ComponentSums::of(component));
         }
     }
 
@@ -535,4 +366,19 @@ const fn coarse(value: u64) -> u64 {
     let shift = EXACT_BELOW.leading_zeros() - value.leading_zeros() + 1;
     let start = (value >> shift) << shift;
     start + (1 << shift) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coarse_values_are_within_one_percent() {
+        let mut value = 1_u64;
+        while value < 3_600_000_000 {
+            let error = coarse(value).abs_diff(value) as f64 / value as f64;
+            assert!(error < 0.01, "{value} became {}", coarse(value));
+            value = value * 9 / 8 + 1;
+        }
+    }
 }

@@ -1,0 +1,100 @@
+//! What all batches together tell about one second.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::Ledger;
+use crate::phase::{Phase, PhaseSpan, phase_at};
+use crate::tick::{Span, Tick};
+use crate::timeline::history::{Point, Sums};
+use crate::totals::{LatencyPercentiles, dense};
+use crate::window::Window;
+
+/// What the batches told about one second.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Second {
+    windows: BTreeMap<Phase, Window>,
+    users: BTreeMap<Phase, BTreeMap<u32, u32>>, // by batch: the latest window of a batch counts
+}
+
+impl Second {
+    /// Adds a window of a batch. The windows of one batch have to come in their order.
+    pub fn add(&mut self, batch: u32, window: &Window) {
+        let users = self.users.entry(window.phase).or_default();
+        users.insert(batch, window.active_users);
+        let sum = self
+            .windows
+            .entry(window.phase)
+            .or_insert_with(|| Window::new(window.second, window.phase));
+        sum.ledger += window.ledger;
+        for (id, step) in &window.steps {
+            sum.steps.entry(*id).or_default().merge(step);
+        }
+        sum.slot_wait_us.merge(&window.slot_wait_us);
+        sum.lateness_us.merge(&window.lateness_us);
+        // No bound on the names here: which of them are kept apart must not depend on who came first. Each
+        // batch keeps to its own bound, and the totals to theirs.
+        for (name, component) in &window.components {
+            let entry = sum.components.entry(name.clone()).or_default();
+            entry.merge(component);
+        }
+    }
+
+    /// The merged windows, by phase.
+    pub fn windows(&self) -> impl Iterator<Item = (&Phase, &Window)> {
+        self.windows.iter()
+    }
+
+    /// Users of all batches that were active at the end of the second's part in this phase.
+    #[must_use]
+    pub fn active_users_in(&self, phase: Phase) -> u32 {
+        self.users.get(&phase).map_or(0, |users| {
+            users.values().fold(0, |sum, n| sum.saturating_add(*n))
+        })
+    }
+
+    /// What is remembered of this second.
+    #[must_use]
+    pub fn to_point(&self, second: u32, phases: &[PhaseSpan]) -> Point {
+        let phase = self.last_phase(second, phases);
+        let mut sums = Sums::default();
+        for window in self.windows.values() {
+            sums.add_window(window);
+        }
+        let response = self.windows.values().flat_map(|window| {
+            let steps = window.steps.values();
+            steps.map(|step| &step.response_us)
+        });
+        Point {
+            second,
+            seconds: 1,
+            phase,
+            active_users: self.active_users_in(phase),
+            latency: LatencyPercentiles::of(&dense(response)),
+            sums,
+        }
+    }
+
+    /// Of the phases that were told about, the one that comes last in the plan.
+    fn last_phase(&self, second: u32, phases: &[PhaseSpan]) -> Phase {
+        let end = Tick::from_second(second.saturating_add(1)) - Span::from_us(1);
+        let planned = phase_at(phases, end);
+        let place = |phase: Phase| {
+            let found = phases.iter().rposition(|span| span.phase == phase);
+            found.unwrap_or(usize::MAX)
+        };
+        if self.windows.is_empty() || self.windows.contains_key(&planned) {
+            return planned;
+        }
+        let told = self.windows.keys().copied();
+        told.max_by_key(|phase| place(*phase)).unwrap_or(planned)
+    }
+}
+
+/// Whether anything happened in a window, beyond users being there.
+#[must_use]
+pub fn is_active(window: &Window) -> bool {
+    window.ledger != Ledger::default() || !window.steps.is_empty()
+}
