@@ -31,6 +31,13 @@ struct TokenRequest {
     redirect_uri: Option<String>,
 }
 
+/// What a browser brings back to the application.
+#[derive(Serialize)]
+struct Granted<'a> {
+    code: &'a str,
+    state: Option<&'a str>,
+}
+
 #[derive(Serialize)]
 struct TokenAnswer<'a> {
     access_token: &'a str,
@@ -93,7 +100,8 @@ pub(super) async fn authorize(app: &App, request: &Request) -> ApiResult<Respons
         parameters.append_pair("state", state);
     }
     let separator = if redirect_uri.contains('?') { '&' } else { '?' };
-    let response = Response::empty()?.with_status(302);
+    // The body says what the address says, for clients that do not follow redirects.
+    let response = Response::from_json(&Granted { code: &code, state })?.with_status(302);
     response.headers().set(
         "Location",
         &format!("{redirect_uri}{separator}{}", parameters.finish()),
@@ -104,11 +112,6 @@ pub(super) async fn authorize(app: &App, request: &Request) -> ApiResult<Respons
 
 /// `GET /oauth/callback?code&state`: what the browser brought back. It does not use the code.
 pub(super) fn callback(app: &App, request: &Request) -> ApiResult<Response> {
-    #[derive(Serialize)]
-    struct Callback<'a> {
-        code: &'a str,
-        state: Option<&'a str>,
-    }
     let query = query(request)?;
     let code = query.required("code")?;
     if app.token_key()?.read(TokenKind::Code, code).is_none() {
@@ -121,7 +124,7 @@ pub(super) fn callback(app: &App, request: &Request) -> ApiResult<Response> {
         .value("state")
         .map(|state| short(state, "state", STATE_CHARS_MAX))
         .transpose()?;
-    let response = Response::from_json(&Callback { code, state })?;
+    let response = Response::from_json(&Granted { code, state })?;
     never_cached(&response)?;
     Ok(response)
 }
