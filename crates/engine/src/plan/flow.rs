@@ -146,7 +146,9 @@ fn variables(profiles: &[&ApplicationProfile], report: &mut Report) -> Vec<Strin
                             shown(name)
                         ),
                     );
-                } else if !variables.iter().any(|known| known == name) {
+                } else if variables.len() <= VARIABLES_MAX
+                    && !variables.iter().any(|known| known == name)
+                {
                     variables.push(name.to_owned());
                 }
             }
@@ -155,10 +157,7 @@ fn variables(profiles: &[&ApplicationProfile], report: &mut Report) -> Vec<Strin
     if variables.len() > VARIABLES_MAX {
         report.problem(
             "applications",
-            format_args!(
-                "extract {} variables: accepted are up to {VARIABLES_MAX}",
-                variables.len()
-            ),
+            format_args!("extract too many variables: accepted are up to {VARIABLES_MAX}"),
         );
         variables.truncate(VARIABLES_MAX);
     }
@@ -574,6 +573,28 @@ mod tests {
             source.applications[1].steps[0].expect = serde_json::from_str(expect).unwrap();
             assert!(problems(&source).contains(part), "{expect}");
         }
+    }
+
+    #[test]
+    fn what_a_run_carries_along_is_bounded() {
+        let mut source = source();
+        let step = source.applications[1].steps[0].clone();
+        for at in 0..300 {
+            let mut step = step.clone();
+            step.name = format!("step {at}");
+            let place = (format!("v{at}"), "$.a".to_owned());
+            step.extract = Some(TextMap(vec![place]));
+            source.applications[1].steps.push(step);
+        }
+        let text = problems(&source);
+        assert!(
+            text.contains("applications: have 303 steps together: accepted are up to 256"),
+            "{text}"
+        );
+        assert!(
+            text.contains("applications: extract too many variables: accepted are up to 64"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -37,10 +37,7 @@ impl Report {
     /// Reports a problem.
     pub(super) fn problem(&mut self, path: impl Into<String>, message: impl Display) -> Reported {
         if self.problems.len() < PROBLEMS_MAX {
-            self.problems.push(Problem {
-                path: path.into(),
-                message: message.to_string(),
-            });
+            self.problems.push(bounded(path.into(), &message));
         } else {
             self.beyond = self.beyond.saturating_add(1);
         }
@@ -50,10 +47,7 @@ impl Report {
     /// Reports something that can be run but is probably not meant.
     pub(super) fn warning(&mut self, path: impl Into<String>, message: impl Display) {
         if self.warnings.len() < PROBLEMS_MAX {
-            self.warnings.push(Problem {
-                path: path.into(),
-                message: message.to_string(),
-            });
+            self.warnings.push(bounded(path.into(), &message));
         }
     }
 
@@ -81,5 +75,37 @@ impl Report {
     }
 }
 
-/// So that an error answer stays readable and bounded.
+/// Names from the source appear in paths and messages, however long they are.
+fn bounded(path: String, message: &impl Display) -> Problem {
+    let shorten = |text: String| match text.char_indices().nth(TEXT_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    };
+    Problem {
+        path: shorten(path),
+        message: shorten(message.to_string()),
+    }
+}
+
+/// So that an error answer stays readable and bounded: 100 problems of at most 2 times 600 characters.
 const PROBLEMS_MAX: usize = 100;
+
+const TEXT_CHARS_MAX: usize = 600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_bounded_and_says_how_much_is_left_out() {
+        let mut report = Report::default();
+        for _ in 0..PROBLEMS_MAX + 5 {
+            report.problem("é".repeat(10_000), "x".repeat(10_000));
+        }
+        let Problems(problems) = report.finish().expect_err("problems");
+        assert_eq!(problems.len(), PROBLEMS_MAX + 1);
+        assert_eq!(problems[0].path.chars().count(), TEXT_CHARS_MAX + 1);
+        assert_eq!(problems[0].message.chars().count(), TEXT_CHARS_MAX + 1);
+        assert_eq!(problems[PROBLEMS_MAX].message, "and 5 more problems");
+    }
+}

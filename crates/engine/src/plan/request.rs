@@ -150,6 +150,9 @@ fn check_destination(
         unix_ms: 0,
     };
     let sample = template.render(&context, &mut Random::for_purpose(0, 0));
+    if sample.len() > URL_BYTES_MAX {
+        return Err(report.problem(path, format_args!("is longer than {URL_BYTES_MAX} bytes")));
+    }
     let url = Url::parse(&sample).map_err(|error| {
         let message = format!("{} is not a URL: {error}", shown(&sample));
         report.problem(path, message)
@@ -171,6 +174,13 @@ fn headers(
 ) -> Checked<Vec<(String, Template)>> {
     let mut checked: Vec<(String, Template)> = Vec::new();
     let mut result = Ok(());
+    let count = headers.map_or(0, |map| map.0.len());
+    if count > HEADERS_MAX {
+        return Err(report.problem(
+            format!("{path}.headers"),
+            format_args!("has {count} fields: accepted are up to {HEADERS_MAX}"),
+        ));
+    }
     for (name, value) in headers.into_iter().flat_map(TextMap::iter) {
         let path = format!("{path}.headers.{name}");
         let refused = if !is_token(name) {
@@ -305,6 +315,11 @@ const URL_LITERAL: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
+/// What servers commonly accept.
+const URL_BYTES_MAX: usize = 8 * 1024;
+
+const HEADERS_MAX: usize = 64;
+
 /// They decide where a request goes and where it ends (RFC 9110, RFC 9112).
 const HEADERS_REFUSED: [&str; 11] = [
     "host",
@@ -408,6 +423,7 @@ mod tests {
             ),
             ("//evil.com", "accepted are a path"),
             ("/a#b", "a fragment"),
+            (&"/a".repeat(5_000), "is longer than 8192 bytes"),
             ("https://grove.place:99999/", "is not a URL"),
         ] {
             let text = problems(&with_request(&format!(

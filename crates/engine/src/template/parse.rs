@@ -53,23 +53,10 @@ impl Template {
         builder.finish()
     }
 
-    /// Whether a place refers to this variable.
-    #[must_use]
-    pub fn uses(&self, variable: VariableId) -> bool {
-        self.sources()
-            .any(|source| *source == Source::Variable(variable))
-    }
-
     /// Whether a place refers to the tenant.
     #[must_use]
     pub fn uses_tenant(&self) -> bool {
         self.sources().any(|source| *source == Source::Tenant)
-    }
-
-    /// Whether the text has no places.
-    #[must_use]
-    pub fn is_literal(&self) -> bool {
-        self.sources().next().is_none()
     }
 
     fn sources(&self) -> impl Iterator<Item = &Source> {
