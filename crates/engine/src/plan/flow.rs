@@ -317,7 +317,13 @@ fn latency_limits(
     path: &str,
     report: &mut Report,
 ) -> Checked<LatencyLimits> {
-    let limits = limits.unwrap_or_default();
+    let Some(limits) = limits else {
+        return Ok(LatencyLimits::default());
+    };
+    report.warning(
+        format!("{path}.expect.latencyMs"),
+        "is kept but decides nothing: what must hold for the run to pass belongs into assertions",
+    );
     let mut result = Ok(limits);
     let LatencyLimits { p50, p95, p99, max } = limits;
     for (name, limit) in [("p50", p50), ("p95", p95), ("p99", p99), ("max", max)] {
@@ -573,6 +579,22 @@ mod tests {
             source.applications[1].steps[0].expect = serde_json::from_str(expect).unwrap();
             assert!(problems(&source).contains(part), "{expect}");
         }
+    }
+
+    #[test]
+    fn limits_that_nothing_judges_are_warned_about() {
+        let mut source = source();
+        let limits = r#"{"latencyMs": {"p95": 300, "max": 1000}}"#;
+        source.applications[1].steps[0].expect = serde_json::from_str(limits).unwrap();
+        let plan = Plan::parse(&source).unwrap();
+        assert_eq!(
+            plan.warnings()[0].path,
+            "applications[read].steps[0].expect.latencyMs"
+        );
+        assert_eq!(
+            plan.applications()[0].steps[0].latency_limits.p95,
+            Some(300.0)
+        );
     }
 
     #[test]
