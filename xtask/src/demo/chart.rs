@@ -1,11 +1,11 @@
 //! A chart of one number over time, made of block characters.
 //!
 //! Each column is the largest value of its part of the time, so that a short spike is seen however
-//! narrow the chart is.
+//! narrow the chart is. In a wide chart each value fills several columns.
 
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Draws `values`, oldest first, in at most `width` columns and exactly `height` lines. A value that
+/// Draws `values`, oldest first, in `width` columns or a few less and exactly `height` lines. A value that
 /// is missing leaves its column empty.
 pub(crate) fn draw(values: &[Option<f64>], width: usize, height: usize) -> Vec<String> {
     let columns = columns(values, width);
@@ -25,11 +25,18 @@ pub(crate) fn draw(values: &[Option<f64>], width: usize, height: usize) -> Vec<S
 }
 
 fn columns(values: &[Option<f64>], width: usize) -> Vec<Option<f64>> {
-    let columns = values.len().min(width);
+    let Some(copies) = width.checked_div(values.len()) else {
+        return Vec::new();
+    };
+    let columns = if copies > 0 {
+        values.len() * copies
+    } else {
+        width
+    };
     (0..columns)
         .map(|column| {
             let from = column * values.len() / columns;
-            let until = (column + 1) * values.len() / columns;
+            let until = ((column + 1) * values.len() / columns).max(from + 1);
             values[from..until]
                 .iter()
                 .flatten()
@@ -56,7 +63,7 @@ mod tests {
     #[test]
     fn the_highest_value_fills_its_column() {
         let values = [Some(0.0), Some(4.0), None, Some(8.0)];
-        assert_eq!(draw(&values, 10, 2), ["   █", "▁█ █"]);
+        assert_eq!(draw(&values, 4, 2), ["   █", "▁█ █"]);
     }
 
     #[test]
@@ -68,8 +75,14 @@ mod tests {
     }
 
     #[test]
+    fn few_values_are_drawn_wide() {
+        let values = [Some(1.0), Some(2.0)];
+        assert_eq!(draw(&values, 7, 1), ["▄▄▄███"]);
+    }
+
+    #[test]
     fn nothing_is_drawn_of_nothing() {
         assert_eq!(draw(&[], 10, 2), ["", ""]);
-        assert_eq!(draw(&[Some(0.0)], 10, 1), ["▁"]);
+        assert_eq!(draw(&[Some(0.0)], 1, 1), ["▁"]);
     }
 }

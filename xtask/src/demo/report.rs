@@ -34,6 +34,7 @@ pub(crate) fn print(outcome: &Outcome) {
 
 fn timeline(metrics: &[Value]) {
     heading("over time");
+    let mut columns = 0;
     for (name, field) in [
         ("users", "active_users"),
         ("requests/s", "requests_per_sec"),
@@ -41,7 +42,9 @@ fn timeline(metrics: &[Value]) {
     ] {
         let values: Vec<_> = metrics.iter().map(|row| number(row, field)).collect();
         let top = values.iter().flatten().copied().fold(0.0, f64::max);
-        for (index, line) in chart::draw(&values, 72, 2).iter().enumerate() {
+        let lines = chart::draw(&values, 72, 2);
+        columns = lines.first().map_or(0, |line| line.chars().count());
+        for (index, line) in lines.iter().enumerate() {
             let label = match index {
                 0 => format!("{name:>10} {top:>7.0}"),
                 _ => format!("{:>18}", ""),
@@ -49,6 +52,13 @@ fn timeline(metrics: &[Value]) {
             println!("  {label} │{}", style(line).cyan());
         }
     }
+    let end = format!("{} s", metrics.len());
+    println!("  {:18} └{}", "", "─".repeat(columns));
+    println!(
+        "  {:18}  0 s{end:>width$}",
+        "",
+        width = columns.saturating_sub(3)
+    );
 }
 
 fn phases(summary: &Value) {
