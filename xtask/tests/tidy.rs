@@ -166,6 +166,8 @@ fn root() -> &'static Path {
 /// The text files of the project, ignored ones apart, that `is_bad` finds something in.
 fn tracked(is_bad: impl Fn(&Path, &str) -> bool) -> Vec<PathBuf> {
     let output = Command::new("git")
+        // Also in a checkout that belongs to another user, as in a container.
+        .args(["-c", "safe.directory=*"])
         .args([
             "ls-files",
             "-z",
