@@ -10,12 +10,12 @@ const LINES_MAX: usize = 500;
 /// Crates that would bring a clock, entropy, I/O or an executor into the engine.
 const NOT_IN_THE_ENGINE: [&str; 22] = [
     "async_std",
-    "chrono",
     "crossbeam",
     "fastrand",
     "futures",
     "getrandom",
     "hyper",
+    "iana_time_zone",
     "instant",
     "js_sys",
     "mio",
