@@ -68,19 +68,29 @@ impl Api {
             .to_owned())
     }
 
-    /// The only list in an answer.
+    /// The only list in an answer, with its further pages.
     ///
     /// # Errors
     /// When there is no answer, or one without a list.
     pub(crate) fn rows(&self, path: &str) -> Result<Vec<Value>> {
-        let Value::Object(fields) = self.get(path)? else {
-            bail!("GET {path} did not answer an object");
-        };
-        let list = fields.into_iter().find_map(|(_, value)| match value {
-            Value::Array(rows) => Some(rows),
-            _ => None,
-        });
-        list.with_context(|| format!("GET {path} answered no list"))
+        let mut all = Vec::new();
+        let mut page = path.to_owned();
+        loop {
+            let Value::Object(fields) = self.get(&page)? else {
+                bail!("GET {page} did not answer an object");
+            };
+            let next = fields.get("nextCursor").and_then(Value::as_str);
+            let next = next.map(|cursor| format!("{path}?cursor={cursor}"));
+            let list = fields.into_iter().find_map(|(_, value)| match value {
+                Value::Array(rows) => Some(rows),
+                _ => None,
+            });
+            all.extend(list.with_context(|| format!("GET {page} answered no list"))?);
+            match next {
+                Some(next) => page = next,
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Everything about a run.

@@ -68,12 +68,15 @@ impl Demo {
     fn load_test(&self, stack: &DevStack, interrupted: &AtomicBool) -> Result<()> {
         let api = Api::new(stack);
         let arrived_before = verify::arrived(stack)?;
-        let body = json!({
+        let mut body = json!({
             "scenario": SCENARIO,
             "environment": "staging",
             "users": self.users,
             "duration": self.duration,
+            "dryRun": true,
         });
+        let length = print_plan(&api.post("/runs", &body)?);
+        body["dryRun"] = json!(false);
         let asked = Instant::now();
         let answer = api.post("/runs", &body)?;
         let answer_ms = asked.elapsed().as_secs_f64() * 1e3;
@@ -81,9 +84,9 @@ impl Demo {
             .get("id")
             .and_then(Value::as_str)
             .context("POST /runs answered no id")?;
-        println!("run {id} of {SCENARIO} accepted in {answer_ms:.0} ms");
+        println!("run   {id}, accepted in {answer_ms:.0} ms");
 
-        follow(&api, id, &self.duration, interrupted)?;
+        follow(&api, id, length, interrupted)?;
         let outcome = api.outcome(id)?;
         report::print(&outcome);
         let checks = verify::all(stack, &outcome, arrived_before)?;
@@ -103,11 +106,27 @@ impl Demo {
 
 const SCENARIO: &str = "grove-mix";
 
+/// Prints what is going to happen and returns how long it takes.
+fn print_plan(dry_run: &Value) -> Duration {
+    let plan = |field| dry_run.pointer(&format!("/plan/{field}"));
+    let count = |field| plan(field).map_or_else(|| "?".to_owned(), Value::to_string);
+    let seconds = plan("durationS")
+        .and_then(Value::as_f64)
+        .unwrap_or_default();
+    println!(
+        "plan  {SCENARIO} against {}: up to {} users for {seconds:.0} s, in {} batches",
+        plan("baseUrl").and_then(Value::as_str).unwrap_or("?"),
+        count("usersMax"),
+        count("batches"),
+    );
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
 /// Shows the run's progress until it has ended.
-fn follow(api: &Api, id: &str, duration: &str, interrupted: &AtomicBool) -> Result<()> {
+fn follow(api: &Api, id: &str, length: Duration, interrupted: &AtomicBool) -> Result<()> {
     // Longer than the run by far: a coordinator that lost its batches still has to say so.
-    let deadline = Instant::now() + seconds(duration) * 2 + Duration::from_secs(120);
-    let mut live = Live::new(seconds(duration));
+    let deadline = Instant::now() + length * 2 + Duration::from_secs(120);
+    let mut live = Live::new(length);
     loop {
         if interrupted.load(Ordering::Relaxed) {
             bail!("interrupted");
@@ -123,21 +142,6 @@ fn follow(api: &Api, id: &str, duration: &str, interrupted: &AtomicBool) -> Resu
         }
         thread::sleep(Duration::from_millis(500));
     }
-}
-
-/// The length of a duration such as `90`, `30s` or `1.5m`; the API is the judge of what is valid,
-/// so anything else counts as 30 s.
-fn seconds(text: &str) -> Duration {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" | "s" => 1.0,
-        "ms" => 1e-3,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Duration::from_secs(30),
-    };
-    let number: f64 = digits.parse().unwrap_or(30.0);
-    Duration::try_from_secs_f64(number * unit).unwrap_or(Duration::from_secs(30))
 }
 
 fn to_json(outcome: &Outcome, checks: &[verify::Check], answer_ms: f64) -> Value {
@@ -174,23 +178,5 @@ fn keep(stack: &DevStack, interrupted: &AtomicBool) {
     );
     while !interrupted.load(Ordering::Relaxed) {
         thread::sleep(Duration::from_millis(100));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_read_as_the_api_reads_them() {
-        for (text, ms) in [
-            ("90", 90_000),
-            ("30s", 30_000),
-            ("1.5m", 90_000),
-            ("250ms", 250),
-        ] {
-            assert_eq!(seconds(text), Duration::from_millis(ms), "{text}");
-        }
-        assert_eq!(seconds("soon"), Duration::from_secs(30));
     }
 }

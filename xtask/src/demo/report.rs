@@ -30,6 +30,7 @@ pub(crate) fn print(outcome: &Outcome) {
     assertions(&outcome.assertions);
     bottlenecks(&outcome.bottlenecks);
     ledger(&outcome.summary);
+    notes(&outcome.summary);
 }
 
 fn timeline(metrics: &[Value]) {
@@ -197,6 +198,28 @@ fn ledger(summary: &Value) {
         for hole in holes {
             println!("  hole        {hole}");
         }
+    }
+}
+
+/// What a reader of the numbers should know.
+fn notes(summary: &Value) {
+    let list = |pointer| summary.pointer(pointer).and_then(Value::as_array).cloned();
+    let failure = summary
+        .get("failure")
+        .filter(|failure| failure.is_string())
+        .cloned();
+    let notes: Vec<Value> = failure
+        .into_iter()
+        .chain(list("/failedAssertions").unwrap_or_default())
+        .chain(list("/generatorLimited/reasons").unwrap_or_default())
+        .chain(list("/warnings").unwrap_or_default())
+        .collect();
+    if notes.is_empty() {
+        return;
+    }
+    heading("notes");
+    for note in notes.iter().filter_map(Value::as_str) {
+        println!("  {note}");
     }
 }
 
