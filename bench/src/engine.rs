@@ -91,6 +91,7 @@ fn play(plan: &Plan) -> u64 {
         from: Tick::ZERO,
         until,
         played_through: Tick::ZERO,
+        begun: Vec::new(),
         carry: Vec::new(),
         slots: None,
     };

@@ -77,10 +77,13 @@ impl Delay {
         }
     }
 
-    /// Whether it is never any time at all.
+    /// The longest time that can be drawn.
     #[must_use]
-    pub fn is_zero(&self) -> bool {
-        matches!(self, Self::Constant(span) | Self::Uniform { to: span, .. } if span.is_zero())
+    pub fn longest(&self) -> Span {
+        match *self {
+            Self::Constant(span) | Self::Uniform { to: span, .. } => span,
+            Self::Normal { mean, deviation } => (0..6).fold(mean, |sum, _| sum + deviation),
+        }
     }
 }
 

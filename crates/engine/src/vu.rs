@@ -44,6 +44,8 @@ pub struct Position {
     pub loops: Vec<u32>,
     /// Until when the user thinks, if that is what it does.
     pub thinks_until: Option<Tick>,
+    /// When the iteration was due to begin.
+    pub began: Tick,
     /// Steps that are due but have not been sent yet, with the time they were due.
     pub pending: Vec<(StepId, Tick)>,
     /// The random numbers of this iteration.

@@ -36,6 +36,9 @@ pub struct Window {
     pub active_users: u32,
     /// What was planned, started, sent and ended in this window.
     pub ledger: Ledger,
+    /// Per scenario, by its place in the plan, only those with something to tell.
+    #[serde(default)]
+    pub scenarios: BTreeMap<u16, ScenarioWindow>,
     /// Per step, only steps with something to tell.
     pub steps: BTreeMap<StepId, StepWindow>,
     /// Time that requests waited for one of the batch's connection slots, in microseconds.
@@ -45,6 +48,18 @@ pub struct Window {
     pub lateness_us: SparseHistogram,
     /// What the target told about its insides through `Server-Timing`, by component name.
     pub components: BTreeMap<String, ComponentWindow>,
+}
+
+/// What the users of one scenario did in one window.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ScenarioWindow {
+    /// Iterations that were begun.
+    pub started: u64,
+    /// Iterations that were due when no user was free.
+    pub dropped: u64,
+    /// How long finished iterations took from their planned start, in microseconds.
+    pub iteration_us: SparseHistogram,
 }
 
 /// The measurements of one step in one window.
@@ -123,6 +138,7 @@ impl Window {
             phase,
             active_users: 0,
             ledger: Ledger::default(),
+            scenarios: BTreeMap::new(),
             steps: BTreeMap::new(),
             slot_wait_us: SparseHistogram::default(),
             lateness_us: SparseHistogram::default(),
@@ -135,6 +151,9 @@ impl Window {
     pub fn merge(&mut self, other: &Self) {
         self.active_users = self.active_users.saturating_add(other.active_users);
         self.ledger += other.ledger;
+        for (place, scenario) in &other.scenarios {
+            self.scenarios.entry(*place).or_default().merge(scenario);
+        }
         for (id, step) in &other.steps {
             self.steps.entry(*id).or_default().merge(step);
         }
@@ -152,6 +171,15 @@ impl Window {
         let entry = self.components.entry(key.to_owned()).or_default();
         entry.kind = kind;
         entry
+    }
+}
+
+impl ScenarioWindow {
+    /// Adds the measurements of another window.
+    pub fn merge(&mut self, other: &Self) {
+        self.started += other.started;
+        self.dropped += other.dropped;
+        self.iteration_us.merge(&other.iteration_us);
     }
 }
 

@@ -39,6 +39,10 @@ pub struct Assignment {
     pub played_through: Tick,
     /// Virtual users that the previous slice handed over. Users that are due and not in here start afresh.
     pub carry: Vec<VuCarry>,
+    /// How many iterations of each scenario the share has begun in earlier slices, in the plan's order; missing
+    /// ones have begun none.
+    #[serde(default)]
+    pub begun: Vec<u64>,
     /// How many requests of the batch may wait for response headers at once, `None` for no limit.
     pub slots: Option<NonZeroU16>,
 }

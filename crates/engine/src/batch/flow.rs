@@ -6,7 +6,7 @@ use crate::batch::requests::Pending;
 use crate::batch::types::{Output, Request, RequestId};
 use crate::batch::user::{Activity, Iteration, User};
 use crate::error_class::ErrorClass;
-use crate::plan::{Application, Op, Plan, Step};
+use crate::plan::{Op, Plan, PlannedScenario, Step};
 use crate::random::Random;
 use crate::response::{Exchange, judge};
 use crate::server_timing;
@@ -67,31 +67,42 @@ impl Batch {
         let Some(user) = self.users.get_mut(place) else {
             return;
         };
-        let mut random = Random::for_iteration(self.plan.seed, user.vu, user.iterations);
-        let Some((application, variants)) = pick_application(&self.plan, &mut random) else {
+        let was_active = user.is_active();
+        let (Some(player), Some(scenario)) = (
+            self.players.get_mut(user.scenario),
+            self.plan.scenarios.get(user.scenario),
+        ) else {
             return;
         };
-        let variant = (variants > 0).then(|| random.between(0, variants - 1));
-        let was_active = user.is_active();
+        if !player.take_iteration(user.iterations) {
+            user.activity = Activity::Stopped;
+            self.count_active(was_active, place);
+            return;
+        }
+        let mut random = Random::for_iteration(self.plan.seed, user.vu, user.iterations);
+        let application = pick_application(scenario, &mut random);
+        let variant = pick_variant(&self.plan, application, &mut random);
+        let began = user.due;
         user.iterations = user.iterations.saturating_add(1);
+        user.due = Tick::NEVER;
         user.iteration = Some(Iteration {
             application,
-            variant: variant.and_then(|variant| u16::try_from(variant).ok()),
+            variant,
             next_op: 0,
             loops: Vec::new(),
             thinks_until: None,
+            began,
             awaited: 0,
             sent_any: false,
             random,
         });
-        let due = user.due;
-        user.due = Tick::NEVER;
+        self.recorder.scenario(user.scenario).started += 1;
         self.count_active(was_active, place);
-        self.recorder.lateness(now.saturating_since(due));
+        self.recorder.lateness(now.saturating_since(began));
         let ledger = &mut self.recorder.window().ledger;
         ledger.planned += 1;
         ledger.started += 1;
-        self.advance(due, place);
+        self.advance(began, place);
     }
 
     /// Goes on to the next step, or to the steps that run together, which are due at `planned`; ends the
@@ -331,18 +342,23 @@ impl Batch {
             return;
         };
         let was_active = user.is_active();
-        let sent_any = user
-            .iteration
-            .take()
-            .is_some_and(|iteration| iteration.sent_any);
-        self.recorder.window().ledger.finished += 1;
-        let pause = if sent_any {
-            self.plan.pause
-        } else {
-            self.plan.pause.max(PAUSE_MIN)
+        let Some(iteration) = user.iteration.take() else {
+            return;
         };
+        self.recorder.window().ledger.finished += 1;
+        let took = now.saturating_since(iteration.began);
+        let measured = self.recorder.scenario(user.scenario);
+        measured.iteration_us.record(took.as_us());
+        let mut random = iteration.random;
+        let scenario = self.plan.scenarios.get(user.scenario);
+        let pause = scenario.map_or(PAUSE_MIN, |scenario| scenario.pause.draw(&mut random));
         if user.activity == Activity::Active {
-            self.schedule_user(place, now + pause);
+            let least = if iteration.sent_any {
+                Span::ZERO
+            } else {
+                PAUSE_MIN
+            };
+            self.schedule_user(place, now + pause.max(least));
         } else {
             user.activity = Activity::Stopped;
         }
@@ -350,20 +366,27 @@ impl Batch {
     }
 }
 
-/// An application by its weight, and the number of its variants.
-fn pick_application(plan: &Plan, random: &mut Random) -> Option<(u16, u64)> {
+/// The place of an application, chosen by weight.
+fn pick_application(scenario: &PlannedScenario, random: &mut Random) -> u16 {
     let mut left = random.fraction();
-    let at = |application: &Application| {
-        left -= application.weight;
+    let chosen = scenario.applications.iter().find(|(_, weight)| {
+        left -= weight;
         left < 0.0
-    };
-    let place = plan
+    });
+    chosen
+        .or(scenario.applications.last())
+        .map_or(0, |(at, _)| *at)
+}
+
+/// The place of one of the application's variants, if it has any.
+fn pick_variant(plan: &Plan, application: u16, random: &mut Random) -> Option<u16> {
+    let variants = plan
         .applications
-        .iter()
-        .position(at)
-        .unwrap_or(plan.applications.len().checked_sub(1)?);
-    let variants = plan.applications.get(place)?.variants.len() as u64;
-    Some((u16::try_from(place).ok()?, variants))
+        .get(usize::from(application))?
+        .variants
+        .len();
+    let last = u64::try_from(variants).ok()?.checked_sub(1)?;
+    u16::try_from(random.between(0, last)).ok()
 }
 
 /// Whether the step is played in this iteration. Chance is drawn for every step, so that a step's place in

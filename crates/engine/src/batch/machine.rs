@@ -3,16 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
+use crate::batch::player::{Due, Player};
 use crate::batch::recorder::Recorder;
 use crate::batch::requests::{Pending, Requests};
 use crate::batch::types::{Input, Output, WakeReason};
 use crate::batch::user::{Activity, User};
 use crate::error_class::ErrorClass;
-use crate::plan::{LoadModel, Plan};
-use crate::schedule::{RampingVus, VuChange};
-use crate::share::Share;
-use crate::tick::{Span, Tick};
-use crate::vu::{VuCarry, VuId};
+use crate::plan::Plan;
+use crate::tick::Tick;
+use crate::vu::VuCarry;
 use crate::window::StepId;
 use crate::wire::{Assignment, BatchEnd, EndReason};
 
@@ -22,14 +21,13 @@ pub struct Batch {
     pub(super) plan: Plan,
     pub(super) epoch_ms: u64,
     pub(super) state: State,
-    pub(super) users: Vec<User>, // by place within the share
+    pub(super) players: Vec<Player>, // one for each scenario
+    pub(super) users: Vec<User>,
     pub(super) requests: Requests,
     pub(super) recorder: Recorder,
     pub(super) outputs: VecDeque<Output>,
-    share: Share,
     until: Tick,
     now: Tick,
-    schedule: RampingVus,
     timers: BinaryHeap<Reverse<(Tick, usize)>>, // may hold entries that no longer apply
     active_users: u32,
 }
@@ -54,29 +52,31 @@ impl Batch {
             until,
             played_through,
             carry,
+            begun,
             slots,
             ..
         } = assignment;
-        let LoadModel::RampingVus {
-            start_users,
-            stages,
-            ..
-        } = &plan.model;
+        let players = plan
+            .scenarios
+            .iter()
+            .map(|scenario| Player::new(scenario, share));
         let mut batch = Self {
             epoch_ms,
             state: State::Playing,
+            players: players.collect(),
             users: Vec::new(),
             requests: Requests::new(slots),
             recorder: Recorder::new(slice, share.index(), &plan.phases, from),
             outputs: VecDeque::new(),
-            share,
             until,
             now: from,
-            schedule: RampingVus::new(*start_users, stages, share),
             timers: BinaryHeap::new(),
             active_users: 0,
             plan,
         };
+        for (player, begun) in batch.players.iter_mut().zip(begun) {
+            player.resume(begun);
+        }
         batch.resume(carry, from, played_through);
         batch
     }
@@ -143,7 +143,8 @@ impl Batch {
         );
         if self.state == State::Playing {
             wakes.push((self.until, WakeReason::SliceEnd));
-            wakes.extend(self.schedule.next_at().map(|at| (at, WakeReason::User)));
+            let starts = self.players.iter_mut().filter_map(Player::next_at);
+            wakes.extend(starts.map(|at| (at, WakeReason::User)));
             wakes.extend(
                 self.timers
                     .peek()
@@ -159,31 +160,19 @@ impl Batch {
     /// Brings the users into the state in which the previous slice left them.
     fn resume(&mut self, mut carry: Vec<VuCarry>, from: Tick, played_through: Tick) {
         carry.sort_by_key(|carry| carry.vu);
-        let users_max = u64::from(self.plan.users_max());
         for carried in carry {
-            let number = u64::from(carried.vu.0);
-            if !self.share.owns(number) || number >= users_max {
+            let owner = (0..).zip(&self.players);
+            let mut found =
+                owner.filter_map(|(at, player)| Some((at, player.place_of(carried.vu)?)));
+            let Some((scenario, member)) = found.next() else {
                 continue;
-            }
-            let place = self.ensure_user(carried.vu);
-            let (user, pending) = User::from_carry(carried, self.plan.variables.len());
+            };
+            let place = self.ensure_user(scenario, member);
+            let (user, pending) = User::from_carry(carried, scenario, self.plan.variables.len());
             self.set_user(place, user, from, pending);
         }
-        let mut latest = BTreeMap::new();
-        while let Some((at, change)) = self.schedule.pop(from - Span::from_us(1)) {
-            let (VuChange::Start(vu) | VuChange::Stop(vu)) = change;
-            latest.insert(vu, (at, change));
-        }
-        for (vu, (at, change)) in latest {
-            let due = if at < played_through { from } else { at };
-            self.apply(
-                if change == VuChange::Start(vu) {
-                    due
-                } else {
-                    at
-                },
-                change,
-            );
+        for scenario in 0..self.players.len() {
+            self.replay(scenario, from, played_through);
         }
         for place in 0..self.users.len() {
             let user = self.users.get(place);
@@ -195,6 +184,24 @@ impl Batch {
                 None if iteration.awaited == 0 => self.advance(from, place),
                 None => {}
             }
+        }
+    }
+
+    /// Brings a scenario's schedule up to `from`: only what is due last for each user counts.
+    fn replay(&mut self, scenario: usize, from: Tick, played_through: Tick) {
+        let mut latest = BTreeMap::new();
+        while let Some((at, due)) = self
+            .players
+            .get_mut(scenario)
+            .and_then(|player| player.pop_before(from))
+        {
+            let (Due::Start(member) | Due::Stop(member)) = due;
+            latest.insert(member, (at, due));
+        }
+        for (at, due) in latest.into_values() {
+            let starts = matches!(due, Due::Start(_));
+            let late = starts && at < played_through;
+            self.apply(scenario, if late { from } else { at }, due);
         }
     }
 
@@ -219,22 +226,22 @@ impl Batch {
     /// Applies the plan's starts and stops that are due. A draining batch applies those of its own slice, so
     /// that they are handed over, and leaves later ones to the next slice.
     fn change_users(&mut self, now: Tick) {
-        while let Some(at) = self
-            .schedule
-            .next_at()
-            .filter(|at| *at <= now && *at < self.until)
-        {
-            let Some((_, change)) = self.schedule.pop(at) else {
-                break;
-            };
-            self.apply(at, change);
+        let limit = self.until.min(Tick::from_us(now.as_us().saturating_add(1)));
+        for scenario in 0..self.players.len() {
+            while let Some((at, due)) = self
+                .players
+                .get_mut(scenario)
+                .and_then(|player| player.pop_before(limit))
+            {
+                self.apply(scenario, at, due);
+            }
         }
     }
 
-    fn apply(&mut self, at: Tick, change: VuChange) {
-        match change {
-            VuChange::Start(vu) => {
-                let place = self.ensure_user(vu);
+    fn apply(&mut self, scenario: usize, at: Tick, due: Due) {
+        match due {
+            Due::Start(member) => {
+                let place = self.ensure_user(scenario, member);
                 let Some(user) = self.users.get_mut(place) else {
                     return;
                 };
@@ -249,9 +256,13 @@ impl Batch {
                 }
                 self.count_active(was_active, place);
             }
-            VuChange::Stop(vu) => {
-                let place = place_of(self.share, vu);
-                let deadline = self.grace_end(at);
+            Due::Stop(member) => {
+                let player = self.players.get(scenario);
+                let place = player.and_then(|player| player.members.get(member).copied());
+                let (Some(player), Some(place)) = (player, place) else {
+                    return;
+                };
+                let deadline = player.grace_end(at);
                 let Some(user) = self.users.get_mut(place) else {
                     return;
                 };
@@ -265,20 +276,6 @@ impl Batch {
                 }
                 self.count_active(was_active, place);
             }
-        }
-    }
-
-    /// Until when a user that is stopped at `at` may finish its iteration.
-    fn grace_end(&self, at: Tick) -> Tick {
-        let plan_end = Tick::ZERO + self.plan.duration;
-        let latest = plan_end + self.plan.graceful_stop;
-        let LoadModel::RampingVus {
-            graceful_ramp_down, ..
-        } = &self.plan.model;
-        if at >= plan_end {
-            latest
-        } else {
-            (at + *graceful_ramp_down).min(latest)
         }
     }
 
@@ -319,7 +316,7 @@ impl Batch {
         if self.state == State::Ended || self.requests.under_way() > 0 {
             return;
         }
-        if self.schedule.next_at().is_none() && self.active_users == 0 {
+        if self.active_users == 0 && self.players.iter_mut().all(Player::is_spent) {
             self.end(now, EndReason::PlanDone);
         } else if self.state == State::Draining {
             self.end(now, EndReason::SliceOver);
@@ -367,15 +364,18 @@ impl Batch {
         self.state = State::Ended;
     }
 
-    /// Makes room for the user, and for those before it, which the plan starts first.
-    fn ensure_user(&mut self, vu: VuId) -> usize {
-        let place = place_of(self.share, vu);
-        while self.users.len() <= place {
-            let number = self.share.global(self.users.len() as u64);
-            let vu = VuId(u32::try_from(number).unwrap_or(u32::MAX));
-            self.users.push(User::new(vu, self.plan.variables.len()));
+    /// Makes room for a user, and for those before it, which the plan starts first. Answers its place.
+    fn ensure_user(&mut self, scenario: usize, member: usize) -> usize {
+        let Some(player) = self.players.get_mut(scenario) else {
+            return usize::MAX;
+        };
+        while player.members.len() <= member {
+            let vu = player.vu_of(player.members.len());
+            player.members.push(self.users.len());
+            self.users
+                .push(User::new(vu, scenario, self.plan.variables.len()));
         }
-        place
+        player.members.get(member).copied().unwrap_or(usize::MAX)
     }
 
     /// Lets a user begin its next iteration at `due`.
@@ -400,9 +400,4 @@ impl Batch {
             _ => {}
         }
     }
-}
-
-/// The place within its share of the user with this number.
-fn place_of(share: Share, vu: VuId) -> usize {
-    usize::try_from(vu.0.saturating_sub(share.index()) / share.of()).unwrap_or(usize::MAX)
 }

@@ -11,6 +11,7 @@
 
 mod flow;
 mod machine;
+mod player;
 mod recorder;
 mod requests;
 mod types;

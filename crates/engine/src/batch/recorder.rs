@@ -6,7 +6,7 @@
 use crate::error_class::ErrorClass;
 use crate::phase::{Phase, PhaseSpan, phase_at};
 use crate::tick::{Span, Tick};
-use crate::window::{StepId, StepWindow, Window};
+use crate::window::{ScenarioWindow, StepId, StepWindow, Window};
 use crate::wire::{BatchEnd, Frame, WIRE_VERSION};
 
 /// The open window, and the closed ones that have not been shipped.
@@ -81,6 +81,12 @@ impl Recorder {
     /// The open window.
     pub(super) fn window(&mut self) -> &mut Window {
         &mut self.open
+    }
+
+    /// The open window's entry for a scenario, by its place in the plan, of which there are few.
+    pub(super) fn scenario(&mut self, place: usize) -> &mut ScenarioWindow {
+        let place = u16::try_from(place).unwrap_or(u16::MAX);
+        self.open.scenarios.entry(place).or_default()
     }
 
     /// The open window's entry for a step.

@@ -16,6 +16,8 @@ use crate::window::StepId;
 #[derive(Debug)]
 pub(super) struct User {
     pub(super) vu: VuId,
+    /// The scenario that it belongs to, by its place in the plan.
+    pub(super) scenario: usize,
     pub(super) activity: Activity,
     /// How many iterations it has begun.
     pub(super) iterations: u32,
@@ -44,6 +46,8 @@ pub(super) struct Iteration {
     pub(super) next_op: u16,
     pub(super) loops: Vec<u32>,
     pub(super) thinks_until: Option<Tick>,
+    /// When it was due to begin.
+    pub(super) began: Tick,
     /// Requests that must be sent, and those that must be answered, before the flow goes on.
     pub(super) awaited: u32,
     /// Whether it has sent anything yet.
@@ -52,9 +56,10 @@ pub(super) struct Iteration {
 }
 
 impl User {
-    pub(super) fn new(vu: VuId, variables: usize) -> Self {
+    pub(super) fn new(vu: VuId, scenario: usize, variables: usize) -> Self {
         Self {
             vu,
+            scenario,
             activity: Activity::Stopped,
             iterations: 0,
             due: Tick::NEVER,
@@ -65,8 +70,12 @@ impl User {
 
     /// Takes over a user from the previous slice. Variables that the plan does not have are dropped, missing
     /// ones are empty. Answers the requests that it still has to send.
-    pub(super) fn from_carry(carry: VuCarry, variables: usize) -> (Self, Vec<(StepId, Tick)>) {
-        let mut user = Self::new(carry.vu, variables);
+    pub(super) fn from_carry(
+        carry: VuCarry,
+        scenario: usize,
+        variables: usize,
+    ) -> (Self, Vec<(StepId, Tick)>) {
+        let mut user = Self::new(carry.vu, scenario, variables);
         user.iterations = carry.iterations;
         user.due = carry.due;
         for (own, carried) in user.variables.iter_mut().zip(carry.variables) {
@@ -81,6 +90,7 @@ impl User {
                 next_op: position.next_op,
                 loops: position.loops,
                 thinks_until: position.thinks_until,
+                began: position.began,
                 awaited: 0,
                 sent_any: true,
                 random: position.random,
@@ -102,6 +112,7 @@ impl User {
                 next_op: iteration.next_op,
                 loops: iteration.loops,
                 thinks_until: iteration.thinks_until,
+                began: iteration.began,
                 pending,
                 random: iteration.random,
             }),

@@ -249,7 +249,10 @@ mod tests {
             start_users,
             stages,
             ..
-        } = plan.model();
+        } = &plan.scenarios()[0].model
+        else {
+            panic!("another model");
+        };
         let stages = stages.iter().map(|s| (s.duration.as_secs_f64(), s.target));
         (*start_users, stages.collect())
     }

@@ -12,4 +12,4 @@ mod types;
 
 pub use parse::{PlanOptions, PlanSource};
 pub use problem::{Problem, Problems};
-pub use types::{Application, Body, Extraction, LoadModel, Op, Plan, Stage, Step};
+pub use types::{Application, Body, Extraction, LoadModel, Op, Plan, PlannedScenario, Stage, Step};

@@ -8,11 +8,12 @@ use url::Url;
 
 use super::problem::{Checked, Problems, Report};
 use super::{flow, load};
+use crate::delay::Delay;
 use crate::duration;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedScenario};
 use crate::scenario::{ApplicationProfile, LoadScenario};
 use crate::target::TargetPolicy;
-use crate::tick::Span;
+use crate::tick::{Span, Tick};
 
 /// Everything that a plan is made of: equal sources give equal plans on every machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,7 +74,7 @@ impl Plan {
         let tenants = tenants(scenario.tenants.as_deref(), report);
         let target = target(&source.options, report);
         let load = load::parse(&scenario.user_profile, &source.options, report);
-        let pause = span(scenario.pause.as_deref(), &PAUSE, report);
+        let pause = pause(scenario.pause.as_deref(), report);
         let graceful_stop = span(scenario.graceful_stop.as_deref(), &GRACEFUL_STOP, report);
         let request_timeout = span(
             scenario.request_timeout.as_deref(),
@@ -92,6 +93,11 @@ impl Plan {
         let (load, flow, target) = (load?, flow?, target?);
         let graceful_stop = graceful_stop?;
         name?;
+        let weights = flow
+            .applications
+            .iter()
+            .map(|application| application.weight);
+        let applications = (0..).zip(weights).collect();
         Ok(Self {
             name: scenario.name.clone(),
             seed: source.options.seed,
@@ -99,11 +105,18 @@ impl Plan {
             tenants: tenants?,
             variables: flow.variables,
             applications: flow.applications,
-            model: load.model(graceful_stop),
+            scenarios: vec![PlannedScenario {
+                name: scenario.name.clone(),
+                starts_at: Tick::ZERO,
+                model: load.model(graceful_stop),
+                graceful_stop,
+                pause: pause?,
+                applications,
+                first_vu: 0,
+            }],
             phases: load.phases(),
             duration: load.duration(),
             graceful_stop,
-            pause: pause?,
             request_timeout: request_timeout?,
             body_limit_bytes: BODY_LIMIT_BYTES,
             assertions: scenario.assertions.clone(),
@@ -215,12 +228,22 @@ fn span(text: Option<&str>, field: &SpanField, report: &mut Report) -> Checked<S
     Ok(span)
 }
 
-const PAUSE: SpanField = SpanField {
-    path: "scenario.pause",
-    default: Span::from_secs(1),
-    min: Span::ZERO,
-    max: Span::from_secs(3_600),
-};
+/// The time between two iterations of a user: the spec's runner lets a second pass.
+fn pause(text: Option<&str>, report: &mut Report) -> Checked<Delay> {
+    let path = "scenario.pause";
+    let Some(text) = text else {
+        return Ok(Delay::Constant(Span::from_secs(1)));
+    };
+    let delay = report.check(path, Delay::parse(text))?;
+    if delay.longest() > PAUSE_MAX {
+        let max = duration::Written(PAUSE_MAX);
+        let message = format_args!("{} is too long: accepted are up to {max}", shown(text));
+        return Err(report.problem(path, message));
+    }
+    Ok(delay)
+}
+
+const PAUSE_MAX: Span = Span::from_secs(3_600);
 
 const GRACEFUL_STOP: SpanField = SpanField {
     path: "scenario.gracefulStop",
@@ -310,7 +333,7 @@ pub(super) mod tests {
         assert_eq!(plan.warnings(), []);
         assert_eq!(plan.name(), "mix");
         assert_eq!(plan.tenants(), ["oak", "ash"]);
-        assert_eq!(plan.pause, Span::from_secs(1));
+        assert_eq!(plan.scenarios()[0].pause.to_string(), "1s");
         assert_eq!(plan.graceful_stop(), Span::from_secs(30));
         assert_eq!(plan.request_timeout, Span::from_secs(30));
     }

@@ -11,7 +11,7 @@ use crate::random::Random;
 use crate::response::{ExpectedStatus, Extractor};
 use crate::scenario::{LatencyLimits, Method};
 use crate::template::{RenderContext, Template, VariableId};
-use crate::tick::Span;
+use crate::tick::{Span, Tick};
 use crate::window::StepId;
 
 /// A plan that can be run.
@@ -20,18 +20,36 @@ pub struct Plan {
     pub(crate) name: String,
     pub(crate) seed: u64,
     pub(crate) base_url: Url,
-    pub(crate) tenants: Vec<String>,           // at least one
-    pub(crate) variables: Vec<String>,         // names, in the order of VariableId
+    pub(crate) tenants: Vec<String>,            // at least one
+    pub(crate) variables: Vec<String>,          // names, in the order of VariableId
     pub(crate) applications: Vec<Application>, // at least one, each with a positive weight and a step
-    pub(crate) model: LoadModel,
-    pub(crate) phases: Vec<PhaseSpan>, // without gaps from 0 to the planned end
+    pub(crate) scenarios: Vec<PlannedScenario>, // at least one
+    pub(crate) phases: Vec<PhaseSpan>,         // without gaps from 0 to the planned end
     pub(crate) duration: Span,
     pub(crate) graceful_stop: Span,
-    pub(crate) pause: Span,
     pub(crate) request_timeout: Span,
     pub(crate) body_limit_bytes: u64,
     pub(crate) assertions: Vec<Assertion>,
     pub(crate) warnings: Vec<Problem>,
+}
+
+/// One of the loads that a plan puts on the target: who comes when, and what they do.
+#[derive(Clone, Debug)]
+pub struct PlannedScenario {
+    /// The name in the results.
+    pub name: String,
+    /// When it begins.
+    pub starts_at: Tick,
+    /// How its load develops.
+    pub model: LoadModel,
+    /// How long after its end iterations may take to finish.
+    pub graceful_stop: Span,
+    /// The time between two iterations of a user.
+    pub pause: Delay,
+    /// What an iteration plays: the place of an application and its weight; the weights add up to 1.
+    pub applications: Vec<(u16, f64)>,
+    /// The number of its first user; those of the scenarios do not overlap.
+    pub first_vu: u32,
 }
 
 /// An application: a flow that a virtual user walks once per iteration.
@@ -149,11 +167,11 @@ pub struct Extraction {
     pub extractor: Extractor,
 }
 
-/// How the load develops over time.
+/// How the load develops over time, with k6's names.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LoadModel {
-    /// A closed model: a number of virtual users that changes in stages, each repeating its iterations (k6's
-    /// `ramping-vus`). The four phases of the spec's `userProfile` become stages.
+    /// A closed model: a number of virtual users that changes in stages, each repeating its iterations. The
+    /// four phases of the spec's `userProfile` become stages, and so does k6's `constant-vus`.
     RampingVus {
         /// Users at the start.
         start_users: u32,
@@ -162,6 +180,55 @@ pub enum LoadModel {
         /// How long a user that is no longer needed may take to finish its iteration.
         graceful_ramp_down: Span,
     },
+    /// A number of iterations that the users take from a common pile.
+    SharedIterations {
+        /// How many users.
+        vus: u32,
+        /// How many iterations together.
+        iterations: u64,
+        /// After this time no iteration begins.
+        max_duration: Span,
+    },
+    /// A number of iterations for each user.
+    PerVuIterations {
+        /// How many users.
+        vus: u32,
+        /// How many iterations each.
+        iterations: u64,
+        /// After this time no iteration begins.
+        max_duration: Span,
+    },
+}
+
+impl LoadModel {
+    /// The highest number of users that it calls for.
+    #[must_use]
+    pub fn users_max(&self) -> u32 {
+        match self {
+            Self::RampingVus {
+                start_users,
+                stages,
+                ..
+            } => {
+                let targets = stages.iter().map(|stage| stage.target);
+                targets.max().unwrap_or(0).max(*start_users)
+            }
+            Self::SharedIterations { vus, .. } | Self::PerVuIterations { vus, .. } => *vus,
+        }
+    }
+
+    /// How long it takes at most, without the grace after it.
+    #[must_use]
+    pub fn duration(&self) -> Span {
+        match self {
+            Self::RampingVus { stages, .. } => {
+                let lengths = stages.iter().map(|stage| stage.duration);
+                lengths.fold(Span::ZERO, |sum, length| sum + length)
+            }
+            Self::SharedIterations { max_duration, .. }
+            | Self::PerVuIterations { max_duration, .. } => *max_duration,
+        }
+    }
 }
 
 /// A stage: the number of users moves in a straight line to the target; with no duration it jumps.
@@ -216,12 +283,6 @@ impl Plan {
         self.graceful_stop
     }
 
-    /// How long a user waits between two iterations.
-    #[must_use]
-    pub const fn pause(&self) -> Span {
-        self.pause
-    }
-
     /// How long an answer may take.
     #[must_use]
     pub const fn request_timeout(&self) -> Span {
@@ -258,10 +319,10 @@ impl Plan {
         &self.variables
     }
 
-    /// The load model.
+    /// The loads that the plan puts on the target, at least one.
     #[must_use]
-    pub const fn model(&self) -> &LoadModel {
-        &self.model
+    pub fn scenarios(&self) -> &[PlannedScenario] {
+        &self.scenarios
     }
 
     /// The application and the step with this number, `None` if the plan has no such step.
@@ -276,20 +337,13 @@ impl Plan {
         })
     }
 
-    /// The highest number of users that the plan calls for.
+    /// The highest number of users that the plan calls for, if all its scenarios have theirs at once.
     #[must_use]
     pub fn users_max(&self) -> u32 {
-        match &self.model {
-            LoadModel::RampingVus {
-                start_users,
-                stages,
-                ..
-            } => stages
-                .iter()
-                .map(|stage| stage.target)
-                .max()
-                .unwrap_or(0)
-                .max(*start_users),
-        }
+        let users = self
+            .scenarios
+            .iter()
+            .map(|scenario| scenario.model.users_max());
+        users.fold(0, u32::saturating_add)
     }
 }

@@ -107,6 +107,9 @@ pub(super) struct ShareBook {
     pub(super) ledger: Ledger,
     pub(super) carry: Vec<VuCarry>,
     pub(super) played_through: Tick,
+    /// Iterations that the share has begun, by scenario.
+    #[serde(default)]
+    pub(super) begun: Vec<u64>,
     /// The share starts afresh in the next slice.
     pub(super) fresh: bool,
     pub(super) done: bool,
@@ -133,6 +136,20 @@ pub(crate) struct Book {
     pub(crate) faults: Vec<LedgerFault>, // at most FAULTS_MAX
     pub(crate) frames_merged: u64,
     pub(crate) frames_ignored: u64,
+}
+
+impl ShareBook {
+    fn count_begun(&mut self, window: &Window) {
+        for (place, scenario) in &window.scenarios {
+            let place = usize::from(*place);
+            if self.begun.len() <= place {
+                self.begun.resize(place + 1, 0);
+            }
+            if let Some(begun) = self.begun.get_mut(place) {
+                *begun += scenario.started;
+            }
+        }
+    }
 }
 
 impl Book {
@@ -186,6 +203,7 @@ impl Book {
     pub(super) fn add_window(&mut self, batch: u32, window: &Window) {
         if let Some(share) = self.share_mut(batch) {
             share.ledger += window.ledger;
+            share.count_begun(window);
         }
         if is_active(window) {
             self.activity = self.activity.max(Some(window.second));

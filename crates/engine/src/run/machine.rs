@@ -410,6 +410,7 @@ impl Run {
                 until: started.until,
                 played_through,
                 carry: std::mem::take(&mut book.carry),
+                begun: book.begun.clone(),
                 slots: self.config.slots,
             };
             self.outputs.push_back(Output::Assign(Box::new(assignment)));

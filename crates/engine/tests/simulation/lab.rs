@@ -231,6 +231,7 @@ pub(crate) fn slice(
         from,
         until,
         played_through: from,
+        begun: Vec::new(),
         carry,
         slots: None,
     }
