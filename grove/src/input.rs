@@ -323,8 +323,15 @@ impl Cursor {
     }
 }
 
-/// Reads a JSON body; the error names the place.
+/// Reads a JSON object; the error names the place.
 pub(crate) fn parse_json<'a, T: Deserialize<'a>>(json: &'a [u8]) -> ApiResult<T> {
+    // An array would be read as the fields of a struct in their order.
+    if json.trim_ascii_start().first() == Some(&b'[') {
+        return Err(ApiError::bad_request(
+            "invalid_json",
+            "the body is an array, not an object",
+        ));
+    }
     serde_json::from_slice(json)
         .map_err(|error| ApiError::bad_request("invalid_json", format!("the body: {error}")))
 }
@@ -432,6 +439,7 @@ mod tests {
         for json in [
             "",
             "[]",
+            " [\"title\", \"body\"]",
             "{\"title\":1,\"body\":\"x\"}",
             "{\"title\":\"x\",\"body\":\"x\",\"id\":1}",
         ] {

@@ -7,7 +7,7 @@ use crate::app::{App, ObjectClass, Operation};
 use crate::error::ApiResult;
 use crate::input::TenantName;
 use crate::objects::{Seed, TenantState};
-use crate::store::{PostSummary, Store};
+use crate::store::Store;
 
 /// The object that holds a tenant.
 pub(super) fn tenant_object(tenant: &TenantName) -> String {
@@ -63,12 +63,10 @@ pub(super) async fn state(app: &App, tenant: &TenantName) -> ApiResult<TenantSta
     .await
 }
 
-/// Gives the tenant its first posts and returns all that it has. Harmless when it is done
-/// twice, also at the same time.
-pub(super) async fn seed(app: &App, tenant: &TenantName) -> ApiResult<Vec<PostSummary>> {
-    let posts = Store::open(app)?.seed(tenant).await?;
+/// Gives the tenant its first posts. Harmless when it is done twice, also at the same time.
+pub(super) async fn seed(app: &App, tenant: &TenantName) -> ApiResult<()> {
     let seed = Seed {
-        posts: posts.clone(),
+        posts: Store::open(app)?.seed(tenant).await?,
     };
     let _: TenantState = app
         .call(
@@ -77,5 +75,5 @@ pub(super) async fn seed(app: &App, tenant: &TenantName) -> ApiResult<Vec<PostSu
             Operation::post("/seed", seed),
         )
         .await?;
-    Ok(posts)
+    Ok(())
 }

@@ -79,7 +79,7 @@ pub(crate) struct FeedEntry {
 /// The first posts of a tenant.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Seed {
-    /// All posts that the tenant has.
+    /// The posts that every tenant starts with.
     pub(crate) posts: Vec<PostSummary>,
 }
 
