@@ -1,5 +1,7 @@
 //! The whole test suite, end-to-end tests included.
 
+use std::env;
+
 use anyhow::Result;
 use clap::Args;
 
@@ -24,13 +26,12 @@ impl Test {
         build::all(&project)?;
         let mut command = project.command("cargo");
         command.arg("test");
-        if !self
-            .arguments
-            .iter()
-            .any(|word| word == "-p" || word.starts_with("--package"))
-        {
+        // Not what clap parsed: it takes the first `--` for itself, and the test programs need it.
+        let arguments: Vec<String> = env::args().skip(2).collect();
+        let is_package = |word: &String| word.starts_with("-p") || word.starts_with("--package");
+        if !arguments.iter().any(is_package) {
             command.arg("--workspace");
         }
-        run::shown(command.args(self.arguments))
+        run::shown(command.args(arguments))
     }
 }

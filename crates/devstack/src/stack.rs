@@ -46,6 +46,7 @@ struct Running {
     folder: PathBuf,
     port: u16,
     health: &'static str,
+    log_level: &'static str,
     group: Option<Group>,
 }
 
@@ -67,6 +68,8 @@ impl DevStack {
             state.path().join("grove"),
             grove_port,
             "/__stats",
+            // Below this level wrangler prints a line for each request: work that competes with it.
+            "warn",
             &Overrides {
                 vars: local(&options.grove_vars, [("ENVIRONMENT", json!("local"))]),
                 secrets: BTreeMap::new(),
@@ -79,6 +82,7 @@ impl DevStack {
             state.path().join("loadtest"),
             load_test_port,
             "/api/loadtest/health",
+            "log",
             &Overrides {
                 vars: local(
                     &options.vars,
@@ -234,6 +238,7 @@ impl Running {
         folder: PathBuf,
         port: u16,
         health: &'static str,
+        log_level: &'static str,
         overrides: &Overrides<'_>,
     ) -> Result<Self> {
         std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
@@ -243,6 +248,7 @@ impl Running {
             folder,
             port,
             health,
+            log_level,
             group: None,
         })
     }
@@ -268,8 +274,7 @@ impl Running {
         command
             .args(["dev", "--ip", "127.0.0.1", "--inspector-port", "0"])
             .args(["--show-interactive-dev-session", "false"])
-            // Not "info": that prints a line for each request.
-            .args(["--log-level", "log", "--port"])
+            .args(["--log-level", self.log_level, "--port"])
             .arg(self.port.to_string())
             .arg("--config")
             .arg(&self.config.file)
