@@ -15,7 +15,8 @@ use crate::histogram::SparseHistogram;
 use crate::phase::Phase;
 use crate::timeline::Second;
 use crate::window::{
-    COMPONENTS_MAX, ComponentKind, ComponentWindow, OTHER_COMPONENT, StepId, StepWindow,
+    COMPONENTS_MAX, ComponentKind, ComponentWindow, OTHER_COMPONENT, ScenarioWindow, StepId,
+    StepWindow,
 };
 
 /// The sums of a run.
@@ -24,6 +25,7 @@ use crate::window::{
 pub struct Totals {
     phases: BTreeMap<Phase, PhaseTotals>,
     components: BTreeMap<String, ComponentWindow>,
+    scenarios: BTreeMap<u16, ScenarioWindow>,
     slot_wait_us: SparseHistogram,
     lateness_us: SparseHistogram,
 }
@@ -43,6 +45,9 @@ impl Totals {
             totals.users_max = totals.users_max.max(second.active_users_in(*phase));
             for (id, step) in &window.steps {
                 totals.steps.entry(*id).or_default().merge(step);
+            }
+            for (place, scenario) in &window.scenarios {
+                self.scenarios.entry(*place).or_default().merge(scenario);
             }
             self.slot_wait_us.merge(&window.slot_wait_us);
             self.lateness_us.merge(&window.lateness_us);
@@ -92,6 +97,12 @@ impl Totals {
     #[must_use]
     pub fn users_max(&self, phase: Phase) -> u32 {
         self.phases.get(&phase).map_or(0, |phase| phase.users_max)
+    }
+
+    /// One scenario, by its place in the plan; `None` when none of its iterations was due.
+    #[must_use]
+    pub fn scenario(&self, place: u16) -> Option<&ScenarioWindow> {
+        self.scenarios.get(&place)
     }
 
     /// What the target told about its components, by name.

@@ -24,6 +24,10 @@ pub const HOLES_MAX: usize = 200;
 /// How many faults of the ledger are listed: one is enough to fail a run.
 pub const FAULTS_MAX: usize = 20;
 
+/// How long a share may pause between two slices, or before the first, without a hole being stated: starting a
+/// batch takes some time, and what becomes due meanwhile counts as late.
+pub const PAUSE_MAX: Span = Span::from_secs(1);
+
 /// An interval in which a share of the plan was not played or not measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -110,8 +114,8 @@ pub(super) struct ShareBook {
     /// Iterations that the share has begun, by scenario.
     #[serde(default)]
     pub(super) begun: Vec<u64>,
-    /// The share starts afresh in the next slice.
-    pub(super) fresh: bool,
+    /// Where its last batch ended, or its last hole.
+    measured_through: Tick,
     pub(super) done: bool,
     pub(super) hole: Option<Hole>, // open: its end is not known yet
 }
@@ -154,12 +158,8 @@ impl ShareBook {
 
 impl Book {
     pub(super) fn new(batches: u32) -> Self {
-        let fresh = ShareBook {
-            fresh: true,
-            ..ShareBook::default()
-        };
         Self {
-            shares: (0..batches).map(|_| fresh.clone()).collect(),
+            shares: (0..batches).map(|_| ShareBook::default()).collect(),
             ..Self::default()
         }
     }
@@ -232,8 +232,8 @@ impl Book {
         };
         let (iterations, requests) = (share.ledger.iterations_open(), share.ledger.requests_open());
         share.done = matches!(end.reason, EndReason::PlanDone | EndReason::Stopped);
-        share.fresh = end.reason == EndReason::LeaseExpired;
         share.played_through = until;
+        share.measured_through = end.at;
         share.carry = end.carry;
         if end.reason == EndReason::LeaseExpired {
             share.hole = Some(Hole {
@@ -274,14 +274,16 @@ impl Book {
         share.ledger.lost += hole.iterations_lost;
         share.ledger.cut_off += hole.requests_cut_off;
         share.carry = Vec::new();
-        share.fresh = true;
         share.hole = Some(hole);
     }
 
-    /// Begins a hole in all shares that still have something to play and are not in a hole.
-    pub(super) fn open_holes(&mut self, slice: u32, from: Tick, reason: LossReason) {
+    /// Begins a hole in all shares that still have something to play, are in no hole yet, and will not have
+    /// been played for longer than [`PAUSE_MAX`] at `to`.
+    pub(super) fn open_holes(&mut self, to: Tick, reason: LossReason) {
+        let slice = self.slices.saturating_sub(1);
         for (share, book) in self.shares_mut() {
-            if book.done || book.hole.is_some() {
+            let from = book.measured_through;
+            if book.done || book.hole.is_some() || to <= from + PAUSE_MAX {
                 continue;
             }
             book.hole = Some(Hole {
@@ -299,10 +301,14 @@ impl Book {
 
     /// Ends the open hole of a share, if it has one.
     pub(super) fn close_hole(&mut self, batch: u32, to: Tick) {
-        let Some(mut hole) = self.share_mut(batch).and_then(|share| share.hole.take()) else {
+        let Some(share) = self.share_mut(batch) else {
+            return;
+        };
+        let Some(mut hole) = share.hole.take() else {
             return;
         };
         hole.to = to.max(hole.from);
+        share.measured_through = hole.to;
         self.ended_at = self.ended_at.max(hole.to);
         self.holes_total = self.holes_total.saturating_add(1);
         self.hole_us_total = self.hole_us_total + hole.to.saturating_since(hole.from);
@@ -317,7 +323,7 @@ impl Book {
         self.holes
             .iter()
             .chain(open)
-            .any(|hole| hole.slice == slice && hole.batch == batch)
+            .any(|hole| hole.slice == slice && hole.batch == batch && hole.reason.is_loss())
     }
 
     /// Counts the open iterations of handed over users as interrupted, because nobody will go on with them.

@@ -98,16 +98,13 @@ impl Run {
                 run.state = State::Finished(Box::new(run.report()));
                 return Ok(run);
             }
-            if slice.is_none() {
-                let slice = run.book.slices.saturating_sub(1);
-                let reason = LossReason::CoordinatorRestarted;
-                run.book.open_holes(slice, checkpoint.at, reason);
-            }
         }
         if let Some(started) = slice {
             run.resume_slice(&started, frames);
         }
         if known {
+            let reason = LossReason::CoordinatorRestarted;
+            run.book.open_holes(run.pause_end(), reason);
             run.advance();
         }
         Ok(run)
@@ -191,12 +188,29 @@ impl Run {
             }
             self.end_slice();
         }
+        self.state_pauses();
         match self.state {
             State::Finished(_) => {}
             _ if self.is_over() => self.finish(),
             State::Waiting(until) if until > self.now => {}
             State::New | State::Playing(_) | State::Waiting(_) => self.start_slice(),
         }
+    }
+
+    /// States a hole for each share that has paused too long between two slices.
+    fn state_pauses(&mut self) {
+        let reason = match self.state {
+            State::Finished(_) => return,
+            State::New => LossReason::NotStarted,
+            State::Playing(_) | State::Waiting(_) => LossReason::Waited,
+        };
+        self.book.open_holes(self.pause_end(), reason);
+    }
+
+    /// Until when a share that plays nothing should have played: now, unless the plan or a stop came first.
+    fn pause_end(&self) -> Tick {
+        let stopped_at = self.stop.as_ref().map_or(Tick::NEVER, |stop| stop.at);
+        self.now.min(self.plan_end()).min(stopped_at)
     }
 
     /// Counts the batches as lost that have been silent for too long.
@@ -387,19 +401,16 @@ impl Run {
         self.book.slices = self.book.slices.saturating_add(1);
         self.outputs
             .push_back(Output::Persist(Stored::SliceStarted(started.clone())));
-        for batch in &started.batches {
-            self.book.close_hole(*batch, from);
-        }
         for (share, book) in self.book.shares_mut() {
             if !started.batches.contains(&share.index()) {
                 continue;
             }
-            let played_through = if book.fresh && started.slice > 0 {
+            // What became due in a hole is not late: it is part of the hole.
+            let played_through = if book.hole.is_some() {
                 from
             } else {
                 book.played_through
             };
-            book.fresh = false;
             let assignment = Assignment {
                 version: WIRE_VERSION,
                 run: self.config.run.clone(),
@@ -415,6 +426,9 @@ impl Run {
             };
             self.outputs.push_back(Output::Assign(Box::new(assignment)));
         }
+        for batch in &started.batches {
+            self.book.close_hole(*batch, from);
+        }
         self.state = State::Playing(Slice::new(&started));
         self.publish(from.second());
     }
@@ -425,7 +439,6 @@ impl Run {
         for batch in &started.batches {
             self.book.close_hole(*batch, started.from);
             if let Some(share) = self.book.share_mut(*batch) {
-                share.fresh = false;
                 share.carry = Vec::new();
             }
         }

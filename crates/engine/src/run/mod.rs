@@ -26,7 +26,7 @@ mod stored;
 mod types;
 
 pub(crate) use book::Book;
-pub use book::{FAULTS_MAX, HOLES_MAX, Hole, LedgerFault};
+pub use book::{FAULTS_MAX, HOLES_MAX, Hole, LedgerFault, PAUSE_MAX};
 pub use machine::Run;
 pub use stored::{
     CHECKPOINT_VERSION, Checkpoint, RECORD_BYTES_MAX, Record, RestoreError, SliceStarted, Stop,

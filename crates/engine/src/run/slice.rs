@@ -203,6 +203,8 @@ fn is_plausible(window: &Window) -> bool {
         failed,
         cut_off,
     ];
+    let scenarios = window.scenarios.values();
+    let scenarios = scenarios.flat_map(|scenario| [scenario.started, scenario.dropped]);
     let steps = window.steps.values().flat_map(|step| {
         let counts = [
             step.sent,
@@ -215,5 +217,6 @@ fn is_plausible(window: &Window) -> bool {
     ledger
         .into_iter()
         .chain(steps)
+        .chain(scenarios)
         .all(|count| count <= COUNT_MAX)
 }

@@ -55,7 +55,7 @@ pub enum Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossReason {
-    /// The batch could not be started.
+    /// The batch could not be started, or was started late.
     NotStarted,
     /// The batch's stream ended early.
     StreamEnded,
@@ -63,6 +63,8 @@ pub enum LossReason {
     Silent,
     /// The batch ended itself because nobody listened to it.
     LeaseExpired,
+    /// The share's batch had ended, and waited for the other batches of its slice.
+    Waited,
     /// The coordinator itself was restarted.
     CoordinatorRestarted,
 }
@@ -123,6 +125,14 @@ pub struct Progress {
     pub iterations_started: u64,
     /// How many holes the measurements have so far.
     pub holes: u32,
+}
+
+impl LossReason {
+    /// Whether a batch was given up, so that frames of it may still come.
+    #[must_use]
+    pub const fn is_loss(self) -> bool {
+        !matches!(self, Self::LeaseExpired | Self::Waited)
+    }
 }
 
 impl RunConfig {

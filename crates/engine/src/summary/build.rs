@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::run::{Book, RunConfig};
 use crate::summary::types::{
     ApplicationResult, AssertionResult, ComponentResult, GeneratorLimited, PhaseSummaries,
-    PhaseSummary, RunStatus, StepResult, TestRunResult,
+    PhaseSummary, RunStatus, ScenarioResult, StepResult, TestRunResult,
 };
 use crate::tick::{Span, Tick};
 use crate::totals::{Aggregate, LatencyPercentiles, dense, mean_ms, quantile_ms};
@@ -82,7 +82,7 @@ impl Report {
             timeline: book.timeline.points().iter().map(row).collect(),
             status,
             failure,
-            warnings: warnings(config, book, &overall, generator_limited.as_ref()),
+            warnings: warnings(plan, config, book, &overall, generator_limited.as_ref()),
             assertions,
             ledger: book.ledger(),
             ledger_faults: book.faults.clone(),
@@ -95,6 +95,7 @@ impl Report {
             generator_limited,
             requests_per_sec: per_second(overall.finished(), duration),
             error_rate: overall.error_rate(),
+            scenarios: scenarios(plan, book),
             steps: steps(plan, book),
             components: components(book),
             bottleneck_analysis,
@@ -210,6 +211,20 @@ fn applications(plan: &Plan, book: &Book) -> BTreeMap<String, ApplicationResult>
     plan.applications().iter().map(result).collect()
 }
 
+fn scenarios(plan: &Plan, book: &Book) -> Vec<ScenarioResult> {
+    let numbered = (0_u16..).zip(&plan.scenarios);
+    let result = |(place, scenario): (u16, &crate::plan::PlannedScenario)| {
+        let sum = book.totals.scenario(place);
+        ScenarioResult {
+            name: scenario.name.clone(),
+            iterations_started: sum.map_or(0, |sum| sum.started),
+            iterations_dropped: sum.map_or(0, |sum| sum.dropped),
+            iteration_time: LatencyPercentiles::of(&dense(sum.map(|sum| &sum.iteration_us))),
+        }
+    };
+    numbered.map(result).collect()
+}
+
 fn steps(plan: &Plan, book: &Book) -> Vec<StepResult> {
     let steps = plan.applications().iter().flat_map(|application| {
         let name = &application.name;
@@ -279,12 +294,16 @@ fn generator_limited(book: &Book, overall: &Aggregate) -> Option<GeneratorLimite
 }
 
 fn warnings(
+    plan: &Plan,
     config: &RunConfig,
     book: &Book,
     overall: &Aggregate,
     limited: Option<&GeneratorLimited>,
 ) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let told = plan.warnings().iter();
+    let mut warnings: Vec<String> = told
+        .map(|problem| format!("{}: {}", problem.path, problem.message))
+        .collect();
     if overall.finished() == 0 {
         warnings
             .push("no request came to an end: the run says nothing about the target".to_owned());

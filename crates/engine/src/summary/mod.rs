@@ -9,5 +9,6 @@ mod types;
 pub use build::{Ending, GENERATOR_LATENESS_MS_MAX, GENERATOR_SLOT_WAIT_MS_MAX, Report};
 pub use types::{
     ApplicationResult, AssertionResult, Bottleneck, ComponentResult, GeneratorLimited,
-    PhaseSummaries, PhaseSummary, RunStatus, Severity, StepResult, Symptom, TestRunResult,
+    PhaseSummaries, PhaseSummary, RunStatus, ScenarioResult, Severity, StepResult, Symptom,
+    TestRunResult,
 };

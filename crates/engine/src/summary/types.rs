@@ -74,6 +74,8 @@ pub struct TestRunResult {
     pub requests_per_sec: Option<f64>,
     /// Failed requests as a fraction of those that ended, of the whole run.
     pub error_rate: Option<f64>,
+    /// Per scenario of the plan, in its order.
+    pub scenarios: Vec<ScenarioResult>,
     /// Per step, in the order of the plan.
     pub steps: Vec<StepResult>,
     /// What the target told about its components, by name.
@@ -167,6 +169,20 @@ pub struct ApplicationResult {
     pub bytes_received: u64,
     /// Bytes of request bodies.
     pub bytes_sent: u64,
+}
+
+/// One of the loads that a plan puts on the target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScenarioResult {
+    /// The scenario's name.
+    pub name: String,
+    /// Iterations that were begun.
+    pub iterations_started: u64,
+    /// Iterations that were due when no user was free.
+    pub iterations_dropped: u64,
+    /// How long finished iterations took from their planned start.
+    pub iteration_time: LatencyPercentiles,
 }
 
 /// One step of an application.

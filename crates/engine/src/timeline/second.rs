@@ -29,6 +29,9 @@ impl Second {
             .entry(window.phase)
             .or_insert_with(|| Window::new(window.second, window.phase));
         sum.ledger += window.ledger;
+        for (place, scenario) in &window.scenarios {
+            sum.scenarios.entry(*place).or_default().merge(scenario);
+        }
         for (id, step) in &window.steps {
             sum.steps.entry(*id).or_default().merge(step);
         }

@@ -1,0 +1,456 @@
+//! A world of one run: its batches, a target, a network that a test may break, a store, and a clock that
+//! always moves to the earliest thing that happens.
+
+use std::collections::BTreeMap;
+
+use sentinel_engine::batch::{self, Batch, RequestId};
+use sentinel_engine::error_class::ErrorClass;
+use sentinel_engine::plan::{Plan, PlanOptions, PlanSource};
+use sentinel_engine::response::Exchange;
+use sentinel_engine::run::{Input, LossReason, Output, Record, Run, RunConfig, StopReason, Stored};
+use sentinel_engine::summary::{Report, TestRunResult};
+use sentinel_engine::tick::{Span, Tick};
+use sentinel_engine::timeline::TimelineRow;
+use sentinel_engine::wire::{Assignment, Frame};
+use serde_json::json;
+
+pub(crate) const EPOCH_MS: u64 = 1_767_499_200_000;
+
+/// What every answer tells about the target's insides.
+const SERVER_TIMING: &str = r#"do;desc="PostDO";dur=2;wake=1, d1;dur=5;queries=1;queue=3"#;
+
+/// What becomes of a batch that is to start.
+#[derive(Clone, Copy)]
+pub(crate) enum Fate {
+    /// It plays.
+    Plays,
+    /// It cannot be started.
+    NotStarted,
+    /// It dies at this point, and its stream ends.
+    Dies(Tick),
+    /// It dies at this point, and nobody is told.
+    Vanishes(Tick),
+    /// It plays on but does not hear that it is to stop.
+    Deaf,
+}
+
+/// When the coordinator crashes, and for how long it is away.
+#[derive(Clone, Copy)]
+pub(crate) struct Crash {
+    /// At which output of the run, from 0.
+    pub(crate) output: usize,
+    /// Whether the output still takes effect.
+    pub(crate) effect: bool,
+    pub(crate) outage: Span,
+}
+
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) config: RunConfig,
+    pub(crate) run: Run,
+    pub(crate) now: Tick,
+    pub(crate) records: BTreeMap<String, String>,
+    /// What a database that replaces rows of the same time would hold.
+    pub(crate) rows: BTreeMap<u64, TimelineRow>,
+    /// The times of the rows that the present run has published, in their order.
+    pub(crate) published: Vec<u64>,
+    /// How many requests reached the target.
+    pub(crate) sent: u64,
+    pub(crate) assignments: Vec<Assignment>,
+    pub(crate) stopped: Vec<(u32, u32)>,
+    /// How many outputs the run has had, those left out that only say when to wake it.
+    pub(crate) outputs: usize,
+    pub(crate) crash: Option<Crash>,
+    /// Says for each frame after which times it arrives: once, several times or not at all.
+    pub(crate) network: Network,
+    pub(crate) fate: Box<dyn FnMut(&Assignment) -> Fate>,
+    /// Wakes the run after every input as well.
+    pub(crate) spurious_wakes: bool,
+    /// When somebody cancels the run.
+    pub(crate) cancel_at: Option<Tick>,
+    players: BTreeMap<(u32, u32), Player>,
+    mail: BTreeMap<(Tick, u64), Mail>,
+    posted: u64,
+    wake_at: Tick,
+    report: Option<Box<Report>>,
+}
+
+type Network = Box<dyn FnMut(&Frame) -> Vec<Span>>;
+
+struct Player {
+    batch: Batch,
+    wake_at: Tick,
+    answers: BTreeMap<(Tick, RequestId), ()>,
+    dies_at: Tick,
+    tells: bool,
+    deaf: bool,
+}
+
+enum Mail {
+    Frame(Frame),
+    Lost(u32, u32, LossReason),
+}
+
+impl World {
+    pub(crate) fn new(plan: Plan, config: RunConfig) -> Self {
+        Self {
+            run: Run::new(plan.clone(), config.clone()),
+            plan,
+            config,
+            now: Tick::ZERO,
+            records: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            published: Vec::new(),
+            sent: 0,
+            assignments: Vec::new(),
+            stopped: Vec::new(),
+            outputs: 0,
+            crash: None,
+            network: Box::new(|_| vec![Span::from_ms(5)]),
+            fate: Box::new(|_| Fate::Plays),
+            spurious_wakes: false,
+            cancel_at: None,
+            players: BTreeMap::new(),
+            mail: BTreeMap::new(),
+            posted: 0,
+            wake_at: Tick::ZERO,
+            report: None,
+        }
+    }
+
+    /// Plays the run to its end.
+    pub(crate) fn play(&mut self) -> TestRunResult {
+        for _ in 0..1_000_000 {
+            self.drain();
+            if let Some(report) = &self.report {
+                return report.result.clone();
+            }
+            self.step();
+        }
+        panic!("the run never ended; {:?}", self.run.progress());
+    }
+
+    /// Gives the run one input and performs what it asks for.
+    pub(crate) fn input(&mut self, now: Tick, input: Input) {
+        self.now = now;
+        self.run.handle_input(now, input);
+        self.drain();
+    }
+
+    /// The coordinator goes away and comes back.
+    pub(crate) fn restart(&mut self, outage: Span) {
+        self.players.clear();
+        self.mail.clear();
+        self.published.clear();
+        self.now += outage;
+        let records: Vec<Record> = self
+            .records
+            .iter()
+            .rev() // in any order
+            .map(|(key, body)| Record {
+                key: key.clone(),
+                body: body.clone(),
+            })
+            .collect();
+        self.run = Run::restore(self.plan.clone(), self.config.clone(), records, self.now)
+            .expect("records that can be read");
+    }
+
+    fn drain(&mut self) {
+        loop {
+            let output = self.run.poll_output();
+            let waits = matches!(output, Output::WakeAt(_));
+            let crash = self
+                .crash
+                .filter(|crash| crash.output == self.outputs && !waits);
+            self.outputs += usize::from(!waits);
+            let effect = crash.is_none_or(|crash| crash.effect);
+            let last = effect && self.perform(output);
+            if let Some(crash) = crash {
+                self.report = None;
+                self.restart(crash.outage);
+            } else if last {
+                return;
+            }
+        }
+    }
+
+    /// Performs an output and says whether the run waits now.
+    fn perform(&mut self, output: Output) -> bool {
+        match output {
+            Output::Persist(stored) => self.persist(&stored),
+            Output::Publish(rows) => {
+                for row in rows {
+                    self.published.push(row.timestamp);
+                    self.rows.insert(row.timestamp, row);
+                }
+            }
+            Output::Assign(assignment) => self.start(*assignment),
+            Output::StopBatch { slice, batch } => {
+                self.stopped.push((slice, batch));
+                if let Some(player) = self.players.get_mut(&(slice, batch))
+                    && !player.deaf
+                {
+                    player.batch.handle_input(self.now, batch::Input::Stop);
+                    self.drain_player((slice, batch));
+                }
+            }
+            Output::WakeAt(at) => {
+                self.wake_at = at;
+                return true;
+            }
+            Output::Done(report) => {
+                self.report = Some(report);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn persist(&mut self, stored: &Stored) {
+        for beginning in stored.supersedes() {
+            self.records.retain(|key, _| !key.starts_with(beginning));
+        }
+        for Record { key, body } in stored.to_records() {
+            self.records.insert(key, body);
+        }
+    }
+
+    fn start(&mut self, assignment: Assignment) {
+        let key = (assignment.slice, assignment.share.index());
+        self.assignments.push(assignment.clone());
+        let fate = (self.fate)(&assignment);
+        let (dies_at, tells) = match fate {
+            Fate::NotStarted => {
+                let lost = Mail::Lost(key.0, key.1, LossReason::NotStarted);
+                return self.post(Span::from_ms(1), lost);
+            }
+            Fate::Dies(at) => (at, true),
+            Fate::Vanishes(at) => (at, false),
+            Fate::Plays | Fate::Deaf => (Tick::NEVER, true),
+        };
+        let mut player = Player {
+            batch: Batch::new(self.plan.clone(), assignment),
+            wake_at: Tick::NEVER,
+            answers: BTreeMap::new(),
+            dies_at,
+            tells,
+            deaf: matches!(fate, Fate::Deaf),
+        };
+        player.batch.handle_input(self.now, batch::Input::Wake);
+        self.players.insert(key, player);
+        self.drain_player(key);
+    }
+
+    fn drain_player(&mut self, key: (u32, u32)) {
+        let Some(mut player) = self.players.remove(&key) else {
+            return;
+        };
+        loop {
+            match player.batch.poll_output() {
+                batch::Output::Send(request) => {
+                    self.sent += 1;
+                    let latency = Span::from_ms(40 + request.id.0 % 7 * 5);
+                    player.answers.insert((self.now + latency, request.id), ());
+                }
+                batch::Output::Abort(id) => player.answers.retain(|(_, other), ()| *other != id),
+                batch::Output::Ship(frame) => {
+                    for delay in (self.network)(&frame) {
+                        self.post(delay, Mail::Frame(frame.clone()));
+                    }
+                }
+                batch::Output::WakeAt(at, _) => {
+                    player.wake_at = at;
+                    self.players.insert(key, player);
+                    return;
+                }
+                batch::Output::Done => return,
+            }
+        }
+    }
+
+    fn post(&mut self, delay: Span, mail: Mail) {
+        self.posted += 1;
+        self.mail.insert((self.now + delay, self.posted), mail);
+    }
+
+    /// Lets the earliest thing happen.
+    fn step(&mut self) {
+        let mail_at = self.mail.keys().next().map_or(Tick::NEVER, |(at, _)| *at);
+        let (player_at, key) = self
+            .players
+            .iter()
+            .map(|(key, player)| (player.next_at(), *key))
+            .min()
+            .unwrap_or((Tick::NEVER, (0, 0)));
+        let cancel_at = self.cancel_at.unwrap_or(Tick::NEVER);
+        let next = mail_at.min(player_at).min(cancel_at).min(self.wake_at);
+        assert!(next < Tick::NEVER, "nothing will ever happen again");
+        self.now = self.now.max(next);
+        if cancel_at == next {
+            self.cancel_at = None;
+            self.run
+                .handle_input(self.now, Input::Stop(StopReason::Cancelled));
+        } else if mail_at == next {
+            self.deliver();
+        } else if player_at == next {
+            self.play_on(key);
+        } else {
+            self.run.handle_input(self.now, Input::Wake);
+        }
+        if self.spurious_wakes {
+            self.drain();
+            self.run.handle_input(self.now, Input::Wake);
+        }
+    }
+
+    fn deliver(&mut self) {
+        let Some((_, mail)) = self.mail.pop_first() else {
+            return;
+        };
+        let input = match mail {
+            Mail::Frame(frame) => Input::Frame(frame),
+            Mail::Lost(slice, batch, reason) => Input::BatchLost {
+                slice,
+                batch,
+                reason,
+            },
+        };
+        self.run.handle_input(self.now, input);
+    }
+
+    fn play_on(&mut self, key: (u32, u32)) {
+        let Some(player) = self.players.get_mut(&key) else {
+            return;
+        };
+        if player.dies_at <= self.now {
+            let tells = player.tells;
+            self.players.remove(&key);
+            if tells {
+                let lost = Mail::Lost(key.0, key.1, LossReason::StreamEnded);
+                self.post(Span::from_ms(20), lost);
+            }
+            return;
+        }
+        let answered = player.answers.keys().next().copied();
+        match answered.filter(|(at, _)| *at <= self.now) {
+            None => player.batch.handle_input(self.now, batch::Input::Wake),
+            Some((at, id)) => {
+                player.answers.remove(&(at, id));
+                let headers = [("server-timing".to_owned(), SERVER_TIMING.to_owned())];
+                let exchange = Exchange {
+                    status: if id.0 % 19 == 7 { 500 } else { 200 },
+                    headers: &headers,
+                    body: b"{}",
+                    bytes_received: 2,
+                    truncated: false,
+                };
+                let answer = batch::Input::Answered(id, exchange);
+                player.batch.handle_input(self.now, answer);
+            }
+        }
+        self.drain_player(key);
+    }
+}
+
+impl Player {
+    fn next_at(&self) -> Tick {
+        let answer_at = self
+            .answers
+            .keys()
+            .next()
+            .map_or(Tick::NEVER, |(at, _)| *at);
+        self.wake_at.min(answer_at).min(self.dies_at)
+    }
+}
+
+/// Six users rise in 2 s, eight at the peak for 3 s, four for 3 s, then 1 s to none: 9 s of two requests and a
+/// short pause.
+pub(crate) fn plan() -> Plan {
+    let get = |path: &str| json!({"name": path, "request": {"method": "GET", "url": path}, "expect": {"status": 200}});
+    let scenario = json!({
+        "name": "lab",
+        "description": "",
+        "applications": [{"name": "reads", "weight": 0.75}, {"name": "writes", "weight": 0.25}],
+        "userProfile": {
+            "rampUp": {"from": 1, "to": 6, "duration": "2s"},
+            "peak": {"users": 8, "duration": "3s"},
+            "steadyState": {"users": 4, "duration": "3s"},
+            "rampDown": {"to": 0, "duration": "1s"},
+        },
+        "assertions": [
+            {"metric": "p95_latency_ms", "operator": "<", "value": 100},
+            {"metric": "throughput_requests_per_sec", "operator": ">", "value": 1},
+            {"metric": "d1_queue_depth", "operator": "<=", "value": 3},
+        ],
+        "pause": "100ms",
+        "gracefulStop": "4s",
+    });
+    let source = PlanSource {
+        scenario: serde_json::from_value(scenario).expect("a scenario"),
+        applications: serde_json::from_value(json!([
+            {"name": "reads", "steps": [get("/a"), get("/b")], "doInteractions": []},
+            {"name": "writes", "steps": [get("/c")], "doInteractions": []},
+        ]))
+        .expect("applications"),
+        options: PlanOptions {
+            base_url: "http://127.0.0.1:9".to_owned(),
+            allowed_hosts: vec!["127.0.0.1:9".to_owned()],
+            own_hosts: Vec::new(),
+            allow_private: true,
+            seed: 7,
+            users: None,
+            duration: None,
+            users_max: 1_000,
+            duration_max_s: 3_600,
+        },
+    };
+    Plan::parse(&source).expect("a plan without problems")
+}
+
+pub(crate) fn config(batches: u32, slice_s: u64) -> RunConfig {
+    RunConfig {
+        run: "run-1".to_owned(),
+        epoch_ms: EPOCH_MS,
+        batches,
+        slice: Span::from_secs(slice_s),
+        slots: None,
+        patience: Span::from_secs(3),
+        clock_resolution: Span::from_ms(1),
+    }
+}
+
+/// Everything that must hold of every run, whatever happened to it.
+pub(crate) fn check(world: &World, result: &TestRunResult) {
+    assert_eq!(result.ledger_faults, [], "{:?}", result.failure);
+    assert_eq!(result.ledger.imbalances(), []);
+    let gapless: Vec<u64> = (0..world.rows.len() as u64)
+        .map(|second| EPOCH_MS + second * 1_000)
+        .collect();
+    let times: Vec<u64> = world.rows.keys().copied().collect();
+    assert_eq!(times, gapless, "each second has a row");
+    assert!(
+        world.published.is_sorted_by(|a, b| a < b),
+        "each second once and in order: {:?}",
+        world.published
+    );
+    let timeline: Vec<&TimelineRow> = world.rows.values().collect();
+    assert_eq!(result.timeline.iter().collect::<Vec<_>>(), timeline);
+    let of_rows: f64 = timeline.iter().map(|row| row.requests_per_sec).sum();
+    let cut_off =
+        |errors: &BTreeMap<ErrorClass, u64>| errors.get(&ErrorClass::CutOff).copied().unwrap_or(0);
+    let applications = result.application_results.values();
+    let of_applications: u64 = applications
+        .clone()
+        .map(|app| app.successful_requests + app.failed_requests - cut_off(&app.error_breakdown))
+        .sum();
+    assert_eq!(of_rows, of_applications as f64, "rows add up");
+    let total: u64 = applications.map(|app| app.total_requests).sum();
+    assert_eq!(total, result.ledger.sent, "applications add up");
+    let steps: u64 = result.steps.iter().map(|step| step.total_requests).sum();
+    assert_eq!(steps, result.ledger.sent, "steps add up");
+    assert!(
+        world.sent >= result.ledger.sent,
+        "nothing is counted that was not sent"
+    );
+}
