@@ -1,5 +1,7 @@
 //! The types of a parsed plan.
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
 use crate::assertion::Assertion;
@@ -335,6 +337,22 @@ impl Plan {
                 .get(usize::from(id.0.checked_sub(first)?))?;
             Some((application, step))
         })
+    }
+
+    /// The hosts that requests go to, each with its port if that is not the default one.
+    #[must_use]
+    pub fn hosts(&self) -> BTreeSet<String> {
+        let steps = self.applications.iter().flat_map(|app| &app.steps);
+        // The host of a step is literal, so that it is whole in the text before the first place to fill in.
+        let urls = steps.filter_map(|step| Url::parse(step.url.literal_start()).ok());
+        urls.filter_map(|url| {
+            let host = url.host_str()?.to_owned();
+            Some(
+                url.port()
+                    .map_or_else(|| host.clone(), |port| format!("{host}:{port}")),
+            )
+        })
+        .collect()
     }
 
     /// The highest number of users that the plan calls for, if all its scenarios have theirs at once.

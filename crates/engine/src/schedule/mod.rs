@@ -4,5 +4,7 @@
 //! and every share of a plan finds its own users' times without knowing the others.
 
 mod ramping_vus;
+mod steps;
 
 pub use ramping_vus::{RampingVus, VuChange};
+pub use steps::vu_steps;

@@ -59,6 +59,15 @@ impl Template {
         self.sources().any(|source| *source == Source::Tenant)
     }
 
+    /// The text before the first place to fill in.
+    #[must_use]
+    pub fn literal_start(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Literal(text)) => text,
+            _ => "",
+        }
+    }
+
     fn sources(&self) -> impl Iterator<Item = &Source> {
         self.parts.iter().filter_map(|part| match part {
             Part::Value(source, _) => Some(source),
