@@ -1,8 +1,29 @@
 //! The Worker of Vista LoadTest: a thin shell around the engine.
+//!
+//! [`events`] receives what the platform sends, [`api`] answers people and dashboards, [`coordinator`] drives a
+//! run from inside a Durable Object, [`batch`] plays a share of its users in a subrequest. Everything that does
+//! not need the platform is in the engine.
 
-use worker::{Context, Env, Request, Response, Result, event};
+#![expect(
+    rustdoc::private_intra_doc_links,
+    reason = "a Worker has no public interface: its documentation is for those who read the source"
+)]
 
-#[event(fetch)]
-async fn fetch(_request: Request, _env: Env, _context: Context) -> Result<Response> {
-    Response::error("not found", 404)
-}
+mod api;
+mod batch;
+mod catalog;
+mod clock;
+mod config;
+mod coordinator;
+mod cron;
+mod events;
+mod flag;
+mod js;
+mod limits;
+mod log;
+mod start;
+mod store;
+mod token;
+
+/// The header field by which a target can tell which run a request belongs to.
+const RUN_FIELD: &str = "x-vista-run";

@@ -1,0 +1,122 @@
+//! From a request to the answer.
+
+use serde_json::json;
+use worker::{Env, Request, Response, Result};
+
+use crate::RUN_FIELD;
+use crate::api::error::ApiError;
+use crate::api::reply;
+use crate::api::route::{BASE, NoRoute, Route, route};
+use crate::api::{runs, start};
+use crate::catalog;
+use crate::config::{Config, ConfigProblems};
+use crate::token::same_secret;
+
+/// Answers a request.
+///
+/// # Errors
+/// When the runtime refuses to make a response.
+pub(crate) async fn handle(
+    mut request: Request,
+    env: &Env,
+    config: &std::result::Result<Config, ConfigProblems>,
+) -> Result<Response> {
+    let answer = answer(&mut request, env, config).await;
+    answer.or_else(|error| reply::error(&error))
+}
+
+async fn answer(
+    request: &mut Request,
+    env: &Env,
+    config: &std::result::Result<Config, ConfigProblems>,
+) -> std::result::Result<Response, ApiError> {
+    let path = request.path();
+    let Some(rest) = path.strip_prefix(BASE) else {
+        return Err(ApiError::not_found());
+    };
+    if request.headers().has(RUN_FIELD).unwrap_or(false) {
+        return Err(ApiError::new(
+            403,
+            "own_traffic",
+            "this request comes from a load test, and the load tester does not test itself",
+        ));
+    }
+    let found = route(request.method().as_ref(), rest);
+    if found == Ok(Route::Health) {
+        return json_or_500(health(config));
+    }
+    let config = config.as_ref().map_err(ApiError::from)?;
+    authenticate(request, config)?;
+    let found = found.map_err(|none| match none {
+        NoRoute::Unknown => ApiError::not_found(),
+        NoRoute::Method(accepted) => ApiError::method(accepted),
+        NoRoute::Id => ApiError::new(
+            400,
+            "invalid_id",
+            "a run is named by a UUID such as 0b9f8f4e-7c67-4c4e-9f6e-1d2b3c4d5e6f",
+        ),
+    })?;
+    let url = request.url().ok();
+    let query = url.as_ref().and_then(|url| url.query()).unwrap_or_default();
+    let body = match found {
+        Route::Health => return json_or_500(health(&Ok(config.clone()))),
+        Route::Start => return start::start(request, env, config).await,
+        Route::Scenarios => scenarios(),
+        Route::Scenario(name) => scenario(&name)?,
+        Route::Runs => runs::list(env, query).await?,
+        Route::Run(id, view) => runs::view(env, &id, view, query).await?,
+        Route::Cancel(id) => runs::cancel(env, &id).await?,
+    };
+    json_or_500((200, body))
+}
+
+fn authenticate(request: &Request, config: &Config) -> std::result::Result<(), ApiError> {
+    let header = request.headers().get("authorization").ok().flatten();
+    let token = header.as_deref().and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then_some(token.trim())
+    });
+    match token {
+        Some(token) if same_secret(token, config.token.expose()) => Ok(()),
+        _ => Err(ApiError::unauthorized()),
+    }
+}
+
+fn health(config: &std::result::Result<Config, ConfigProblems>) -> (u16, serde_json::Value) {
+    let version = env!("CARGO_PKG_VERSION");
+    match config {
+        Ok(_) => (
+            200,
+            json!({ "status": "ok", "version": version, "problems": [] }),
+        ),
+        Err(problems) => (
+            503,
+            json!({ "status": "misconfigured", "version": version, "problems": problems.0 }),
+        ),
+    }
+}
+
+fn scenarios() -> serde_json::Value {
+    let scenarios = catalog::names().into_iter().filter_map(catalog::scenario);
+    json!({ "scenarios": scenarios.collect::<Vec<_>>() })
+}
+
+fn scenario(name: &str) -> std::result::Result<serde_json::Value, ApiError> {
+    match catalog::scenario(name) {
+        Some(scenario) => {
+            let used = scenario.applications.iter();
+            let applications: Vec<_> = used.filter_map(|a| catalog::application(&a.name)).collect();
+            Ok(json!({ "scenario": scenario, "applications": applications }))
+        }
+        None => Err(ApiError::no_scenario(&catalog::names())),
+    }
+}
+
+fn json_or_500(
+    (status, body): (u16, serde_json::Value),
+) -> std::result::Result<Response, ApiError> {
+    let internal = |_| ApiError::new(500, "internal", "the answer could not be made");
+    reply::json(status, &body).map_err(internal)
+}

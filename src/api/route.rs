@@ -1,0 +1,207 @@
+//! Which request is for what.
+
+use uuid::Uuid;
+
+/// Where the API lives.
+pub(crate) const BASE: &str = "/api/loadtest";
+
+/// Where a coordinator reaches its batches: for anybody without its token it does not exist.
+pub(crate) const BATCH_PATH: &str = "/internal/batch";
+
+/// What a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// `GET health`
+    Health,
+    /// `GET scenarios`
+    Scenarios,
+    /// `GET scenarios/:name`
+    Scenario(String),
+    /// `GET runs`
+    Runs,
+    /// `POST runs`
+    Start,
+    /// `GET runs/:id` and what is below it
+    Run(RunId, View),
+    /// `POST runs/:id/cancel`
+    Cancel(RunId),
+}
+
+/// What is asked about a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// The run itself.
+    Run,
+    /// Its time line.
+    Metrics,
+    /// Its bottlenecks.
+    Bottlenecks,
+    /// Its results by application.
+    Apps,
+    /// Its assertions.
+    Assertions,
+}
+
+/// The identifier of a run: a UUID in its usual form, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RunId(String);
+
+impl RunId {
+    /// The identifier as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a request is for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoute {
+    /// There is nothing at this path.
+    Unknown,
+    /// There is something, but not for this method; the accepted methods follow.
+    Method(&'static str),
+    /// What stands in the place of a run's identifier is none.
+    Id,
+}
+
+/// Finds the route of a request whose path begins with [`BASE`]; `path` is the rest of it.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
+    let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+    let reads = matches!(method, "GET" | "HEAD");
+    let get = |found: Route| {
+        if reads {
+            Ok(found)
+        } else {
+            Err(NoRoute::Method("GET, HEAD"))
+        }
+    };
+    match segments.as_slice() {
+        ["health"] => get(Route::Health),
+        ["scenarios"] => get(Route::Scenarios),
+        ["scenarios", name] => get(Route::Scenario((*name).to_owned())),
+        ["runs"] if reads => Ok(Route::Runs),
+        ["runs"] if method == "POST" => Ok(Route::Start),
+        ["runs"] => Err(NoRoute::Method("GET, HEAD, POST")),
+        ["runs", id] => get(Route::Run(run_id(id)?, View::Run)),
+        ["runs", id, "cancel"] if method == "POST" => Ok(Route::Cancel(run_id(id)?)),
+        ["runs", _, "cancel"] => Err(NoRoute::Method("POST")),
+        ["runs", id, view] => {
+            let view = match *view {
+                "metrics" => View::Metrics,
+                "bottlenecks" => View::Bottlenecks,
+                "apps" => View::Apps,
+                "assertions" => View::Assertions,
+                _ => return Err(NoRoute::Unknown),
+            };
+            get(Route::Run(run_id(id)?, view))
+        }
+        _ => Err(NoRoute::Unknown),
+    }
+}
+
+fn run_id(text: &str) -> Result<RunId, NoRoute> {
+    // A UUID has other forms, with braces or without dashes; one run has one address.
+    match Uuid::try_parse(text) {
+        Ok(id) if text.len() == 36 => Ok(RunId(id.to_string())),
+        _ => Err(NoRoute::Id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0b9f8f4e-7c67-4c4e-9f6e-1d2b3c4d5e6f";
+
+    #[test]
+    fn each_address_has_its_route() {
+        let id = || RunId(ID.to_owned());
+        for (method, path, expected) in [
+            ("GET", "/health".to_owned(), Route::Health),
+            ("HEAD", "/health".to_owned(), Route::Health),
+            ("GET", "/scenarios".to_owned(), Route::Scenarios),
+            (
+                "GET",
+                "/scenarios/x".to_owned(),
+                Route::Scenario("x".to_owned()),
+            ),
+            ("GET", "/runs".to_owned(), Route::Runs),
+            ("POST", "/runs".to_owned(), Route::Start),
+            ("GET", format!("/runs/{ID}"), Route::Run(id(), View::Run)),
+            (
+                "GET",
+                format!("/runs/{ID}/metrics"),
+                Route::Run(id(), View::Metrics),
+            ),
+            (
+                "GET",
+                format!("/runs/{ID}/bottlenecks"),
+                Route::Run(id(), View::Bottlenecks),
+            ),
+            (
+                "GET",
+                format!("/runs/{ID}/apps"),
+                Route::Run(id(), View::Apps),
+            ),
+            (
+                "GET",
+                format!("/runs/{ID}/assertions"),
+                Route::Run(id(), View::Assertions),
+            ),
+            ("POST", format!("/runs/{ID}/cancel"), Route::Cancel(id())),
+            (
+                "GET",
+                format!("/runs/{}", ID.to_uppercase()),
+                Route::Run(id(), View::Run),
+            ),
+        ] {
+            assert_eq!(route(method, &path), Ok(expected), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_apart_from_a_wrong_path() {
+        assert_eq!(
+            route("PUT", "/runs"),
+            Err(NoRoute::Method("GET, HEAD, POST"))
+        );
+        assert_eq!(
+            route("GET", &format!("/runs/{ID}/cancel")),
+            Err(NoRoute::Method("POST"))
+        );
+        assert_eq!(
+            route("DELETE", &format!("/runs/{ID}")),
+            Err(NoRoute::Method("GET, HEAD"))
+        );
+        for path in ["", "/", "/run", "/runs/", "/health/", "/runs//metrics"] {
+            assert!(route("GET", path).is_err(), "{path:?}");
+        }
+        assert_eq!(
+            route("GET", &format!("/runs/{ID}/secrets")),
+            Err(NoRoute::Unknown)
+        );
+    }
+
+    #[test]
+    fn only_a_uuid_in_its_usual_form_is_an_identifier() {
+        for id in [
+            "1",
+            "..",
+            "%2e%2e",
+            "' OR 1=1 --",
+            "0b9f8f4e7c674c4e9f6e1d2b3c4d5e6f",
+            "{0b9f8f4e-7c67-4c4e-9f6e-1d2b3c4d5e6f}",
+            "urn:uuid:0b9f8f4e-7c67-4c4e-9f6e-1d2b3c4d5e6f",
+            "0b9f8f4e-7c67-4c4e-9f6e-1d2b3c4d5e6f'",
+        ] {
+            assert_eq!(
+                route("GET", &format!("/runs/{id}")),
+                Err(NoRoute::Id),
+                "{id}"
+            );
+        }
+    }
+}

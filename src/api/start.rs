@@ -1,0 +1,186 @@
+//! `POST runs`.
+
+use sentinel_engine::plan::{Plan, Problem};
+use sentinel_engine::schedule::vu_steps;
+use sentinel_engine::tick::Tick;
+use serde_json::{Number, Value, json};
+use worker::{Env, Request, Response, Result};
+
+use crate::api::body::{BoundedBody, StartBody};
+use crate::api::error::ApiError;
+use crate::api::reply;
+use crate::api::route::BASE;
+use crate::config::Config;
+use crate::limits::API_BODY_BYTES_MAX;
+use crate::start::{Asked, Prepared, launch, prepare, random_seed};
+
+/// Starts a run, or tells what would be run.
+///
+/// # Errors
+/// What the caller has to change, or what did not do its part.
+pub(super) async fn start(
+    request: &mut Request,
+    env: &Env,
+    config: &Config,
+) -> Result<Response, ApiError> {
+    let body = read(request).await?;
+    let own_hosts = own_hosts(request);
+    let (asked, problems) = asked(StartBody::parse(&body)?, own_hosts);
+    let dry_run = asked.dry_run;
+    let prepared = prepare(config, asked, problems)?;
+    if dry_run == Some(true) {
+        return sent(reply::json(200, &dry(&prepared)));
+    }
+    let scenario = prepared.scenario_name.clone();
+    let environment = prepared.environment.clone();
+    let id = launch(env, config, prepared, dry_run).await?;
+    let answer = json!({
+        "id": id,
+        "message": "Test started",
+        "scenario": scenario,
+        "environment": environment,
+    });
+    let location = format!("{BASE}/runs/{id}");
+    sent(reply::with_headers(
+        202,
+        &answer,
+        &[("location", &location)],
+    ))
+}
+
+/// What the numbers of a body mean, and what is wrong with them.
+fn asked(body: StartBody, own_hosts: Vec<String>) -> (Asked, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let mut check = |path: &str, number: Option<Number>, max: u64| -> Option<u64> {
+        let number = number?;
+        let whole = number.as_u64().filter(|n| (1..=max).contains(n));
+        if whole.is_none() {
+            problems.push(Problem {
+                path: path.to_owned(),
+                message: format!(
+                    "{number} is not accepted: it takes a whole number from 1 to {max}"
+                ),
+            });
+        }
+        whole
+    };
+    let users = check("users", body.users, u32::MAX.into());
+    let seed = check("seed", body.seed, SEED_MAX);
+    let asked = Asked {
+        scenario: body.scenario,
+        applications: body.applications,
+        environment: body.environment,
+        dry_run: body.dry_run,
+        users: users.and_then(|users| u32::try_from(users).ok()),
+        duration: body.duration,
+        seed: seed.unwrap_or_else(random_seed),
+        own_hosts,
+    };
+    (asked, problems)
+}
+
+/// What would be run.
+fn dry(prepared: &Prepared) -> Value {
+    let plan = &prepared.plan;
+    json!({
+        "dryRun": true,
+        "scenario": prepared.scenario_name,
+        "environment": prepared.environment,
+        "plan": {
+            "baseUrl": plan.base_url(),
+            "seed": plan.seed(),
+            "model": "closed",
+            "durationS": plan.duration().as_secs_f64(),
+            "gracefulStopS": plan.graceful_stop().as_secs_f64(),
+            "usersMax": plan.users_max(),
+            "batches": prepared.batches,
+            "phases": phases(plan),
+            "applications": applications(plan),
+            "tenants": plan.tenants(),
+            "hosts": plan.hosts(),
+            "assertions": plan.assertions(),
+            "warnings": plan.warnings(),
+        },
+    })
+}
+
+/// The phases with the steps of the number of users in each: `[seconds, users]`.
+fn phases(plan: &Plan) -> Vec<Value> {
+    let steps = vu_steps(plan);
+    let phases = plan.phases().iter();
+    phases
+        .map(|span| {
+            let within = |at: Tick| span.from <= at && at < span.to;
+            let steps: Vec<(f64, u32)> = steps
+                .iter()
+                .filter(|(at, _)| within(*at))
+                .map(|(at, users)| (seconds(*at), *users))
+                .collect();
+            json!({
+                "phase": span.phase,
+                "fromS": seconds(span.from),
+                "toS": seconds(span.to),
+                "vuSteps": steps,
+            })
+        })
+        .collect()
+}
+
+fn applications(plan: &Plan) -> Vec<Value> {
+    let applications = plan.applications().iter();
+    applications
+        .map(|application| {
+            let steps: Vec<&str> = application.steps.iter().map(|s| s.name.as_str()).collect();
+            json!({
+                "name": application.name,
+                "weight": application.weight,
+                "variants": application.variants,
+                "steps": steps,
+            })
+        })
+        .collect()
+}
+
+fn seconds(at: Tick) -> f64 {
+    at.saturating_since(Tick::ZERO).as_secs_f64()
+}
+
+/// The body, however it is sent: the length that is announced may be wrong or absent.
+async fn read(request: &mut Request) -> Result<Vec<u8>, ApiError> {
+    use futures::StreamExt as _;
+
+    let announced = request.headers().get("content-length").ok().flatten();
+    let announced = announced.and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > API_BODY_BYTES_MAX) {
+        return Err(BoundedBody::too_large());
+    }
+    let mut body = BoundedBody::default();
+    if request.inner().body().is_none() {
+        return Ok(body.into_bytes());
+    }
+    let broken = |_| ApiError::new(400, "broken_body", "the body did not arrive completely");
+    let mut stream = request.stream().map_err(broken)?;
+    while let Some(part) = stream.next().await {
+        body.push(&part.map_err(broken)?)?;
+    }
+    Ok(body.into_bytes())
+}
+
+/// The host that this Worker was just reached at.
+fn own_hosts(request: &Request) -> Vec<String> {
+    let Ok(url) = request.url() else {
+        return Vec::new();
+    };
+    let host = url.host_str().unwrap_or_default();
+    match url.port_or_known_default() {
+        Some(port) if !host.is_empty() => vec![format!("{host}:{port}")],
+        _ => Vec::new(),
+    }
+}
+
+fn sent(response: Result<Response>) -> Result<Response, ApiError> {
+    response.map_err(|_| ApiError::new(500, "internal", "the answer could not be made"))
+}
+
+/// The largest number that every reader of JSON holds exactly.
+const SEED_MAX: u64 = (1 << 53) - 1;

@@ -1,0 +1,379 @@
+//! The Worker's configuration: secrets and variables, read and checked once for each request.
+//!
+//! Invariant: a problem names the variable and what is accepted, never the variable's value: secrets and
+//! addresses stay out of answers and logs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU32;
+
+use js_sys::{JSON, Reflect};
+use sentinel_engine::duration;
+use sentinel_engine::target::{TargetPolicy, host_list};
+use serde::{Deserialize, Serialize};
+use url::Url;
+use wasm_bindgen::JsValue;
+use worker::Env;
+
+/// A text that must not be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+/// The checked configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// What callers of the API authenticate with.
+    pub(crate) token: Secret,
+    /// Signs what a coordinator sends to its batches.
+    pub(crate) batch_key: Secret,
+    /// The environments that can be tested, and where each of them is.
+    pub(crate) targets: BTreeMap<String, Url>,
+    /// Hosts (`name` or `name:port`) that load may go to.
+    pub(crate) allowed_hosts: Vec<String>,
+    /// The highest number of users of a run.
+    pub(crate) users_max: u32,
+    /// The longest run, in seconds.
+    pub(crate) duration_max_s: u64,
+    /// The runs of the night.
+    pub(crate) nightly: Vec<Nightly>,
+    /// Whether this is local development: only there may load go to private addresses.
+    pub(crate) local: bool,
+    /// The length of a slice of a run, in seconds.
+    pub(crate) slice_s: u32,
+    /// How many users one batch plays, as long as there are enough batches.
+    pub(crate) users_per_batch: NonZeroU32,
+}
+
+/// A run that the nightly trigger starts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nightly {
+    /// The scenario's name.
+    pub(crate) scenario: String,
+    /// The environment's name.
+    pub(crate) environment: String,
+}
+
+/// What is wrong with one variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ConfigProblem {
+    /// The variable's or secret's name.
+    pub(crate) variable: &'static str,
+    /// What is wrong with it, and what is accepted.
+    pub(crate) message: String,
+}
+
+/// Everything that is wrong with the configuration, at least one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigProblems(pub(crate) Vec<ConfigProblem>);
+
+impl Secret {
+    /// The text itself.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl Config {
+    /// Reads the configuration from the Worker's variables and secrets.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub(crate) fn of(env: &Env) -> Result<Self, ConfigProblems> {
+        Self::parse(|name| {
+            let value = Reflect::get(env, &JsValue::from(name)).ok()?;
+            if value.is_null_or_undefined() {
+                return None;
+            }
+            // A variable may be given as JSON and not as text.
+            let json = || JSON::stringify(&value).ok().map(String::from);
+            value.as_string().or_else(json)
+        })
+    }
+
+    /// Reads the configuration from variables; `variable` answers a variable's text, `None` if there is none.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub(crate) fn parse(
+        variable: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, ConfigProblems> {
+        let mut read = Reader {
+            variable,
+            problems: Vec::new(),
+        };
+        let config = Self {
+            token: read.secret("VISTA_TOKEN"),
+            batch_key: read.secret("BATCH_KEY"),
+            targets: read.required("TARGETS", targets),
+            allowed_hosts: read.required("ALLOWED_HOSTS", hosts),
+            users_max: read.required("MAX_USERS", |text| whole(text, 1..=1_000_000)),
+            duration_max_s: read.required("MAX_DURATION", duration_s),
+            nightly: read.optional("NIGHTLY", Vec::new(), nightly),
+            local: read.required("ENVIRONMENT", |text| Ok(text == "local")),
+            slice_s: read.optional("SLICE_SECONDS", 60, |text| whole(text, 2..=300)),
+            users_per_batch: read.optional("USERS_PER_BATCH", USERS_PER_BATCH, |text| {
+                let number = whole(text, 1..=1_000)?;
+                NonZeroU32::new(number).ok_or_else(|| "is zero".to_owned())
+            }),
+        };
+        for night in &config.nightly {
+            if !config.targets.contains_key(&night.environment) {
+                read.problem("NIGHTLY", "names an environment that TARGETS does not have");
+            }
+        }
+        if read.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigProblems(read.problems))
+        }
+    }
+
+    /// The names of the environments that can be tested.
+    pub(crate) fn environments(&self) -> Vec<&str> {
+        self.targets.keys().map(String::as_str).collect()
+    }
+}
+
+struct Reader<F> {
+    variable: F,
+    problems: Vec<ConfigProblem>,
+}
+
+impl<F: Fn(&'static str) -> Option<String>> Reader<F> {
+    fn secret(&mut self, name: &'static str) -> Secret {
+        self.required(name, |text| {
+            if text.len() < SECRET_BYTES_MIN {
+                Err(format!("is shorter than {SECRET_BYTES_MIN} characters"))
+            } else {
+                Ok(text.to_owned())
+            }
+        })
+        .into()
+    }
+
+    fn required<T: Default>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
+        match self.given(name) {
+            Some(text) => self.parsed(name, &text, T::default(), parse),
+            None => {
+                self.problem(name, "is missing");
+                T::default()
+            }
+        }
+    }
+
+    fn optional<T>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
+        match self.given(name) {
+            Some(text) => self.parsed(name, &text, default, parse),
+            None => default,
+        }
+    }
+
+    fn given(&self, name: &'static str) -> Option<String> {
+        (self.variable)(name).filter(|text| !text.trim().is_empty())
+    }
+
+    fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        text: &str,
+        fallback: T,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
+        parse(text.trim()).unwrap_or_else(|message| {
+            self.problem(name, message);
+            fallback
+        })
+    }
+
+    fn problem(&mut self, variable: &'static str, message: impl Into<String>) {
+        self.problems.push(ConfigProblem {
+            variable,
+            message: message.into(),
+        });
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+fn targets(text: &str) -> Result<BTreeMap<String, Url>, String> {
+    let accepted = "is not a JSON object from environment names to http(s) URLs";
+    let texts: BTreeMap<String, String> =
+        serde_json::from_str(text).map_err(|_| accepted.to_owned())?;
+    if texts.is_empty() {
+        return Err("names no environment".to_owned());
+    }
+    texts
+        .into_iter()
+        .map(|(name, text)| {
+            let url = Url::parse(&text)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+                .filter(|url| url.username().is_empty() && url.password().is_none());
+            match url {
+                Some(url) => Ok((name, url)),
+                None => Err(format!(
+                    "has no http(s) URL without user name and password for {name:?}"
+                )),
+            }
+        })
+        .collect()
+}
+
+fn hosts(text: &str) -> Result<Vec<String>, String> {
+    let hosts = host_list(text);
+    // Whether private addresses are allowed does not matter for the form of the list.
+    match TargetPolicy::new(&hosts, &[], true) {
+        Ok(_) => Ok(hosts),
+        Err(_) => Err(
+            "is not a list of hosts such as \"grove.place, staging.grove.place:8443\"".to_owned(),
+        ),
+    }
+}
+
+fn whole(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| {
+            let (low, high) = (range.start(), range.end());
+            format!("is not a whole number from {low} to {high}")
+        })
+}
+
+fn duration_s(text: &str) -> Result<u64, String> {
+    let accepted =
+        || "is not a duration of at least a second such as \"30m\" or \"24h\"".to_owned();
+    let span = duration::parse(text).map_err(|_| accepted())?;
+    match span.as_us() / 1_000_000 {
+        0 => Err(accepted()),
+        seconds => Ok(seconds),
+    }
+}
+
+fn nightly(text: &str) -> Result<Vec<Nightly>, String> {
+    serde_json::from_str(text).map_err(|_| {
+        "is not a JSON list such as [{\"scenario\": \"grove-mix\", \"environment\": \"staging\"}]"
+            .to_owned()
+    })
+}
+
+/// How many users one batch plays when nothing else is said.
+const USERS_PER_BATCH: NonZeroU32 = NonZeroU32::new(50).unwrap();
+
+/// Shorter secrets can be guessed.
+const SECRET_BYTES_MIN: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good(name: &str) -> Option<String> {
+        let text = match name {
+            "VISTA_TOKEN" => "a token of some length",
+            "BATCH_KEY" => "another key of some length",
+            "TARGETS" => r#"{"staging": "https://staging.grove.place"}"#,
+            "ALLOWED_HOSTS" => "staging.grove.place, 127.0.0.1:8787",
+            "MAX_USERS" => "500",
+            "MAX_DURATION" => "2h",
+            "ENVIRONMENT" => "production",
+            "NIGHTLY" => r#"[{"scenario": "grove-mix", "environment": "staging"}]"#,
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    fn problems_with(name: &'static str, text: Option<&str>) -> Vec<ConfigProblem> {
+        let read = |asked| {
+            if asked == name {
+                text.map(str::to_owned)
+            } else {
+                good(asked)
+            }
+        };
+        Config::parse(read).map_or_else(|problems| problems.0, |_| Vec::new())
+    }
+
+    #[test]
+    fn a_complete_configuration_is_read() {
+        let config = Config::parse(good).expect("a good configuration");
+        assert_eq!(config.environments(), ["staging"]);
+        assert_eq!(config.duration_max_s, 7_200);
+        assert_eq!(config.slice_s, 60);
+        assert!(!config.local);
+        assert_eq!(
+            config.allowed_hosts,
+            ["staging.grove.place", "127.0.0.1:8787"]
+        );
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_named_at_once() {
+        let problems = Config::parse(|_| None).expect_err("nothing is set").0;
+        let names: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
+        assert_eq!(
+            names,
+            [
+                "VISTA_TOKEN",
+                "BATCH_KEY",
+                "TARGETS",
+                "ALLOWED_HOSTS",
+                "MAX_USERS",
+                "MAX_DURATION",
+                "ENVIRONMENT"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_malformed_variable_is_named_without_its_value() {
+        for (name, text) in [
+            ("VISTA_TOKEN", "hunter2"),
+            ("TARGETS", "hunter2"),
+            ("TARGETS", r#"{"staging": "ftp://hunter2"}"#),
+            ("TARGETS", r#"{"staging": "https://me:hunter2@x"}"#),
+            ("ALLOWED_HOSTS", "https://hunter2/"),
+            ("MAX_USERS", "0hunter2"),
+            ("MAX_USERS", "-1"),
+            ("MAX_DURATION", "0s"),
+            (
+                "NIGHTLY",
+                r#"[{"scenario": "hunter2", "environment": "hunter2"}]"#,
+            ),
+            ("NIGHTLY", r#"[{"hunter2": 1}]"#),
+            ("SLICE_SECONDS", "1"),
+        ] {
+            let problems = problems_with(name, Some(text));
+            assert!(
+                problems.iter().any(|problem| problem.variable == name),
+                "{name}={text}"
+            );
+            assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug_output() {
+        let config = Config::parse(good).expect("a good configuration");
+        assert!(!format!("{config:?}").contains("of some length"));
+    }
+}

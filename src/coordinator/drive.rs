@@ -1,0 +1,258 @@
+//! Drives the engine's `Run` through one slice.
+//!
+//! Invariant: the run's state is read and changed without an await in between, and its outputs are obeyed in
+//! order: what it wants stored is stored before a batch hears of it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
+use futures::future::{Either, select};
+use js_sys::futures::spawn_local;
+use sentinel_engine::run::{Input, LossReason, Output, Run, StopReason, Stored};
+use sentinel_engine::summary::Report;
+use sentinel_engine::tick::Tick;
+use serde_json::json;
+use worker::{Delay, Env, Result, Storage};
+
+use crate::clock::{RunClock, now_ms};
+use crate::coordinator::links::{Event, LinkId, Links};
+use crate::coordinator::object::{Live, lease_ms};
+use crate::coordinator::order::RunOrder;
+use crate::coordinator::publish::Publisher;
+use crate::coordinator::store::Store;
+use crate::limits::{ALARM_LEASE_MS, FLAG_POLL_MS};
+use crate::store::replace_metrics;
+use crate::{flag, log};
+
+/// What a slice needs.
+pub(super) struct Drive<'a> {
+    /// The Worker's bindings.
+    pub(super) env: &'a Env,
+    /// The object's storage, for its alarm.
+    pub(super) storage: Storage,
+    /// The object's SQLite.
+    pub(super) store: &'a Store,
+    /// What is run.
+    pub(super) order: &'a RunOrder,
+    /// Signs the batches' tokens.
+    pub(super) key: &'a str,
+    /// Where the watchdog looks whether this is alive.
+    pub(super) live: &'a Live,
+    /// Brings rows to D1.
+    pub(super) publisher: &'a Publisher,
+    /// Where events go.
+    pub(super) sender: UnboundedSender<Event>,
+}
+
+/// A run in memory.
+#[derive(Debug)]
+pub(super) struct Playing {
+    run: Run,
+    clock: RunClock,
+    held: VecDeque<Output>, // what the run asked for and the next turn will do
+}
+
+/// How a slice ended.
+#[derive(Debug)]
+pub(super) enum Played {
+    /// The next one is to begin.
+    Slice,
+    /// It was the last.
+    Over(Box<Report>),
+}
+
+/// What the run waits for.
+enum Obeyed {
+    Wait(Tick),
+    End(Played),
+}
+
+impl Playing {
+    /// A run on its time line.
+    pub(super) const fn new(run: Run, clock: RunClock) -> Self {
+        Self {
+            run,
+            clock,
+            held: VecDeque::new(),
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        let now = self.clock.now();
+        self.run.handle_input(now, input);
+    }
+
+    fn output(&mut self) -> Output {
+        self.held
+            .pop_front()
+            .unwrap_or_else(|| self.run.poll_output())
+    }
+}
+
+impl Drive<'_> {
+    /// Plays until the slice is over or the run is.
+    ///
+    /// # Errors
+    /// When SQLite refuses; the run is to be restored from it then.
+    pub(super) async fn slice(
+        &self,
+        playing: &mut Playing,
+        mut events: UnboundedReceiver<Event>,
+    ) -> Result<Played> {
+        let mut links = Links::new(self.sender.clone());
+        let mut slices_begun = 0;
+        let mut chores = Chores::default();
+        let mut obeyed = self.obey(playing, &mut links, &mut slices_begun)?;
+        if slices_begun == 0 && matches!(obeyed, Obeyed::Wait(_)) {
+            playing.input(Input::Wake);
+            obeyed = self.obey(playing, &mut links, &mut slices_begun)?;
+        }
+        loop {
+            let wake = match obeyed {
+                Obeyed::End(played) => return Ok(played),
+                Obeyed::Wait(wake) => wake,
+            };
+            self.chores(&mut chores).await?;
+            let event = match events.try_recv() {
+                Ok(event) => Some(event),
+                Err(_) => self.wait(playing, wake, &mut events).await,
+            };
+            obeyed = match event {
+                Some(event) => self.take(&mut links, event),
+                None => Some(Input::Wake),
+            }
+            .map_or(Ok(Obeyed::Wait(wake)), |input| {
+                playing.input(input);
+                self.obey(playing, &mut links, &mut slices_begun)
+            })?;
+        }
+    }
+
+    /// The next event, `None` when time has passed first.
+    async fn wait(
+        &self,
+        playing: &mut Playing,
+        wake: Tick,
+        events: &mut UnboundedReceiver<Event>,
+    ) -> Option<Event> {
+        let ms = playing.clock.ms_until(wake).clamp(1, FLAG_POLL_MS);
+        match select(events.next(), Delay::from(Duration::from_millis(ms))).await {
+            Either::Left((event, _)) => event,
+            Either::Right(_) => None,
+        }
+    }
+
+    /// What an event means for the run.
+    fn take(&self, links: &mut Links, event: Event) -> Option<Input> {
+        let lost = |LinkId { slice, batch }: LinkId, reason| {
+            let details = json!({ "slice": slice, "batch": batch, "reason": reason });
+            log::event("batch_lost", &self.order.run, details);
+            Input::BatchLost {
+                slice,
+                batch,
+                reason,
+            }
+        };
+        match event {
+            Event::Line(id, line) => Some(match links.frame(id, &line) {
+                Some(frame) => Input::Frame(frame),
+                None => lost(id, LossReason::StreamEnded),
+            }),
+            Event::Ended(id, started) => {
+                let reason = if started {
+                    LossReason::StreamEnded
+                } else {
+                    LossReason::NotStarted
+                };
+                (!links.ended(id)).then(|| lost(id, reason))
+            }
+            Event::Cancel => {
+                log::event("run_stopping", &self.order.run, json!({}));
+                Some(Input::Stop(StopReason::Cancelled))
+            }
+        }
+    }
+
+    /// Does what the run asks for.
+    fn obey(
+        &self,
+        playing: &mut Playing,
+        links: &mut Links,
+        slices_begun: &mut u32,
+    ) -> Result<Obeyed> {
+        loop {
+            match playing.output() {
+                output @ Output::Persist(Stored::SliceStarted(_)) if *slices_begun > 0 => {
+                    // Each slice has an alarm of its own, with the time and the CPU of one.
+                    playing.held.push_front(output);
+                    return Ok(Obeyed::End(Played::Slice));
+                }
+                Output::Persist(stored) => {
+                    if let Stored::SliceStarted(slice) = &stored {
+                        *slices_begun += 1;
+                        log::event("slice_started", &self.order.run, json!(slice));
+                    }
+                    self.store.persist(&stored)?;
+                }
+                Output::Publish(rows) => {
+                    let statements = replace_metrics(&self.order.run, &rows);
+                    self.store.post(&statements)?;
+                }
+                Output::Assign(assignment) => {
+                    let id = LinkId {
+                        slice: assignment.slice,
+                        batch: assignment.share.index(),
+                    };
+                    if links
+                        .open(self.env, self.key, self.order, *assignment)
+                        .is_err()
+                    {
+                        let _ = self.sender.unbounded_send(Event::Ended(id, false));
+                    }
+                }
+                Output::StopBatch { slice, batch } => links.stop(LinkId { slice, batch }),
+                Output::WakeAt(tick) => return Ok(Obeyed::Wait(tick)),
+                Output::Done(report) => return Ok(Obeyed::End(Played::Over(report))),
+            }
+        }
+    }
+
+    /// What has to be done every now and then, whatever the run does.
+    async fn chores(&self, chores: &mut Chores) -> Result<()> {
+        let now = now_ms();
+        self.live.beat_ms.set(now);
+        if now >= chores.alarm_at_ms {
+            chores.alarm_at_ms = now.saturating_add(ALARM_LEASE_MS / 3);
+            self.storage.set_alarm(lease_ms()).await?;
+        }
+        if now >= chores.flag_at_ms {
+            chores.flag_at_ms = now.saturating_add(FLAG_POLL_MS);
+            let (env, run, events) = (
+                self.env.clone(),
+                self.order.run.clone(),
+                self.sender.clone(),
+            );
+            spawn_local(async move {
+                if flag::is_cancelled(&env, &run).await {
+                    let _ = events.unbounded_send(Event::Cancel);
+                }
+            });
+            if self.publisher.is_due() {
+                let publisher = self.publisher.clone();
+                spawn_local(async move {
+                    publisher.deliver().await;
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When what is to be done next.
+#[derive(Debug, Default)]
+struct Chores {
+    alarm_at_ms: u64,
+    flag_at_ms: u64,
+}

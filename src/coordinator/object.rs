@@ -1,0 +1,319 @@
+//! The Durable Object: what it is asked, and what its alarm does.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use futures::channel::mpsc::{UnboundedSender, unbounded};
+use sentinel_engine::plan::Plan;
+use sentinel_engine::run::{Run, RunConfig};
+use sentinel_engine::tick::Span;
+use serde_json::{Value, json};
+use worker::{
+    DurableObject, Env, Method, Request, Response, Result, State, durable_object, wasm_bindgen,
+};
+
+use crate::clock::{RunClock, iso, now_ms};
+use crate::config::Config;
+use crate::coordinator::drive::{Drive, Played, Playing};
+use crate::coordinator::links::Event;
+use crate::coordinator::order::RunOrder;
+use crate::coordinator::publish::{Outbox, Publisher};
+use crate::coordinator::store::Store;
+use crate::coordinator::stub::Known;
+use crate::limits::{ALARM_LEASE_MS, SLOTS};
+use crate::log;
+use crate::start::failed_summary;
+use crate::store::{Database, Statement, end_run, run_by_id, store_outcome};
+
+/// The coordinator of one run; the object's name is the run's identifier.
+#[durable_object]
+#[derive(Debug)]
+pub struct RunCoordinator {
+    state: State,
+    env: Env,
+    live: Rc<Live>,
+}
+
+/// What is only in memory, and can be lost at any moment.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    /// The run between two turns of the alarm; taken out while the alarm plays it.
+    playing: RefCell<Option<Playing>>,
+    /// Where events of the slice that is being played go.
+    events: RefCell<Option<UnboundedSender<Event>>>,
+    /// When the alarm last showed that it is alive.
+    pub(super) beat_ms: Cell<u64>,
+    publisher: RefCell<Option<Publisher>>,
+    turns_failed: Cell<u32>,
+}
+
+/// What is to be done when the alarm has done its turn.
+enum Next {
+    /// The next slice.
+    Now,
+    /// Another try after this many milliseconds.
+    After(u64),
+    /// Nothing: everything is in D1.
+    Forget,
+}
+
+impl DurableObject for RunCoordinator {
+    fn new(state: State, env: Env) -> Self {
+        Self {
+            state,
+            env,
+            live: Rc::default(),
+        }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let path = request.path();
+        let known = match (request.method(), path.as_str()) {
+            (Method::Post, "/start") => self.start(&request.json().await?).await?,
+            (Method::Post, "/cancel") => self.cancel().await?,
+            (Method::Post, "/check") => self.check().await?,
+            _ => return Response::error("unknown", 404),
+        };
+        Response::from_json(&known)
+    }
+
+    /// Never fails: after six failures in a row the platform would give the alarm up for good.
+    async fn alarm(&self) -> Result<Response> {
+        let next = match self.turn().await {
+            Ok(next) => {
+                self.live.turns_failed.set(0);
+                next
+            }
+            Err(error) => self.failed_turn(&error),
+        };
+        let storage = self.state.storage();
+        let done = match next {
+            Next::Now => storage.set_alarm(0).await,
+            Next::After(ms) => {
+                storage
+                    .set_alarm(i64::try_from(ms).unwrap_or(i64::MAX))
+                    .await
+            }
+            Next::Forget => {
+                self.live.publisher.take();
+                let _ = storage.delete_alarm().await;
+                storage.delete_all().await
+            }
+        };
+        if let Err(error) = done {
+            // The alarm that was set before the turn is still there.
+            log::event("alarm_not_set", "", json!(log::brief(&error)));
+        }
+        Response::empty()
+    }
+}
+
+impl RunCoordinator {
+    async fn start(&self, order: &RunOrder) -> Result<Known> {
+        let store = Store::open(&self.state.storage())?;
+        if store.order()?.is_none() {
+            store.set_order(order)?;
+        }
+        self.state.storage().set_alarm(0).await?;
+        Ok(Known::Running)
+    }
+
+    async fn cancel(&self) -> Result<Known> {
+        let store = Store::open(&self.state.storage())?;
+        if store.order()?.is_none() {
+            return Ok(Known::Nothing);
+        }
+        store.set_cancelled()?;
+        let events = self.live.events.borrow().clone();
+        match events.map(|events| events.unbounded_send(Event::Cancel)) {
+            Some(Ok(())) => {}
+            _ => self.state.storage().set_alarm(0).await?,
+        }
+        Ok(Known::Running)
+    }
+
+    /// Sets the alarm again if it should have shown by now that it is alive.
+    async fn check(&self) -> Result<Known> {
+        let store = Store::open(&self.state.storage())?;
+        let Some(order) = store.order()? else {
+            return Ok(Known::Nothing);
+        };
+        let silent_ms = now_ms().saturating_sub(self.live.beat_ms.get());
+        if silent_ms > 2 * ALARM_LEASE_MS {
+            let details = json!({ "silentMs": silent_ms });
+            log::event("alarm_set_again", &order.run, details);
+            self.state.storage().set_alarm(0).await?;
+        }
+        Ok(Known::Running)
+    }
+
+    /// One turn of the alarm: a slice of the run, or a try to bring the outcome to D1.
+    async fn turn(&self) -> Result<Next> {
+        let storage = self.state.storage();
+        let store = Store::open(&storage)?;
+        let Some(order) = store.order()? else {
+            return Ok(Next::Forget);
+        };
+        // Before anything else, so that the run goes on whatever happens to this turn.
+        storage.set_alarm(lease_ms()).await?;
+        self.live.beat_ms.set(now_ms());
+        let publisher = self.publisher(&store, &order);
+        if !store.is_over()? {
+            let over = self.play(&store, &order, &publisher).await?;
+            if !over {
+                return Ok(Next::Now);
+            }
+        }
+        publisher.wait_until_idle().await;
+        match publisher.deliver().await {
+            Outbox::Empty => Ok(Next::Forget),
+            Outbox::Waiting(ms) => Ok(Next::After(ms)),
+        }
+    }
+
+    /// Plays one slice; answers whether the run is over.
+    async fn play(&self, store: &Store, order: &RunOrder, publisher: &Publisher) -> Result<bool> {
+        let Ok(config) = Config::of(&self.env) else {
+            return self.fail(
+                store,
+                order,
+                "the load tester's configuration is not complete",
+            );
+        };
+        let before = self.live.playing.take();
+        let mut playing = match before {
+            Some(playing) => playing,
+            None => match self.begin(store, order).await? {
+                Begun::Playing(playing) => *playing,
+                Begun::Withdrawn => {
+                    store.set_over(&[])?;
+                    return Ok(true);
+                }
+                Begun::Impossible(reason) => return self.fail(store, order, &reason),
+            },
+        };
+        let (sender, receiver) = unbounded();
+        if store.is_cancelled()? {
+            let _ = sender.unbounded_send(Event::Cancel);
+        }
+        self.live.events.replace(Some(sender.clone()));
+        let played = Drive {
+            env: &self.env,
+            storage: self.state.storage(),
+            store,
+            order,
+            key: config.batch_key.expose(),
+            live: &self.live,
+            publisher,
+            sender,
+        }
+        .slice(&mut playing, receiver)
+        .await;
+        self.live.events.take();
+        match played? {
+            Played::Slice => {
+                self.live.playing.replace(Some(playing));
+                Ok(false)
+            }
+            Played::Over(report) => {
+                let details =
+                    json!({ "status": report.result.status, "passed": report.result.passed });
+                store.set_over(&store_outcome(&report))?;
+                log::event("run_ended", &order.run, details);
+                Ok(true)
+            }
+        }
+    }
+
+    /// The run at its start, or where an earlier life of this object left it.
+    async fn begin(&self, store: &Store, order: &RunOrder) -> Result<Begun> {
+        let Ok(plan) = Plan::parse(&order.source) else {
+            let reason = "the plan cannot be read any more";
+            return Ok(Begun::Impossible(reason.to_owned()));
+        };
+        let known_epoch = store.epoch_ms()?;
+        if known_epoch.is_none() && self.is_withdrawn(order).await {
+            return Ok(Begun::Withdrawn);
+        }
+        let epoch_ms = known_epoch.unwrap_or_else(now_ms);
+        let config = RunConfig {
+            run: order.run.clone(),
+            epoch_ms,
+            batches: order.batches,
+            slice: Span::from_secs(u64::from(order.slice_s)),
+            slots: Some(SLOTS),
+            patience: Span::from_ms(PATIENCE_MS),
+            clock_resolution: Span::from_ms(1),
+        };
+        let mut clock = RunClock::new(epoch_ms);
+        let run = if known_epoch.is_some() {
+            log::event(
+                "run_restored",
+                &order.run,
+                json!({ "at": clock.now().as_ms() }),
+            );
+            match Run::restore(plan, config, store.records()?, clock.now()) {
+                Ok(run) => run,
+                Err(error) => return Ok(Begun::Impossible(error.to_string())),
+            }
+        } else {
+            store.set_epoch_ms(epoch_ms)?;
+            Run::new(plan, config)
+        };
+        Ok(Begun::Playing(Box::new(Playing::new(run, clock))))
+    }
+
+    /// Whether the run was given up before it began: whoever started it did not hear that it had.
+    async fn is_withdrawn(&self, order: &RunOrder) -> bool {
+        let Ok(database) = Database::of(&self.env) else {
+            return false;
+        };
+        let rows = database.rows(&run_by_id(&order.run)).await;
+        rows.is_ok_and(|rows| {
+            let status = rows.first().and_then(|row| row.get("status"));
+            status.and_then(Value::as_str) != Some("running")
+        })
+    }
+
+    /// Ends a run that cannot go on. Answers that it is over.
+    fn fail(&self, store: &Store, order: &RunOrder, reason: &str) -> Result<bool> {
+        log::event("run_failed", &order.run, json!(reason));
+        let summary = failed_summary(reason);
+        let outcome: [Statement; 1] = [end_run(&order.run, "failed", &iso(now_ms()), &summary)];
+        store.set_over(&outcome)?;
+        Ok(true)
+    }
+
+    fn failed_turn(&self, error: &worker::Error) -> Next {
+        let failed = self.live.turns_failed.get().saturating_add(1);
+        self.live.turns_failed.set(failed);
+        let details = json!({ "turnsFailed": failed, "error": log::brief(error) });
+        log::event("turn_failed", "", details);
+        // What was in memory may be half done; SQLite is not.
+        self.live.playing.take();
+        Next::After(1_000 << failed.min(5))
+    }
+
+    fn publisher(&self, store: &Store, order: &RunOrder) -> Publisher {
+        let mut publisher = self.live.publisher.borrow_mut();
+        publisher
+            .get_or_insert_with(|| {
+                Publisher::new(self.env.clone(), store.clone(), order.run.clone())
+            })
+            .clone()
+    }
+}
+
+enum Begun {
+    Playing(Box<Playing>),
+    Withdrawn,
+    Impossible(String),
+}
+
+/// When the alarm fires again if this turn never ends.
+pub(super) fn lease_ms() -> i64 {
+    i64::try_from(ALARM_LEASE_MS).unwrap_or(i64::MAX)
+}
+
+/// How long after its slice's end a batch may stay silent before it counts as lost.
+const PATIENCE_MS: u64 = 5_000;

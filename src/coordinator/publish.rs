@@ -1,0 +1,118 @@
+//! Bringing the outbox to D1.
+//!
+//! Invariant: a transaction leaves the outbox only when D1 has confirmed it, in order, and what is in it may be
+//! done twice.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::json;
+use worker::{Delay, Env};
+
+use crate::clock::now_ms;
+use crate::coordinator::store::Store;
+use crate::limits::D1_BATCH_MAX;
+use crate::log;
+use crate::store::{Database, Statement};
+
+/// Brings the outbox to D1, with longer and longer waits when D1 does not answer.
+#[derive(Clone, Debug)]
+pub(super) struct Publisher {
+    env: Env,
+    store: Store,
+    run: String,
+    failures: Rc<Cell<u32>>,
+    not_before_ms: Rc<Cell<u64>>,
+    busy: Rc<Cell<bool>>,
+}
+
+/// How the outbox is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outbox {
+    /// Everything is in D1.
+    Empty,
+    /// Not everything; worth another try after this many milliseconds.
+    Waiting(u64),
+}
+
+impl Publisher {
+    /// A publisher of a run's outbox.
+    pub(super) fn new(env: Env, store: Store, run: String) -> Self {
+        Self {
+            env,
+            store,
+            run,
+            failures: Rc::default(),
+            not_before_ms: Rc::default(),
+            busy: Rc::default(),
+        }
+    }
+
+    /// Whether it is time for [`Self::deliver`].
+    pub(super) fn is_due(&self) -> bool {
+        !self.busy.get() && now_ms() >= self.not_before_ms.get()
+    }
+
+    /// Waits for a delivery that is under way.
+    pub(super) async fn wait_until_idle(&self) {
+        while self.busy.get() {
+            Delay::from(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Delivers all that can be delivered now.
+    pub(super) async fn deliver(&self) -> Outbox {
+        self.busy.set(true);
+        let outbox = self.deliver_all().await;
+        self.busy.set(false);
+        outbox
+    }
+
+    async fn deliver_all(&self) -> Outbox {
+        loop {
+            match self.deliver_some().await {
+                Ok(0) => {
+                    self.failures.set(0);
+                    return Outbox::Empty;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let failures = self.failures.get().saturating_add(1);
+                    self.failures.set(failures);
+                    let wait = (500_u64 << failures.min(6)).min(RETRY_MS_MAX);
+                    self.not_before_ms.set(now_ms().saturating_add(wait));
+                    let details = json!({ "failures": failures, "error": log::brief(&error) });
+                    log::event("database_failed", &self.run, details);
+                    return Outbox::Waiting(wait);
+                }
+            }
+        }
+    }
+
+    /// How many transactions were delivered.
+    async fn deliver_some(&self) -> worker::Result<usize> {
+        let mut statements: Vec<Statement> = Vec::new();
+        let (mut through, mut count) = (0, 0);
+        for parcel in self.store.oldest(PARCELS_MAX)? {
+            let full = statements.len() + parcel.statements.len() > D1_BATCH_MAX;
+            if full && count > 0 {
+                break;
+            }
+            through = parcel.id;
+            count += 1;
+            statements.extend(parcel.statements);
+        }
+        if count > 0 {
+            Database::of(&self.env)?.transaction(&statements).await?;
+            self.store.delivered(through)?;
+        }
+        Ok(count)
+    }
+}
+
+/// Transactions that are read from the outbox at once.
+const PARCELS_MAX: u32 = 25;
+
+/// The longest wait between two tries.
+const RETRY_MS_MAX: u64 = 30_000;

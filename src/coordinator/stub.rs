@@ -1,0 +1,72 @@
+//! How the rest of the Worker reaches the coordinator of a run.
+
+use serde::{Deserialize, Serialize};
+use worker::{Env, Error, Method, Request, RequestInit, Result};
+
+use crate::coordinator::order::RunOrder;
+
+/// The coordinator of one run.
+#[derive(Debug)]
+pub(crate) struct Stub<'a> {
+    env: &'a Env,
+    run: &'a str,
+}
+
+/// What a coordinator knows about its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Known {
+    /// Nothing: it was never started, or everything is written and forgotten.
+    Nothing,
+    /// The run goes on.
+    Running,
+}
+
+impl<'a> Stub<'a> {
+    /// The coordinator of `run`.
+    pub(crate) const fn of(env: &'a Env, run: &'a str) -> Self {
+        Self { env, run }
+    }
+
+    /// Starts the run. When this returns, the coordinator has stored what it needs and set its alarm.
+    ///
+    /// # Errors
+    /// When the coordinator does not answer; whether it has started is not known then.
+    pub(crate) async fn start(&self, order: &RunOrder) -> Result<()> {
+        let body = serde_json::to_string(order)?;
+        self.ask("start", Some(body)).await.map(drop)
+    }
+
+    /// Stops the run.
+    ///
+    /// # Errors
+    /// When the coordinator does not answer.
+    pub(crate) async fn cancel(&self) -> Result<Known> {
+        self.ask("cancel", None).await
+    }
+
+    /// Has the coordinator look after itself, and asks what it knows.
+    ///
+    /// # Errors
+    /// When the coordinator does not answer.
+    pub(crate) async fn check(&self) -> Result<Known> {
+        self.ask("check", None).await
+    }
+
+    async fn ask(&self, what: &str, body: Option<String>) -> Result<Known> {
+        // A stub that has failed once is broken, so that each question gets its own.
+        let stub = self.env.durable_object("RUNS")?.get_by_name(self.run)?;
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post)
+            .with_body(body.map(Into::into));
+        let request = Request::new_with_init(&format!("https://coordinator/{what}"), &init)?;
+        let mut response = stub.fetch_with_request(request).await?;
+        if response.status_code() != 200 {
+            let status = response.status_code();
+            return Err(Error::RustError(format!(
+                "the coordinator answered {status}"
+            )));
+        }
+        response.json().await
+    }
+}

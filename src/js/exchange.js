@@ -1,0 +1,109 @@
+// The requests of one batch. One crossing into JavaScript sends a request, one crossing back brings its end:
+// promises and streams stay on this side, because each of them would cost a crossing more.
+
+export class Exchanges {
+  #running = new Map();
+  #onHeaders;
+  #onAnswer;
+  #onFailure;
+
+  constructor(onHeaders, onAnswer, onFailure) {
+    this.#onHeaders = onHeaders;
+    this.#onAnswer = onAnswer;
+    this.#onFailure = onFailure;
+  }
+
+  // `fields` are lines, a name and a value in turn; `wanted` are names, one a line.
+  send(id, method, url, fields, body, wantsBody, wanted, bodyBytesMax) {
+    const controller = new AbortController();
+    this.#running.set(id, controller);
+    this.#exchange(id, controller, method, url, fields, body, wantsBody, wanted, bodyBytesMax);
+  }
+
+  abort(id) {
+    const controller = this.#running.get(id);
+    this.#running.delete(id);
+    controller?.abort();
+  }
+
+  // After this nothing is called back any more.
+  close() {
+    const controllers = [...this.#running.values()];
+    this.#running.clear();
+    for (const controller of controllers) controller.abort();
+  }
+
+  async #exchange(id, controller, method, url, fields, body, wantsBody, wanted, bodyBytesMax) {
+    try {
+      const headers = pairs(fields);
+      const init = { method, headers, body, redirect: "manual", signal: controller.signal };
+      const response = await fetch(url, init);
+      if (this.#running.get(id) !== controller) {
+        response.body?.cancel().catch(() => {});
+        return;
+      }
+      this.#onHeaders(id);
+      const kept = await drain(response, wantsBody, bodyBytesMax);
+      // Whoever aborted it does not want to hear of it.
+      if (!this.#running.delete(id)) return;
+      this.#onAnswer(id, response.status, pick(response.headers, wanted), kept.bytes, kept.size, kept.truncated);
+    } catch (error) {
+      if (!this.#running.delete(id)) return;
+      this.#onFailure(id, String(error?.name), String(error?.message));
+    }
+  }
+}
+
+// A header field that cannot be sent fails the request, not the batch.
+function pairs(fields) {
+  const lines = fields.split("\n");
+  const list = [];
+  for (let at = 0; at + 1 < lines.length; at += 2) list.push([lines[at], lines[at + 1]]);
+  return list;
+}
+
+function pick(headers, wanted) {
+  const lines = [];
+  for (const name of wanted.split("\n")) {
+    const values = name === "set-cookie" ? headers.getSetCookie() : [headers.get(name)];
+    for (const value of values) if (value !== null) lines.push(name, value);
+  }
+  return lines.join("\n");
+}
+
+const NOTHING = new Uint8Array(0);
+
+// Reads a body to its end, or up to the limit, without holding what nobody wants.
+async function drain(response, wantsBody, bodyBytesMax) {
+  if (response.body === null) return { bytes: NOTHING, size: 0, truncated: false };
+  const announced = Number(response.headers.get("content-length") ?? Infinity);
+  if (announced <= bodyBytesMax && !response.headers.has("content-encoding")) {
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return { bytes: wantsBody ? bytes : NOTHING, size: bytes.length, truncated: false };
+  }
+  const reader = response.body.getReader();
+  const parts = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return { bytes: joined(parts, wantsBody), size, truncated: false };
+    size += value.length;
+    if (wantsBody) parts.push(value);
+    if (size > bodyBytesMax) {
+      reader.cancel().catch(() => {});
+      return { bytes: joined(parts, wantsBody).subarray(0, bodyBytesMax), size, truncated: true };
+    }
+  }
+}
+
+function joined(parts, wantsBody) {
+  if (!wantsBody || parts.length === 0) return NOTHING;
+  if (parts.length === 1) return parts[0];
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

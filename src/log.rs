@@ -1,0 +1,23 @@
+//! The log: one line of JSON for each thing that an operator may want to know later.
+//!
+//! Invariant: no token, cookie, query string or text from a target gets into a line.
+
+use serde_json::{Value, json};
+use worker::console_log;
+
+/// Writes one event. `run` is the run's identifier, empty for what belongs to no run.
+pub(crate) fn event(event: &str, run: &str, details: Value) {
+    let line = json!({ "event": event, "run": run, "details": details });
+    console_log!("{line}");
+}
+
+/// What may be told about an error of the platform: the beginning of its text, on one line. Only for errors of
+/// our own bindings, whose texts hold no user data.
+pub(crate) fn brief(error: &worker::Error) -> String {
+    error
+        .to_string()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(200)
+        .collect()
+}

@@ -1,0 +1,288 @@
+//! Starting a run: the one way that the API and the nightly trigger share.
+//!
+//! Invariant: nothing is stored or sent before the whole plan is checked, and a run that is `running` in the
+//! database has a coordinator, or will be found by the watchdog.
+
+use std::num::NonZeroU32;
+
+use futures::future::join;
+use sentinel_engine::plan::{Plan, PlanOptions, PlanSource, Problem};
+use sentinel_engine::redact::{redact_application, redact_scenario};
+use sentinel_engine::run::RunConfig;
+use sentinel_engine::scenario::{ApplicationProfile, LoadScenario, TestRunConfig};
+use serde_json::{Value, json};
+use uuid::{Builder, Uuid};
+use worker::Env;
+
+use crate::api::{ApiError, ScenarioChoice};
+use crate::clock::{iso, now_ms};
+use crate::config::Config;
+use crate::coordinator::{RunOrder, Stub};
+use crate::limits::BATCHES_MAX;
+use crate::store::{Database, NewRun, end_run, insert_run, running_in};
+use crate::{catalog, flag, log};
+
+/// What somebody asks to be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// Which scenario.
+    pub(crate) scenario: ScenarioChoice,
+    /// Applications of an inline scenario.
+    pub(crate) applications: Vec<ApplicationProfile>,
+    /// Where to, `staging` when nothing is said.
+    pub(crate) environment: Option<String>,
+    /// `true` asks for the plan only; `false` confirms a run on production.
+    pub(crate) dry_run: Option<bool>,
+    /// The highest number of users.
+    pub(crate) users: Option<u32>,
+    /// How long the whole takes.
+    pub(crate) duration: Option<String>,
+    /// The seed of all random choices.
+    pub(crate) seed: u64,
+    /// Hosts of this Worker itself, as far as they are known.
+    pub(crate) own_hosts: Vec<String>,
+}
+
+/// A run that could start.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// The name of its scenario.
+    pub(crate) scenario_name: String,
+    /// The environment that it tests.
+    pub(crate) environment: String,
+    /// What its plan is made of.
+    pub(crate) source: PlanSource,
+    /// Its plan.
+    pub(crate) plan: Plan,
+    /// How many batches play it.
+    pub(crate) batches: u32,
+}
+
+/// Checks everything that can be checked without starting.
+///
+/// # Errors
+/// What the caller has to change, all of it at once.
+pub(crate) fn prepare(
+    config: &Config,
+    asked: Asked,
+    mut problems: Vec<Problem>,
+) -> Result<Prepared, ApiError> {
+    let (scenario_name, scenario, applications) = resolve(asked.scenario, asked.applications)?;
+    let environment = asked
+        .environment
+        .unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned());
+    if environment == PRODUCTION && asked.dry_run.is_none() {
+        return Err(ApiError::new(
+            400,
+            "confirmation_required",
+            "a run on production has to be confirmed with an explicit \"dryRun\": false",
+        ));
+    }
+    let Some(base_url) = config.targets.get(&environment) else {
+        let known = config.environments();
+        problems.push(Problem {
+            path: "environment".to_owned(),
+            message: format!(
+                "{environment:?} is not known: accepted are {}",
+                known.join(", ")
+            ),
+        });
+        return Err(ApiError::problems(problems).with("known", known));
+    };
+    let source = PlanSource {
+        scenario,
+        applications,
+        options: PlanOptions {
+            base_url: base_url.to_string(),
+            allowed_hosts: config.allowed_hosts.clone(),
+            own_hosts: asked.own_hosts,
+            allow_private: config.local,
+            seed: asked.seed,
+            users: asked.users,
+            duration: asked.duration,
+            users_max: config.users_max,
+            duration_max_s: config.duration_max_s,
+        },
+    };
+    let plan = match Plan::parse(&source) {
+        Ok(plan) if problems.is_empty() => plan,
+        Ok(_) => return Err(ApiError::problems(problems)),
+        Err(more) => {
+            problems.extend(more.0);
+            return Err(ApiError::problems(problems));
+        }
+    };
+    let batches_max = NonZeroU32::MIN.saturating_add(BATCHES_MAX - 1);
+    let batches = RunConfig::size(&plan, config.users_per_batch, batches_max);
+    Ok(Prepared {
+        scenario_name,
+        environment,
+        source,
+        plan,
+        batches,
+    })
+}
+
+/// Starts a run and answers its identifier.
+///
+/// # Errors
+/// 409 when one is running on the same environment, 503 when the platform does not do its part.
+pub(crate) async fn launch(
+    env: &Env,
+    config: &Config,
+    prepared: Prepared,
+    dry_run: Option<bool>,
+) -> Result<String, ApiError> {
+    let bits = Uuid::from_u64_pair(random_u64(), random_u64());
+    let id = Builder::from_random_bytes(bits.into_bytes())
+        .into_uuid()
+        .to_string();
+    let database = Database::of(env).map_err(|_| ApiError::unavailable("the database"))?;
+    let config_json = config_json(&prepared, dry_run);
+    insert(&database, &id, &prepared, &config_json).await?;
+
+    let length_s = prepared.plan.duration().as_us() / 1_000_000;
+    let order = RunOrder {
+        version: RunOrder::VERSION,
+        run: id.clone(),
+        scenario_name: prepared.scenario_name.clone(),
+        environment: prepared.environment.clone(),
+        batches: prepared.batches,
+        slice_s: config.slice_s,
+        source: prepared.source,
+    };
+    let stub = Stub::of(env, &id);
+    let (raised, started) = join(flag::raise(env, &id, length_s), stub.start(&order)).await;
+    if let Err(error) = raised {
+        log::event("flag_not_raised", &id, json!(log::brief(&error)));
+    }
+    if let Err(error) = started {
+        log::event("run_not_started", &id, json!(log::brief(&error)));
+        // It may have started without being able to say so.
+        let _ = stub.cancel().await;
+        let summary = failed_summary("the coordinator could not be started");
+        let ended = end_run(&id, "failed", &iso(now_ms()), &summary);
+        if let Err(error) = database.run(&ended).await {
+            log::event("run_not_ended", &id, json!(log::brief(&error)));
+        }
+        return Err(ApiError::unavailable("the coordinator"));
+    }
+    log::event(
+        "run_started",
+        &id,
+        json!({
+            "scenario": order.scenario_name,
+            "environment": order.environment,
+            "batches": order.batches,
+        }),
+    );
+    Ok(id)
+}
+
+/// The summary of a run that nothing else is known about than that it failed.
+pub(crate) fn failed_summary(reason: &str) -> String {
+    json!({ "passed": false, "failedAssertions": [], "failure": reason }).to_string()
+}
+
+/// 53 random bits: a number that every reader of JSON holds exactly.
+pub(crate) fn random_seed() -> u64 {
+    random_u64() >> 11
+}
+
+fn random_u64() -> u64 {
+    getrandom::u64().unwrap_or_else(|_| now_ms())
+}
+
+fn resolve(
+    choice: ScenarioChoice,
+    mut applications: Vec<ApplicationProfile>,
+) -> Result<(String, LoadScenario, Vec<ApplicationProfile>), ApiError> {
+    let scenario = match choice {
+        ScenarioChoice::Named(name) => {
+            let scenario =
+                catalog::scenario(&name).ok_or_else(|| ApiError::no_scenario(&catalog::names()))?;
+            if !applications.is_empty() {
+                return Err(ApiError::problems(vec![Problem {
+                    path: "applications".to_owned(),
+                    message: "accepted only together with a scenario of your own".to_owned(),
+                }]));
+            }
+            scenario
+        }
+        ScenarioChoice::Inline(scenario) => *scenario,
+    };
+    for used in &scenario.applications {
+        let given = applications.iter().any(|known| known.name == used.name);
+        if !given {
+            applications.extend(catalog::application(&used.name));
+        }
+    }
+    Ok((scenario.name.clone(), scenario, applications))
+}
+
+async fn insert(
+    database: &Database,
+    id: &str,
+    prepared: &Prepared,
+    config_json: &str,
+) -> Result<(), ApiError> {
+    let unavailable = |error| {
+        log::event("database_failed", id, json!(log::brief(&error)));
+        ApiError::unavailable("the database")
+    };
+    let started_at = iso(now_ms());
+    let row = NewRun {
+        id,
+        scenario: &prepared.scenario_name,
+        environment: &prepared.environment,
+        started_at: &started_at,
+        config_json,
+    };
+    // Twice, in case the run in the way ends between the two questions.
+    for _ in 0..2 {
+        if database.run(&insert_run(&row)).await.map_err(unavailable)? == 1 {
+            return Ok(());
+        }
+        let rows = database.rows(&running_in(&prepared.environment)).await;
+        if let Some(other) = rows.map_err(unavailable)?.first() {
+            let other = other.get("id").and_then(Value::as_str).unwrap_or_default();
+            let message = format!("run {other} is running on {}", prepared.environment);
+            return Err(ApiError::new(409, "already_running", message).with("id", other));
+        }
+    }
+    Err(ApiError::unavailable("the database"))
+}
+
+/// The spec's `TestRunConfig`, and what the caller decided beside it, without secrets.
+fn config_json(prepared: &Prepared, dry_run: Option<bool>) -> String {
+    let PlanSource {
+        mut scenario,
+        mut applications,
+        options,
+    } = prepared.source.clone();
+    redact_scenario(&mut scenario);
+    applications.iter_mut().for_each(redact_application);
+    let config = TestRunConfig {
+        scenario_name: prepared.scenario_name.clone(),
+        scenario,
+        environment: prepared.environment.clone(),
+        dry_run,
+    };
+    let mut value = json!(config);
+    if let Value::Object(fields) = &mut value {
+        fields.insert("applications".to_owned(), json!(applications));
+        fields.insert("baseUrl".to_owned(), json!(options.base_url));
+        fields.insert("seed".to_owned(), json!(options.seed));
+        fields.insert("batches".to_owned(), json!(prepared.batches));
+        if let Some(users) = options.users {
+            fields.insert("users".to_owned(), json!(users));
+        }
+        if let Some(duration) = options.duration {
+            fields.insert("duration".to_owned(), json!(duration));
+        }
+    }
+    value.to_string()
+}
+
+const DEFAULT_ENVIRONMENT: &str = "staging";
+const PRODUCTION: &str = "production";

@@ -1,0 +1,18 @@
+//! The results database (D1): what is asked of it, and asking it.
+//!
+//! Invariant: every value travels as a bound parameter, never inside a statement's text; every write can be
+//! repeated without changing the outcome, because D1 may have done what it did not confirm.
+
+mod d1;
+mod metrics;
+mod results;
+mod runs;
+mod statement;
+
+pub(crate) use d1::{Database, Row};
+pub(crate) use metrics::{metrics_page, replace_metrics};
+pub(crate) use results::{ResultTable, results_of, store_outcome};
+pub(crate) use runs::{
+    NewRun, end_run, insert_run, run_by_id, running_in, running_runs, runs_page,
+};
+pub(crate) use statement::Statement;
