@@ -183,7 +183,8 @@ impl<'a> Store<'a> {
 
     /// Writes a post and its tags in one transaction.
     pub(crate) async fn insert(&self, tenant: &TenantName, post: &Post) -> ApiResult<()> {
-        self.write(self.insert_statements(tenant, post)?).await
+        self.write(self.insert_statements("INSERT", tenant, post)?)
+            .await
     }
 
     /// Writes the tenant and its first posts, in one transaction; a second time changes nothing.
@@ -194,7 +195,7 @@ impl<'a> Store<'a> {
             &[tenant.as_str().into(), real(now_whole_ms()).into()],
         )?];
         for post in &posts {
-            statements.extend(self.insert_statements(tenant, post)?);
+            statements.extend(self.insert_statements("INSERT OR IGNORE", tenant, post)?);
         }
         self.write(statements).await?;
         Ok(posts.into_iter().map(|post| post.summary).collect())
@@ -202,6 +203,7 @@ impl<'a> Store<'a> {
 
     fn insert_statements(
         &self,
+        insert: &'static str,
         tenant: &TenantName,
         post: &Post,
     ) -> ApiResult<Vec<D1PreparedStatement>> {
@@ -209,9 +211,11 @@ impl<'a> Store<'a> {
         let tags = serde_json::to_string(&summary.tags)
             .map_err(|error| ApiError::from(worker::Error::from(error)))?;
         let insert_post = self.statement(
-            "INSERT OR IGNORE INTO posts \
-             (tenant, id, slug, title, excerpt, author, tags, created_ms, body) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            &format!(
+                "{insert} INTO posts \
+                 (tenant, id, slug, title, excerpt, author, tags, created_ms, body) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+            ),
             &[
                 tenant.as_str().into(),
                 summary.id.as_str().into(),
