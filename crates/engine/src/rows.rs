@@ -227,3 +227,206 @@ fn assertions(result: &TestRunResult) -> Vec<AssertionRow> {
 fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::phase::{Phase, PhaseSpan};
+    use crate::tick::Tick;
+    use crate::timeline::Second;
+    use crate::window::{StepId, Window};
+
+    /// The columns of the spec's table, without those that the database fills in.
+    fn assert_columns<T: Serialize>(row: &T, columns: &[&str]) {
+        let value = serde_json::to_value(row).unwrap();
+        let mut found: Vec<&String> = value.as_object().unwrap().keys().collect();
+        let mut expected: Vec<&&str> = columns.iter().collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+    }
+
+    /// A report with one of everything.
+    fn report() -> Report {
+        let golden = include_str!("../tests/run_machine/golden/test_run_result.json");
+        let mut result: serde_json::Value = serde_json::from_str(golden).unwrap();
+        result["bottlenecks"] = json!([{
+            "component": "D1", "saturationPoint": 40, "symptom": "latency_spike", "severity": "critical",
+            "details": {"second": 20},
+        }]);
+        Report {
+            result: serde_json::from_value(result).unwrap(),
+        }
+    }
+
+    #[test]
+    fn rows_have_exactly_the_columns_of_the_spec() {
+        let rows = report().rows();
+        assert_columns(
+            &rows.run,
+            &[
+                "id",
+                "scenario_name",
+                "started_at",
+                "ended_at",
+                "duration_ms",
+                "status",
+                "summary_json",
+            ],
+        );
+        assert_columns(
+            rows.app_results.first().unwrap(),
+            &[
+                "run_id",
+                "app_name",
+                "total_requests",
+                "successful_requests",
+                "failed_requests",
+                "avg_latency_ms",
+                "p50_latency_ms",
+                "p95_latency_ms",
+                "p99_latency_ms",
+                "errors_by_type",
+            ],
+        );
+        assert_columns(
+            rows.bottlenecks.first().unwrap(),
+            &[
+                "run_id",
+                "component",
+                "saturation_users",
+                "symptom",
+                "severity",
+                "details",
+            ],
+        );
+        assert_columns(
+            rows.assertions.first().unwrap(),
+            &[
+                "run_id",
+                "metric",
+                "operator",
+                "expected_value",
+                "actual_value",
+                "passed",
+            ],
+        );
+    }
+
+    #[test]
+    fn rows_say_what_the_summary_says() {
+        let report = report();
+        let rows = report.rows();
+        let read: TestRunResult = serde_json::from_str(&rows.run.summary_json).unwrap();
+        assert_eq!(read, report.result);
+        assert_eq!(
+            (rows.run.status, rows.run.duration_ms),
+            ("cancelled", 2_000)
+        );
+        let reads = &rows.app_results[0];
+        assert_eq!(
+            (
+                reads.app_name.as_str(),
+                reads.total_requests,
+                reads.failed_requests
+            ),
+            ("reads", 2, 1)
+        );
+        assert_eq!(reads.errors_by_type, r#"{"status_503":1}"#);
+        let writes = &rows.app_results[1];
+        assert_eq!(
+            (
+                writes.total_requests,
+                writes.avg_latency_ms,
+                writes.p95_latency_ms
+            ),
+            (0, 0.0, None)
+        );
+        let bottleneck = &rows.bottlenecks[0];
+        assert_eq!(
+            (bottleneck.saturation_users, bottleneck.symptom),
+            (40, "latency_spike")
+        );
+        assert_eq!(bottleneck.details, r#"{"second":20}"#);
+        let judged: Vec<(&str, &str, f64, u8)> = rows
+            .assertions
+            .iter()
+            .map(|row| (row.metric, row.operator, row.actual_value, row.passed))
+            .collect();
+        assert_eq!(
+            judged,
+            [
+                ("p95_latency_ms", "<", 31.007, 1),
+                ("throughput_requests_per_sec", ">", NO_DATA_VALUE, 0),
+                ("d1_queue_depth", "<=", 3.0, 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_second_without_traffic_has_nulls_and_no_zeros_for_what_was_not_measured() {
+        let span = PhaseSpan {
+            phase: Phase::Peak,
+            from: Tick::ZERO,
+            to: Tick::from_second(9),
+        };
+        let empty = Second::default().to_point(3, &[span]).to_row(1_000);
+        let row = empty.to_metrics_row("r");
+        assert_columns(
+            &row,
+            &[
+                "run_id",
+                "timestamp",
+                "phase",
+                "active_users",
+                "requests_per_sec",
+                "latency_p50",
+                "latency_p95",
+                "latency_p99",
+                "latency_max",
+                "error_rate",
+                "errors_by_type",
+                "do_metrics",
+                "d1_metrics",
+                "storage_metrics",
+            ],
+        );
+        assert_eq!(
+            (row.timestamp, row.phase, row.latency_max),
+            (4_000, "peak", None)
+        );
+        assert_eq!((row.errors_by_type.as_str(), row.do_metrics), ("{}", None));
+    }
+
+    #[test]
+    fn json_columns_hold_the_shapes_of_the_spec() {
+        let mut window = Window::new(0, Phase::Peak);
+        window
+            .steps
+            .entry(StepId(0))
+            .or_default()
+            .errors
+            .insert(ErrorClass::Timeout, 2);
+        crate::server_timing::record(
+            "do;desc=SessionDO;dur=1;wake=1, kv;op=read;bytes=5",
+            &mut window,
+        );
+        let mut second = Second::default();
+        second.add(0, &window);
+        let row = second.to_point(0, &[]).to_row(0).to_metrics_row("r");
+        assert_eq!(row.errors_by_type, r#"{"timeout":2}"#);
+        let objects: serde_json::Value = serde_json::from_str(&row.do_metrics.unwrap()).unwrap();
+        assert_eq!(
+            objects["sessionDO"],
+            json!({"wakeRate": 1.0, "avgLatency": 1.0, "errorRate": 0.0})
+        );
+        let storage: serde_json::Value =
+            serde_json::from_str(&row.storage_metrics.unwrap()).unwrap();
+        assert_eq!(
+            storage,
+            json!({"readsPerSecond": 1.0, "writesPerSecond": 0.0, "bytesTransferred": 5})
+        );
+    }
+}

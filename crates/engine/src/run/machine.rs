@@ -6,9 +6,7 @@ use crate::phase::PhaseSpan;
 use crate::plan::Plan;
 use crate::run::book::{Book, Hole, seconds_begun};
 use crate::run::slice::{Live, Reception, Slice};
-use crate::run::stored::{
-    CHECKPOINT_VERSION, Checkpoint, Record, RestoreError, Restored, SliceStarted, Stop, Stored,
-};
+use crate::run::stored::{CHECKPOINT_VERSION, Checkpoint, SliceStarted, Stop, Stored};
 use crate::run::types::{Input, LossReason, Output, Progress, RunConfig, StopReason};
 use crate::summary::{Ending, Report};
 use crate::tick::{Span, Tick};
@@ -34,17 +32,17 @@ const STOP_TEXT_MAX: usize = 500;
 /// A whole run: plays a plan through slices and batches, and judges it.
 #[derive(Debug)]
 pub struct Run {
-    plan: Plan,
-    config: RunConfig,
-    now: Tick,
-    state: State,
-    stop: Option<Stop>,
-    book: Book,
-    outputs: VecDeque<Output>,
+    pub(super) plan: Plan,
+    pub(super) config: RunConfig,
+    pub(super) now: Tick,
+    pub(super) state: State,
+    pub(super) stop: Option<Stop>,
+    pub(super) book: Book,
+    pub(super) outputs: VecDeque<Output>,
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     New,
     Playing(Slice),
     /// Nothing plays until this point.
@@ -66,48 +64,6 @@ impl Run {
             book,
             outputs: VecDeque::new(),
         }
-    }
-
-    /// A run that goes on at `now` from what an earlier one stored, whatever it was doing. The batches of the
-    /// slice that was played count as lost; the time until the next slice is a hole. The plan's time did not
-    /// stop meanwhile: if its end has passed, the run finishes. To be followed by [`Run::poll_output`] as
-    /// after an input. `plan` and `config` have to be those that the run began with.
-    ///
-    /// # Errors
-    /// When the records are not those of a run, are incomplete, or come from another version of this code.
-    pub fn restore(
-        plan: Plan,
-        config: RunConfig,
-        records: impl IntoIterator<Item = Record>,
-        now: Tick,
-    ) -> Result<Self, RestoreError> {
-        let Restored {
-            checkpoint,
-            slice,
-            stop,
-            frames,
-        } = Restored::read(records)?;
-        let mut run = Self::new(plan, config);
-        run.stop = stop;
-        run.now = now;
-        let known = checkpoint.is_some() || slice.is_some();
-        if let Some(checkpoint) = checkpoint {
-            run.now = now.max(checkpoint.at);
-            run.book = checkpoint.book;
-            if checkpoint.finished {
-                run.state = State::Finished(Box::new(run.report()));
-                return Ok(run);
-            }
-        }
-        if let Some(started) = slice {
-            run.resume_slice(&started, frames);
-        }
-        if known {
-            let reason = LossReason::CoordinatorRestarted;
-            run.book.open_holes(run.pause_end(), reason);
-            run.advance();
-        }
-        Ok(run)
     }
 
     /// Takes in what happened at `now`. Time never runs backwards: an earlier `now` counts as the latest one.
@@ -180,7 +136,7 @@ impl Run {
     }
 
     /// Brings the run as far as it can go at this time.
-    fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         if let State::Playing(slice) = &self.state {
             if let Some(horizon) = slice.seconds_closed() {
                 self.publish(horizon);
@@ -197,18 +153,24 @@ impl Run {
         }
     }
 
-    /// States a hole for each share that has paused too long between two slices.
+    /// States a hole for each share that has paused too long between two slices, or before the first.
     fn state_pauses(&mut self) {
-        let reason = match self.state {
-            State::Finished(_) => return,
-            State::New => LossReason::NotStarted,
-            State::Playing(_) | State::Waiting(_) => LossReason::Waited,
-        };
-        self.book.open_holes(self.pause_end(), reason);
+        if !matches!(self.state, State::Finished(_)) {
+            let reason = self.pause_reason();
+            self.book.open_holes(self.pause_end(), reason);
+        }
+    }
+
+    pub(super) fn pause_reason(&self) -> LossReason {
+        if self.book.slices() == 0 {
+            LossReason::NotStarted
+        } else {
+            LossReason::Waited
+        }
     }
 
     /// Until when a share that plays nothing should have played: now, unless the plan or a stop came first.
-    fn pause_end(&self) -> Tick {
+    pub(super) fn pause_end(&self) -> Tick {
         let stopped_at = self.stop.as_ref().map_or(Tick::NEVER, |stop| stop.at);
         self.now.min(self.plan_end()).min(stopped_at)
     }
@@ -266,7 +228,7 @@ impl Run {
     }
 
     /// Enters frames of the current slice in the books.
-    fn merge(&mut self, frames: Vec<Frame>) {
+    pub(super) fn merge(&mut self, frames: Vec<Frame>) {
         let State::Playing(slice) = &self.state else {
             return;
         };
@@ -292,7 +254,7 @@ impl Run {
         }
     }
 
-    fn lose(&mut self, batch: u32, reason: LossReason) {
+    pub(super) fn lose(&mut self, batch: u32, reason: LossReason) {
         let State::Playing(slice) = &mut self.state else {
             return;
         };
@@ -433,39 +395,6 @@ impl Run {
         self.publish(from.second());
     }
 
-    /// Rebuilds the slice that was played, as far as its frames tell. Its batches cannot be reached any more.
-    fn resume_slice(&mut self, started: &SliceStarted, frames: Vec<Frame>) {
-        self.book.slices = started.slice.saturating_add(1);
-        for batch in &started.batches {
-            self.book.close_hole(*batch, started.from);
-            if let Some(share) = self.book.share_mut(*batch) {
-                share.carry = Vec::new();
-            }
-        }
-        self.state = State::Playing(Slice::new(started));
-        self.publish(started.from.second());
-        for frame in frames {
-            if let State::Playing(slice) = &mut self.state
-                && slice.reception(&frame, self.plan.request_timeout) == Reception::New
-            {
-                let ready = slice.take(started.from, frame);
-                self.merge(ready);
-            }
-        }
-        let State::Playing(slice) = &mut self.state else {
-            return;
-        };
-        // Whether the batches could be started is not known: no attempt that failed.
-        slice.fruitful = true;
-        let live: Vec<u32> = slice.live().map(|(batch, _)| batch).collect();
-        if let Some(horizon) = slice.seconds_closed() {
-            self.publish(horizon);
-        }
-        for batch in live {
-            self.lose(batch, LossReason::CoordinatorRestarted);
-        }
-    }
-
     /// Closes the run.
     fn finish(&mut self) {
         let stopped_at = self.stop.as_ref().map_or(Tick::NEVER, |stop| stop.at);
@@ -499,7 +428,7 @@ impl Run {
             .push_back(Output::Persist(Stored::Checkpoint(Box::new(checkpoint))));
     }
 
-    fn report(&self) -> Report {
+    pub(super) fn report(&self) -> Report {
         let ending = match &self.stop {
             Some(Stop {
                 reason: StopReason::Cancelled,
@@ -514,7 +443,7 @@ impl Run {
         Report::new(&self.plan, &self.config, &self.book, &ending)
     }
 
-    fn publish(&mut self, horizon: u32) {
+    pub(super) fn publish(&mut self, horizon: u32) {
         let planned_seconds = seconds_begun(self.plan_end());
         let phases: &[PhaseSpan] = self.plan.phases();
         let rows = self

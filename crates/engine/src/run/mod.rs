@@ -21,6 +21,7 @@
 
 mod book;
 mod machine;
+mod restore;
 mod slice;
 mod stored;
 mod types;

@@ -265,3 +265,48 @@ fn check_version(key: &str, version: u32, readable: u32) -> Result<(), RestoreEr
         readable,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters_and_joined_again() {
+        let text = "aé☃😀".repeat(100);
+        for bytes_max in 4..40 {
+            let parts = split(&text, bytes_max);
+            assert!(
+                parts
+                    .iter()
+                    .all(|part| part.len() <= bytes_max && !part.is_empty())
+            );
+            let count = parts.len();
+            let records = parts.iter().enumerate().rev().map(|(i, part)| Record {
+                key: format!("x/{:04}-{count:04}", i + 1),
+                body: (*part).to_owned(),
+            });
+            let joined = join(records).unwrap();
+            assert_eq!(
+                joined.into_iter().collect::<Vec<_>>(),
+                [("x/".to_owned(), text.clone())]
+            );
+        }
+        assert_eq!(split("", 4), [""]);
+    }
+
+    #[test]
+    fn a_missing_part_is_noticed() {
+        for missing in 0..3 {
+            let records = (0..3).filter(|i| *i != missing).map(|i| Record {
+                key: format!("x/{:04}-0003", i + 1),
+                body: String::new(),
+            });
+            let (found, parts) = (2, 3);
+            let key = "x/".to_owned();
+            assert_eq!(
+                join(records),
+                Err(RestoreError::Incomplete { key, found, parts })
+            );
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::summary::types::{
     PhaseSummary, RunStatus, ScenarioResult, StepResult, TestRunResult,
 };
 use crate::tick::{Span, Tick};
-use crate::totals::{Aggregate, LatencyPercentiles, dense, mean_ms, quantile_ms};
+use crate::totals::{Aggregate, LatencyPercentiles, Totals, dense, mean_ms, quantile_ms};
 use crate::window::{ComponentKind, ComponentWindow};
 
 /// The generator is limited when the 95th percentile of the wait for a connection slot is above this many
@@ -65,7 +65,7 @@ impl Report {
         let duration = book.ended_at().saturating_since(Tick::ZERO);
         let (bottlenecks, bottleneck_analysis) =
             bottleneck::find(book.timeline.points(), plan.phases());
-        let generator_limited = generator_limited(book, &overall);
+        let generator_limited = generator_limited(&book.totals, &overall, book.ledger().dropped);
         let row = |point: &crate::timeline::Point| point.to_row(config.epoch_ms);
         let result = TestRunResult {
             id: config.run.clone(),
@@ -266,9 +266,13 @@ fn components(book: &Book) -> BTreeMap<String, ComponentResult> {
     book.totals.components().iter().map(result).collect()
 }
 
-fn generator_limited(book: &Book, overall: &Aggregate) -> Option<GeneratorLimited> {
-    let slot_wait_p95 = quantile_ms(&book.totals.slot_wait_us(), 0.95);
-    let lateness_p95 = quantile_ms(&book.totals.lateness_us(), 0.95);
+fn generator_limited(
+    totals: &Totals,
+    overall: &Aggregate,
+    dropped: u64,
+) -> Option<GeneratorLimited> {
+    let slot_wait_p95 = quantile_ms(&totals.slot_wait_us(), 0.95);
+    let lateness_p95 = quantile_ms(&totals.lateness_us(), 0.95);
     let response_p95 = quantile_ms(&overall.response_us, 0.95);
     let mut reasons = Vec::new();
     if let Some(wait) = slot_wait_p95.filter(|wait| *wait > GENERATOR_SLOT_WAIT_MS_MAX)
@@ -289,7 +293,7 @@ fn generator_limited(book: &Book, overall: &Aggregate) -> Option<GeneratorLimite
         lateness_p95,
         response_p95,
         service_p95: quantile_ms(&overall.service_us, 0.95),
-        dropped_iterations: book.ledger().dropped,
+        dropped_iterations: dropped,
     })
 }
 
@@ -358,11 +362,54 @@ fn iso_8601(unix_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timeline::Second;
+    use crate::window::{StepId, Window};
 
     #[test]
     fn times_are_written_as_iso_8601() {
         assert_eq!(iso_8601(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(iso_8601(1_767_499_200_123), "2026-01-04T04:00:00.123Z");
         assert!(iso_8601(u64::MAX).ends_with('Z'));
+    }
+
+    /// What is found when a hundred requests took `response_ms`, waited `wait_ms` for a slot, and their
+    /// iterations were `late_ms` late.
+    fn limited(response_ms: u64, wait_ms: u64, late_ms: u64) -> Option<GeneratorLimited> {
+        let mut window = Window::new(0, Phase::Peak);
+        let step = window.steps.entry(StepId(0)).or_default();
+        step.response_us.record_n(response_ms * 1_000, 100);
+        step.service_us
+            .record_n((response_ms - wait_ms) * 1_000, 100);
+        window.slot_wait_us.record_n(wait_ms * 1_000, 100);
+        window.lateness_us.record_n(late_ms * 1_000, 100);
+        let mut second = Second::default();
+        second.add(0, &window);
+        let mut totals = Totals::default();
+        totals.add(&second);
+        generator_limited(&totals, &totals.overall(), 3)
+    }
+
+    #[test]
+    fn a_generator_that_is_too_slow_says_so_with_evidence() {
+        assert_eq!(limited(200, 0, 0), None);
+        assert_eq!(limited(200, 9, 49), None, "below both limits");
+        assert_eq!(
+            limited(200, 15, 0),
+            None,
+            "less than a tenth of the response time"
+        );
+        let waited = limited(200, 40, 0).unwrap();
+        assert_eq!(waited.reasons.len(), 1);
+        assert!(waited.reasons[0].contains("slot"), "{:?}", waited.reasons);
+        assert!(
+            waited
+                .slot_wait_p95
+                .is_some_and(|ms| (ms - 40.0).abs() < 0.1)
+        );
+        assert!(waited.service_p95 < waited.response_p95);
+        assert_eq!(waited.dropped_iterations, 3);
+        let late = limited(200, 0, 60).unwrap();
+        assert!(late.reasons[0].contains("late"), "{:?}", late.reasons);
+        assert_eq!(limited(200, 40, 60).unwrap().reasons.len(), 2);
     }
 }

@@ -4,7 +4,7 @@ use sentinel_engine::run::{LossReason, Record, RestoreError, Run};
 use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 
-use crate::world::{Crash, World, check, config, plan};
+use crate::world::{Crash, Fate, World, check, config, plan};
 
 /// Crashes once at each output of a run: right before it takes effect, and right after.
 fn crash_everywhere(outage: Span) {
@@ -75,6 +75,47 @@ fn a_long_outage_at_any_step_is_a_stated_hole() {
 #[test]
 fn an_outage_beyond_the_plans_end_ends_the_run() {
     crash_everywhere(Span::from_secs(100));
+}
+
+#[test]
+fn a_restart_forgets_no_hole() {
+    let world = || {
+        let mut world = World::new(plan(), config(2, 3));
+        world.fate = Box::new(
+            |assignment| match (assignment.slice, assignment.share.index()) {
+                (0, 0) => Fate::Vanishes(Tick::from_ms(1_500)),
+                _ => Fate::Plays,
+            },
+        );
+        world
+    };
+    let mut calm = world();
+    let expected = calm.play().holes;
+    assert_eq!(expected.len(), 2, "one batch is lost, the other waits");
+    let mut later = 0;
+    for output in 0..calm.outputs {
+        for effect in [false, true] {
+            let mut world = world();
+            let outage = Span::from_ms(20);
+            world.crash = Some(Crash {
+                output,
+                effect,
+                outage,
+            });
+            let result = world.play();
+            check(&world, &result);
+            if world.crashed_at > Some(Tick::from_second(6)) {
+                later += 1;
+                let known = |hole| result.holes.contains(hole);
+                assert!(
+                    expected.iter().all(known),
+                    "output {output}: {:?}",
+                    result.holes
+                );
+            }
+        }
+    }
+    assert!(later > 20, "{later}");
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub(crate) struct World {
     /// How many outputs the run has had, those left out that only say when to wake it.
     pub(crate) outputs: usize,
     pub(crate) crash: Option<Crash>,
+    pub(crate) crashed_at: Option<Tick>,
     /// Says for each frame after which times it arrives: once, several times or not at all.
     pub(crate) network: Network,
     pub(crate) fate: Box<dyn FnMut(&Assignment) -> Fate>,
@@ -106,6 +107,7 @@ impl World {
             stopped: Vec::new(),
             outputs: 0,
             crash: None,
+            crashed_at: None,
             network: Box::new(|_| vec![Span::from_ms(5)]),
             fate: Box::new(|_| Fate::Plays),
             spurious_wakes: false,
@@ -139,6 +141,7 @@ impl World {
 
     /// The coordinator goes away and comes back.
     pub(crate) fn restart(&mut self, outage: Span) {
+        self.crashed_at = Some(self.now);
         self.players.clear();
         self.mail.clear();
         self.published.clear();

@@ -1,0 +1,90 @@
+//! How a run comes back after its coordinator was lost.
+
+use crate::plan::Plan;
+use crate::run::machine::{Run, State};
+use crate::run::slice::{Reception, Slice};
+use crate::run::stored::{Record, RestoreError, Restored, SliceStarted};
+use crate::run::types::{LossReason, RunConfig};
+use crate::tick::Tick;
+use crate::wire::Frame;
+
+impl Run {
+    /// A run that goes on at `now` from what an earlier one stored, whatever it was doing. The batches of the
+    /// slice that was played count as lost; the time until the next slice is a hole. The plan's time did not
+    /// stop meanwhile: if its end has passed, the run finishes. To be followed by [`Run::poll_output`] as
+    /// after an input. `plan` and `config` have to be those that the run began with.
+    ///
+    /// # Errors
+    /// When the records are not those of a run, are incomplete, or come from another version of this code.
+    pub fn restore(
+        plan: Plan,
+        config: RunConfig,
+        records: impl IntoIterator<Item = Record>,
+        now: Tick,
+    ) -> Result<Self, RestoreError> {
+        let Restored {
+            checkpoint,
+            slice,
+            stop,
+            frames,
+        } = Restored::read(records)?;
+        let mut run = Self::new(plan, config);
+        run.stop = stop;
+        run.now = now;
+        let known = checkpoint.is_some() || slice.is_some();
+        if let Some(checkpoint) = checkpoint {
+            run.now = now.max(checkpoint.at);
+            run.book = checkpoint.book;
+            if checkpoint.finished {
+                run.state = State::Finished(Box::new(run.report()));
+                return Ok(run);
+            }
+        }
+        if let Some(started) = slice {
+            run.resume_slice(&started, frames);
+        }
+        if known {
+            let reason = LossReason::CoordinatorRestarted;
+            run.book.open_holes(run.pause_end(), reason);
+            run.advance();
+        }
+        Ok(run)
+    }
+
+    /// Rebuilds the slice that was played, as far as its frames tell. Its batches cannot be reached any more.
+    fn resume_slice(&mut self, started: &SliceStarted, frames: Vec<Frame>) {
+        self.now = self.now.max(started.from);
+        // Pauses before this slice were stated when it started, which no checkpoint tells.
+        let paused_until = started.from.min(self.pause_end());
+        self.book.open_holes(paused_until, self.pause_reason());
+        self.book.slices = started.slice.saturating_add(1);
+        for batch in &started.batches {
+            self.book.close_hole(*batch, started.from);
+            if let Some(share) = self.book.share_mut(*batch) {
+                share.carry = Vec::new();
+            }
+        }
+        self.state = State::Playing(Slice::new(started));
+        self.publish(started.from.second());
+        for frame in frames {
+            if let State::Playing(slice) = &mut self.state
+                && slice.reception(&frame, self.plan.request_timeout) == Reception::New
+            {
+                let ready = slice.take(started.from, frame);
+                self.merge(ready);
+            }
+        }
+        let State::Playing(slice) = &mut self.state else {
+            return;
+        };
+        // Whether the batches could be started is not known: no attempt that failed.
+        slice.fruitful = true;
+        let live: Vec<u32> = slice.live().map(|(batch, _)| batch).collect();
+        if let Some(horizon) = slice.seconds_closed() {
+            self.publish(horizon);
+        }
+        for batch in live {
+            self.lose(batch, LossReason::CoordinatorRestarted);
+        }
+    }
+}
