@@ -14,6 +14,7 @@ use crate::summary::types::{
     PhaseSummary, RunStatus, ScenarioResult, StepResult, TestRunResult,
 };
 use crate::tick::{Span, Tick};
+use crate::timeline::TimelineRow;
 use crate::totals::{Aggregate, LatencyPercentiles, Totals, dense, mean_ms, quantile_ms};
 use crate::window::{ComponentKind, ComponentWindow};
 
@@ -23,6 +24,11 @@ pub const GENERATOR_SLOT_WAIT_MS_MAX: f64 = 10.0;
 
 /// The generator is limited when the 95th percentile of the lateness is above this many milliseconds.
 pub const GENERATOR_LATENESS_MS_MAX: f64 = 50.0;
+
+/// How much of the summary the time line may take. The column that holds the summary takes 2 MB in D1
+/// (<https://developers.cloudflare.com/d1/platform/limits/>), and a usual row takes 500 bytes, but a target
+/// that answers with ever other statuses can make it a hundred times longer.
+const TIMELINE_BYTES_MAX: usize = 1_000_000;
 
 /// A generator whose slot wait is more than this part of the response time distorts it.
 const SLOT_WAIT_SHARE_MAX: f64 = 0.1;
@@ -66,7 +72,7 @@ impl Report {
         let (bottlenecks, bottleneck_analysis) =
             bottleneck::find(book.timeline.points(), plan.phases());
         let generator_limited = generator_limited(&book.totals, &overall, book.ledger().dropped);
-        let row = |point: &crate::timeline::Point| point.to_row(config.epoch_ms);
+        let (timeline, timeline_step_seconds) = timeline(book, config.epoch_ms);
         let result = TestRunResult {
             id: config.run.clone(),
             scenario_name: plan.name().to_owned(),
@@ -79,7 +85,7 @@ impl Report {
             latency_percentiles: LatencyPercentiles::of(&overall.response_us),
             bottlenecks,
             application_results: applications(plan, book),
-            timeline: book.timeline.points().iter().map(row).collect(),
+            timeline,
             status,
             failure,
             warnings: warnings(plan, config, book, &overall, generator_limited.as_ref()),
@@ -99,7 +105,7 @@ impl Report {
             steps: steps(plan, book),
             components: components(book),
             bottleneck_analysis,
-            timeline_step_seconds: book.timeline.seconds_per_point(),
+            timeline_step_seconds,
             clock_resolution_ms: config.clock_resolution.as_ms_f64(),
             seed: plan.seed().to_string(),
             batches: config.batches,
@@ -107,6 +113,20 @@ impl Report {
             frames_ignored: book.frames_ignored,
         };
         Self { result }
+    }
+}
+
+/// The rows of the time line with the seconds that each covers: as fine as fits the summary.
+fn timeline(book: &Book, epoch_ms: u64) -> (Vec<TimelineRow>, u32) {
+    let mut timeline = book.timeline.clone();
+    loop {
+        let points = timeline.points().iter();
+        let rows: Vec<TimelineRow> = points.map(|point| point.to_row(epoch_ms)).collect();
+        let bytes = serde_json::to_string(&rows).map_or(0, |json| json.len());
+        if bytes <= TIMELINE_BYTES_MAX || rows.len() <= 1 {
+            return (rows, timeline.seconds_per_point());
+        }
+        timeline.coarsen();
     }
 }
 
@@ -362,6 +382,7 @@ fn iso_8601(unix_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_class::ErrorClass;
     use crate::timeline::Second;
     use crate::window::{StepId, Window};
 
@@ -387,6 +408,23 @@ mod tests {
         let mut totals = Totals::default();
         totals.add(&second);
         generator_limited(&totals, &totals.overall(), 3)
+    }
+
+    #[test]
+    fn a_time_line_of_long_rows_is_made_coarser_until_it_fits() {
+        let mut book = Book::default();
+        for number in 0..600 {
+            let mut window = Window::new(number, Phase::Peak);
+            let errors = &mut window.steps.entry(StepId(0)).or_default().errors;
+            errors.extend((100..600).map(|status| (ErrorClass::Status(status), 1)));
+            let mut second = Second::default();
+            second.add(0, &window);
+            book.timeline.push(second.to_point(number, &[]));
+        }
+        let (rows, seconds) = timeline(&book, 0);
+        assert!(serde_json::to_string(&rows).unwrap().len() <= TIMELINE_BYTES_MAX);
+        assert_eq!((rows.len(), seconds), (75, 8));
+        assert!(rows.iter().all(|row| row.requests_per_sec == 500.0));
     }
 
     #[test]

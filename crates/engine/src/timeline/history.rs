@@ -106,7 +106,7 @@ impl Timeline {
             _ => self.points.push(point),
         }
         if self.points.len() > POINTS_MAX {
-            self.halve();
+            self.coarsen();
         }
     }
 
@@ -122,7 +122,8 @@ impl Timeline {
         self.seconds_per_point
     }
 
-    fn halve(&mut self) {
+    /// Merges neighbouring points, so that half as many are left and each covers twice the time.
+    pub fn coarsen(&mut self) {
         let mut merged: Vec<Point> = Vec::with_capacity(self.points.len() / 2 + 1);
         for (i, point) in std::mem::take(&mut self.points).into_iter().enumerate() {
             match merged.last_mut() {
