@@ -23,8 +23,9 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Starts `command` as a group of its own; what it prints is appended to `log`.
-    pub(crate) fn start(command: &Command, log: &Path) -> Result<Self> {
+    /// Starts `command` as a group of its own; what it prints is appended to `log`. When the watchdog
+    /// has to end the group, it removes the folder `temporary`: nobody else is left to do it.
+    pub(crate) fn start(command: &Command, log: &Path, temporary: Option<&Path>) -> Result<Self> {
         let output = OpenOptions::new()
             .create(true)
             .append(true)
@@ -35,6 +36,7 @@ impl Group {
             .args(["-c", LEADER, "devstack"])
             .arg(command.get_program())
             .args(command.get_args())
+            .env("DEVSTACK_TEMPORARY", temporary.unwrap_or(Path::new("")))
             .stdin(Stdio::piped())
             .stdout(output.try_clone().context("share the log")?)
             .stderr(output)
@@ -97,12 +99,15 @@ impl Drop for Group {
 
 const LEADER: &str = r#"
 exec 3<&0
+temporary=$DEVSTACK_TEMPORARY
+unset DEVSTACK_TEMPORARY
 "$@" </dev/null 3<&- &
 command=$!
 ( trap '' TERM INT HUP
   cat <&3 >/dev/null
   kill -TERM 0
   sleep 3
+  if [ -n "$temporary" ]; then rm -rf "$temporary"; fi
   kill -KILL 0 ) </dev/null &
 exec 3<&-
 trap : TERM INT HUP
@@ -121,7 +126,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        let group = Group::start(&command, &dir.path().join("log")).expect("the group starts");
+        let group =
+            Group::start(&command, &dir.path().join("log"), None).expect("the group starts");
         (group, dir)
     }
 

@@ -53,7 +53,8 @@ impl Options {
     }
 
     /// Keeps databases, objects and logs in `folder`, which outlives the stack; a later stack with
-    /// the same folder goes on from there. Without it the state is temporary.
+    /// the same folder goes on from there. Without it the state is temporary, and kept only when
+    /// the environment variable `DEVSTACK_KEEP` is set or a panic drops the stack.
     #[must_use]
     pub fn state(mut self, folder: impl Into<PathBuf>) -> Self {
         self.state = Some(folder.into());

@@ -220,8 +220,10 @@ impl DevStack {
     fn launch(&mut self, services: &[Service]) -> Result<()> {
         let registry = self.state.path().join("registry");
         let tools = self.tools.clone();
+        let temporary = self.state.temporary().map(Path::to_owned);
         for &service in services {
-            self.running_mut(service).spawn(&tools, &registry)?;
+            self.running_mut(service)
+                .spawn(&tools, &registry, temporary.as_deref())?;
         }
         let (timeout, interrupted) = (self.ready_timeout, self.interrupted.clone());
         for &service in services {
@@ -269,7 +271,7 @@ impl Running {
         self.folder.join("state")
     }
 
-    fn spawn(&mut self, tools: &Project, registry: &Path) -> Result<()> {
+    fn spawn(&mut self, tools: &Project, registry: &Path, temporary: Option<&Path>) -> Result<()> {
         let mut command = tools.wrangler();
         command
             .args(["dev", "--ip", "127.0.0.1", "--inspector-port", "0"])
@@ -285,7 +287,7 @@ impl Running {
             // It would record each request in a database: work that competes with the load.
             .env("X_LOCAL_OBSERVABILITY", "false")
             .env("X_LOCAL_EXPLORER", "false");
-        self.group = Some(Group::start(&command, &self.log())?);
+        self.group = Some(Group::start(&command, &self.log(), temporary)?);
         Ok(())
     }
 

@@ -14,8 +14,8 @@ use tempfile::TempDir;
 use crate::config::{WorkerConfig, copy_folder};
 use crate::project::Project;
 
-/// A stack's folder; a temporary one is removed on drop, except while panicking, when its logs are
-/// worth more than the space.
+/// A stack's folder; a temporary one is removed on drop, except while panicking or when the
+/// environment variable `DEVSTACK_KEEP` is set: then its logs are worth more than the space.
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
@@ -43,6 +43,14 @@ impl StateDir {
         })
     }
 
+    /// The folder if it is to be removed with the stack.
+    pub(crate) fn temporary(&self) -> Option<&Path> {
+        self.temporary
+            .as_ref()
+            .filter(|_| !is_kept())
+            .map(TempDir::path)
+    }
+
     /// Where the folder is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -51,7 +59,7 @@ impl StateDir {
 
 impl Drop for StateDir {
     fn drop(&mut self) {
-        if std::thread::panicking()
+        if (std::thread::panicking() || is_kept())
             && let Some(dir) = self.temporary.take()
         {
             eprintln!(
@@ -60,6 +68,10 @@ impl Drop for StateDir {
             );
         }
     }
+}
+
+fn is_kept() -> bool {
+    std::env::var_os("DEVSTACK_KEEP").is_some()
 }
 
 /// Brings the databases of a Worker that keeps its state in `persist` up to date.

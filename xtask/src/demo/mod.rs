@@ -114,7 +114,7 @@ fn print_plan(dry_run: &Value) -> Duration {
         .and_then(Value::as_f64)
         .unwrap_or_default();
     println!(
-        "plan  {SCENARIO} against {}: up to {} users for {seconds:.0} s, in {} batches",
+        "plan  {SCENARIO} against {}: up to {} users for {seconds:.0} s, batches: {}",
         plan("baseUrl").and_then(Value::as_str).unwrap_or("?"),
         count("usersMax"),
         count("batches"),
