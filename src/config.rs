@@ -277,8 +277,9 @@ fn nightly(text: &str) -> Result<Vec<Nightly>, String> {
     })
 }
 
-/// How many users one batch plays when nothing else is said.
-const USERS_PER_BATCH: NonZeroU32 = NonZeroU32::new(50).unwrap();
+/// How many users one batch plays when nothing else is said: hardly more than its 6 connection slots, so that
+/// small runs do not wait for slots.
+const USERS_PER_BATCH: NonZeroU32 = NonZeroU32::new(8).unwrap();
 
 /// Shorter secrets can be guessed.
 const SECRET_BYTES_MIN: usize = 16;

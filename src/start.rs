@@ -108,7 +108,7 @@ pub(crate) fn prepare(
         Ok(plan) if problems.is_empty() => plan,
         Ok(_) => return Err(ApiError::problems(problems)),
         Err(more) => {
-            problems.extend(more.0);
+            problems.extend(more.0.into_iter().map(as_asked));
             return Err(ApiError::problems(problems));
         }
     };
@@ -121,6 +121,15 @@ pub(crate) fn prepare(
         plan,
         batches,
     })
+}
+
+/// The plan's options are fields of the body for whoever asked.
+fn as_asked(problem: Problem) -> Problem {
+    let path = problem.path.strip_prefix("options.").map(str::to_owned);
+    Problem {
+        path: path.unwrap_or(problem.path),
+        ..problem
+    }
 }
 
 /// Starts a run and answers its identifier.

@@ -49,6 +49,13 @@ impl StartBody {
     /// 400 with the position when it is not JSON, 422 with the path when it is not what is accepted here.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, ApiError> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
+        // A list would be read as the fields in their order.
+        if json.trim_ascii_start().first() == Some(&b'[') {
+            return Err(ApiError::problems(vec![Problem {
+                path: "body".to_owned(),
+                message: "is a list: accepted is an object".to_owned(),
+            }]));
+        }
         let body = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
             let path = error.path().to_string();
             rejected(error.inner(), &path)
@@ -184,6 +191,10 @@ mod tests {
     fn what_is_not_accepted_is_refused_with_its_path() {
         for (json, path) in [
             ("[]", "body"),
+            (
+                r#" ["grove-mix", [], null, null, null, null, null]"#,
+                "body",
+            ),
             ("{}", "body"),
             ("\"grove-mix\"", "body"),
             (r#"{"scenario": 7}"#, "scenario"),

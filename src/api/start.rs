@@ -25,7 +25,7 @@ pub(super) async fn start(
 ) -> Result<Response, ApiError> {
     let body = read(request).await?;
     let own_hosts = own_hosts(request);
-    let (asked, problems) = asked(StartBody::parse(&body)?, own_hosts);
+    let (asked, problems) = asked(StartBody::parse(&body)?, config.users_max, own_hosts);
     let dry_run = asked.dry_run;
     let prepared = prepare(config, asked, problems)?;
     if dry_run == Some(true) {
@@ -49,7 +49,7 @@ pub(super) async fn start(
 }
 
 /// What the numbers of a body mean, and what is wrong with them.
-fn asked(body: StartBody, own_hosts: Vec<String>) -> (Asked, Vec<Problem>) {
+fn asked(body: StartBody, users_max: u32, own_hosts: Vec<String>) -> (Asked, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut check = |path: &str, number: Option<Number>, max: u64| -> Option<u64> {
         let number = number?;
@@ -64,7 +64,7 @@ fn asked(body: StartBody, own_hosts: Vec<String>) -> (Asked, Vec<Problem>) {
         }
         whole
     };
-    let users = check("users", body.users, u32::MAX.into());
+    let users = check("users", body.users, users_max.into());
     let seed = check("seed", body.seed, SEED_MAX);
     let asked = Asked {
         scenario: body.scenario,
