@@ -390,6 +390,41 @@ fn frames_that_make_no_sense_are_refused() {
     assert_eq!(result.status, RunStatus::Failed, "nothing was measured");
 }
 
+#[test]
+fn a_clock_that_is_ahead_does_not_make_slices_overlap() {
+    let mut world = World::new(plan(), config(1, 3));
+    world.fate = Box::new(|_| Fate::Vanishes(Tick::ZERO));
+    world.input(Tick::ZERO, Input::Wake);
+    let ahead = Tick::from_ms(3_050);
+    let end = end(EndReason::SliceOver, ahead, 0);
+    let told = vec![Window::new(3, Phase::Peak)];
+    let frame = frame(0, 0, told, ahead, Some(end));
+    world.input(Tick::from_ms(2_900), Input::Frame(frame));
+    let next = world.assignments.last().expect("the next slice");
+    assert_eq!((next.slice, next.from), (1, ahead));
+    assert_eq!(
+        world.rows.len(),
+        3,
+        "the second that both slices share is still open"
+    );
+}
+
+#[test]
+fn any_number_of_duplicates_leaves_room_for_what_is_new() {
+    let mut world = World::new(plan(), config(1, 60));
+    world.fate = Box::new(|_| Fate::Vanishes(Tick::ZERO));
+    world.input(Tick::ZERO, Input::Wake);
+    for second in 1..4 {
+        let at = Tick::from_second(second);
+        for _ in 0..100 {
+            let frame = frame(0, second - 1, Vec::new(), at, None);
+            world.input(at, Input::Frame(frame));
+        }
+        assert_eq!(world.rows.len(), second as usize);
+    }
+    assert_eq!(world.records.len(), 4, "the slice and three frames");
+}
+
 pub(crate) fn frame(
     batch: u32,
     sequence: u32,
