@@ -1,4 +1,4 @@
-//! How a plan is split: share `index` of `of` takes every `of`-th virtual user, iteration or arrival.
+//! Equal parts: share `index` of `of` takes every `of`-th virtual user, iteration or arrival.
 //!
 //! Invariant: over all shares of one `of`, each number belongs to exactly one share.
 
