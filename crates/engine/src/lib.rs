@@ -15,6 +15,7 @@ pub mod duration;
 pub mod error_class;
 pub mod histogram;
 pub mod ledger;
+pub mod load_model;
 pub mod phase;
 pub mod plan;
 pub mod random;

@@ -5,7 +5,7 @@
 //! everybody stops. Users form a stack: the one that started last stops first.
 
 use crate::plan::Stage;
-use crate::share::Share;
+use crate::share::Stripes;
 use crate::tick::{Span, Tick};
 use crate::vu::VuId;
 
@@ -21,7 +21,7 @@ pub enum VuChange {
 /// The changes of one share's users, in order of time.
 #[derive(Clone, Debug)]
 pub struct RampingVus {
-    share: Share,
+    stripes: Stripes,
     segments: Vec<Segment>,
     segment: usize, // index of the segment that is played, in [0, segments.len()]
     active: u64,    // users of this share that are active
@@ -37,9 +37,9 @@ struct Segment {
 }
 
 impl RampingVus {
-    /// The changes that `share` plays: `start_users` at once, then the stages, then everybody stops.
+    /// The changes that a share or portion plays: `start_users` at once, then the stages, then everybody stops.
     #[must_use]
-    pub fn new(start_users: u32, stages: &[Stage], share: Share) -> Self {
+    pub fn new(start_users: u32, stages: &[Stage], stripes: impl Into<Stripes>) -> Self {
         let mut at = Tick::ZERO;
         let mut users = start_users;
         let mut segments = vec![Segment {
@@ -65,7 +65,7 @@ impl RampingVus {
             to: 0,
         });
         Self {
-            share,
+            stripes: stripes.into(),
             segments,
             segment: 0,
             active: 0,
@@ -88,6 +88,12 @@ impl RampingVus {
         Some((at, change))
     }
 
+    /// Whether the next change belongs to the end of the schedule, at which everybody stops, and not to a stage.
+    #[must_use]
+    pub fn is_ending(&mut self) -> bool {
+        self.upcoming().is_none() || self.segment + 1 == self.segments.len()
+    }
+
     /// How many of the share's users are active: those with the lowest numbers.
     #[must_use]
     pub const fn active(&self) -> u64 {
@@ -98,7 +104,7 @@ impl RampingVus {
     fn upcoming(&mut self) -> Option<(Tick, VuChange)> {
         loop {
             let segment = self.segments.get(self.segment)?;
-            if let Some(next) = segment.change_after(self.share, self.active) {
+            if let Some(next) = segment.change_after(&self.stripes, self.active) {
                 return Some(next);
             }
             self.segment += 1;
@@ -108,14 +114,14 @@ impl RampingVus {
 
 impl Segment {
     /// The change that comes when `active` users of the share are active, `None` when the segment is over.
-    fn change_after(&self, share: Share, active: u64) -> Option<(Tick, VuChange)> {
-        let target = share.count_of(u64::from(self.to));
+    fn change_after(&self, stripes: &Stripes, active: u64) -> Option<(Tick, VuChange)> {
+        let target = stripes.count_of(u64::from(self.to));
         if active < target {
-            let vu = share.global(active);
+            let vu = stripes.global(active)?;
             let step = (vu + 1).saturating_sub(u64::from(self.from));
             Some((self.time_of_step(step), VuChange::Start(vu_id(vu))))
         } else if active > target {
-            let vu = share.global(active - 1);
+            let vu = stripes.global(active - 1)?;
             let step = u64::from(self.from).saturating_sub(vu);
             Some((self.time_of_step(step), VuChange::Stop(vu_id(vu))))
         } else {
@@ -139,6 +145,7 @@ fn vu_id(global: u64) -> VuId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::share::Share;
 
     fn stage(target: u32, seconds: u64) -> Stage {
         Stage {
