@@ -37,8 +37,8 @@ impl Build {
     pub(crate) fn run(self) -> Result<()> {
         let project = setup::ensure()?;
         match self.worker {
-            Some(worker) => worker.build(&project),
-            None => all(&project),
+            Some(worker) => worker.build(&project, Packing::ForDeployment),
+            None => all(&project, Packing::ForDeployment),
         }
     }
 }
@@ -47,9 +47,18 @@ impl Build {
 ///
 /// # Errors
 /// When a Worker does not compile.
-pub(crate) fn all(project: &Project) -> Result<()> {
-    Worker::Loadtest.build(project)?;
-    Worker::Grove.build(project)
+pub(crate) fn all(project: &Project, packing: Packing) -> Result<()> {
+    Worker::Loadtest.build(project, packing)?;
+    Worker::Grove.build(project, packing)
+}
+
+/// How a compiled Worker is made into what wrangler runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// As small as it gets.
+    ForDeployment,
+    /// As soon as it gets: without wasm-opt, which takes longer than compiling.
+    ForDevelopment,
 }
 
 impl Worker {
@@ -57,19 +66,22 @@ impl Worker {
     ///
     /// # Errors
     /// When it does not compile.
-    pub(crate) fn build(self, project: &Project) -> Result<()> {
+    pub(crate) fn build(self, project: &Project, packing: Packing) -> Result<()> {
         let folder = self.folder(project);
         let what = format!("the Worker {}", self.script());
         run::shown(&mut cargo(project, &folder)).with_context(|| format!("compile {what}"))?;
 
         let stamp = folder.join("build/.packed");
-        let wanted = self.fingerprint(project)?;
+        let wanted = format!("{packing:?} {}", self.fingerprint(project)?);
         if fs::read_to_string(&stamp).is_ok_and(|packed| packed == wanted) {
             return Ok(());
         }
-        let step = Step::start(format!("pack {what}"), "a few seconds");
+        let step = Step::start(format!("pack {what}"), "up to half a minute");
         let mut command = project.command(project.tools_dir().join("bin/worker-build"));
         command.arg("--release").current_dir(&folder);
+        if packing == Packing::ForDevelopment {
+            command.arg("--no-opt");
+        }
         let result = run::quiet(&mut command, &step)
             .and_then(|()| fs::write(&stamp, wanted).context("write build/.packed"));
         step.end(result)

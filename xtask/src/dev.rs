@@ -29,7 +29,7 @@ impl Dev {
     /// When something does not build or start.
     pub(crate) fn run(self) -> Result<()> {
         let project = setup::ensure()?;
-        build::all(&project)?;
+        build::all(&project, build::Packing::ForDevelopment)?;
         let interrupted = on_interrupt()?;
         let state = project.root().join(&self.state);
         let options = Options::default()
@@ -83,7 +83,7 @@ fn watch(project: &Project, stack: &mut DevStack, interrupted: &AtomicBool) -> R
         }
         known = current;
         // A mistake in the source is for the user to mend, not the end of the session.
-        match build::all(project) {
+        match build::all(project, build::Packing::ForDevelopment) {
             Ok(()) => println!("rebuilt"),
             Err(error) => eprintln!("error: {error:#}"),
         }

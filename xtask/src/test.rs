@@ -23,7 +23,7 @@ impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let project = setup::ensure()?;
         // The end-to-end tests run the Workers as they would be deployed.
-        build::all(&project)?;
+        build::all(&project, build::Packing::ForDeployment)?;
         let mut command = project.command("cargo");
         command.arg("test");
         // Not what clap parsed: it takes the first `--` for itself, and the test programs need it.

@@ -49,7 +49,7 @@ impl Demo {
     /// When something does not build or start, the run does not pass, or its numbers do not agree.
     pub(crate) fn run(self) -> Result<()> {
         let project = setup::ensure()?;
-        build::all(&project)?;
+        build::all(&project, build::Packing::ForDeployment)?;
         let interrupted = on_interrupt()?;
         let step = Step::start("local workerd with both Workers, D1, KV, R2", "about 5 s");
         let stack = step.end(DevStack::start(
