@@ -56,8 +56,7 @@ impl SparseHistogram {
     pub fn count(&self) -> u64 {
         self.buckets
             .values()
-            .sum::<u64>()
-            .saturating_add(self.overflow)
+            .fold(self.overflow, |sum, count| sum.saturating_add(*count))
     }
 
     /// How many values were above [`VALUE_MAX`].
@@ -76,6 +75,12 @@ impl SparseHistogram {
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.buckets.iter().map(|(&value, &count)| (value, count))
     }
+
+    /// As [`Self::buckets`], in descending order.
+    pub fn buckets_descending(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let buckets = self.buckets.iter().rev();
+        buckets.map(|(&value, &count)| (value, count))
+    }
 }
 
 /// The lowest value that shares a bucket with `value`: its 11 leading binary digits.
@@ -83,8 +88,23 @@ const fn bucket_start(value: u64) -> u64 {
     if value < EXACT_BELOW {
         return value;
     }
-    let shift = EXACT_BELOW.leading_zeros() - value.leading_zeros() + 1;
+    let shift = bucket_shift(value);
     (value >> shift) << shift
+}
+
+/// The highest value that shares a bucket with `value`: what a percentile that falls into the bucket answers,
+/// so that no percentile tells less than was measured.
+#[must_use]
+pub const fn bucket_end(value: u64) -> u64 {
+    if value < EXACT_BELOW {
+        return value;
+    }
+    value | ((1 << bucket_shift(value)) - 1)
+}
+
+/// How many binary digits of a value from [`EXACT_BELOW`] on are rounded away.
+const fn bucket_shift(value: u64) -> u32 {
+    EXACT_BELOW.leading_zeros() - value.leading_zeros() + 1
 }
 
 /// Written as `[overflow, value, count, step to the next value, count, …]`: short, and free of field names.
@@ -293,6 +313,11 @@ mod tests {
                     reference.lowest_equivalent(near),
                     "value {near}"
                 );
+                assert_eq!(
+                    bucket_end(near),
+                    reference.highest_equivalent(near),
+                    "value {near}"
+                );
             }
             value = value * 5 / 4 + 1;
         }
@@ -329,6 +354,13 @@ mod tests {
             serde_json::from_str::<SparseHistogram>(&json).unwrap(),
             histogram
         );
+    }
+
+    #[test]
+    fn counts_beyond_every_number_are_cut_off() {
+        let json = format!("[{max},1,{max},1,{max}]", max = u64::MAX);
+        let histogram: SparseHistogram = serde_json::from_str(&json).unwrap();
+        assert_eq!(histogram.count(), u64::MAX);
     }
 
     #[test]
