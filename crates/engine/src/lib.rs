@@ -16,6 +16,7 @@ pub mod error_class;
 pub mod histogram;
 pub mod ledger;
 pub mod load_model;
+pub mod metric;
 pub mod phase;
 pub mod plan;
 pub mod random;

@@ -1,0 +1,327 @@
+//! Where the run merges the metrics of all shares, and where they are asked for.
+//!
+//! Invariant: a second counts only when it is closed, that is when every share has told about it. So what a
+//! query answers at a given point of the run depends on the samples alone, not on the order or delay in which
+//! the shares delivered them. What comes even later is added when it comes.
+
+use std::collections::BTreeMap;
+
+use super::admission::{Admission, OverflowWarning, SeriesId};
+use super::amount::Amount;
+use super::catalog::{Catalog, MetricId};
+use super::definition::{MetricKind, Origin};
+use super::limits::{PENDING_SECONDS_MAX, WINDOWED_MAX};
+use super::recorder::warnings;
+use super::selection::{Query, Selected, Selection, WindowLength};
+use super::tags::TagSet;
+use super::value::Value;
+use super::window::MetricWindow;
+use crate::phase::Phase;
+use crate::tick::Tick;
+
+/// The merged metrics of a run: totals of each phase, and the recent seconds of what sliding windows ask for.
+#[derive(Clone, Debug)]
+pub struct MetricStore {
+    catalog: Catalog,
+    admission: Admission,
+    totals: Vec<BTreeMap<Phase, Value>>, // in the order of SeriesId; closed seconds only
+    pending: BTreeMap<(u32, Phase), Second>, // at most PENDING_SECONDS_MAX
+    closed_before: u32,
+    recent: Vec<Recent>, // at most WINDOWED_MAX
+    has_data: bool,
+}
+
+type Second = BTreeMap<SeriesId, Value>;
+
+/// The last seconds of one selection.
+#[derive(Clone, Debug)]
+struct Recent {
+    selection: Selection,
+    length: WindowLength,          // the longest that is asked for
+    seconds: BTreeMap<u32, Value>, // closed ones, not older than the window
+}
+
+/// Metrics that a batch cannot have recorded; nothing of them was merged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// The plan has no such metric, or batches do not record it.
+    #[error("metric {0:?} is not one that batches record")]
+    Metric(String),
+    /// The plan has it with another kind.
+    #[error("metric {metric} came as a {}: it is a {}", .came.name(), .is.name())]
+    Kind {
+        /// The metric.
+        metric: String,
+        /// The kind that came.
+        came: MetricKind,
+        /// The kind in the plan.
+        is: MetricKind,
+    },
+}
+
+impl MetricStore {
+    /// A store for the metrics of a plan that will be asked these queries. Sliding windows beyond the first
+    /// [`WINDOWED_MAX`] selections are not kept.
+    #[must_use]
+    pub fn new(catalog: Catalog, queries: &[Query]) -> Self {
+        let mut recent: Vec<Recent> = Vec::new();
+        for query in queries {
+            let Some(length) = query.over else { continue };
+            let known = recent.iter_mut().find(|r| r.selection == query.selection);
+            if let Some(known) = known {
+                known.length = known.length.max(length);
+            } else if recent.len() < WINDOWED_MAX {
+                recent.push(Recent {
+                    selection: query.selection.clone(),
+                    length,
+                    seconds: BTreeMap::new(),
+                });
+            }
+        }
+        Self {
+            catalog,
+            admission: Admission::new(queries),
+            totals: Vec::new(),
+            pending: BTreeMap::new(),
+            closed_before: 0,
+            recent,
+            has_data: false,
+        }
+    }
+
+    /// The metrics.
+    #[must_use]
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Adds what one share recorded in a second and phase.
+    ///
+    /// # Errors
+    /// The window holds something that no batch of this plan records.
+    pub fn merge(
+        &mut self,
+        second: u32,
+        phase: Phase,
+        window: &MetricWindow,
+    ) -> Result<(), MergeError> {
+        let ids = self.check(window)?;
+        for (metric, series) in ids.into_iter().zip(window.series.values()) {
+            for (tags, value) in series {
+                let id = self.admission.series(metric, tags);
+                self.add(second, phase, id, value);
+            }
+        }
+        self.bound_pending();
+        Ok(())
+    }
+
+    /// Records a sample that only the run can know, such as the number of users of all shares.
+    pub fn record(&mut self, phase: Phase, metric: MetricId, at: Tick, amount: Amount) {
+        if let Some(definition) = self.catalog.definition(metric) {
+            let value = Value::of(definition.kind, at, amount);
+            let id = self.admission.series(metric, &TagSet::new());
+            self.add(at.second(), phase, id, &value);
+            self.bound_pending();
+        }
+    }
+
+    /// Closes all seconds that ended at or before `now`: from now on they count.
+    pub fn close_through(&mut self, now: Tick) {
+        self.close_before(now.second());
+    }
+
+    /// Closes everything that was merged: the run is over.
+    pub fn close_all(&mut self) {
+        let last = self.pending.keys().next_back().map(|(second, _)| *second);
+        self.close_before(last.unwrap_or(0).saturating_add(1));
+        self.fold_before(u32::MAX); // the last of all seconds has none after it
+    }
+
+    /// The samples of the closed seconds.
+    #[must_use]
+    pub fn select(&self, selection: &Selection) -> Selected {
+        let matching = self.admission.iter().filter(|(_, metric, tags)| {
+            *metric == selection.metric && tags.contains_all(&selection.filter)
+        });
+        let values = matching.flat_map(|(id, ..)| {
+            let phases = self.totals.get(id.index()).into_iter().flatten();
+            phases
+                .filter(|(phase, _)| selection.phase.is_none_or(|wanted| wanted == **phase))
+                .map(|(_, value)| value)
+        });
+        Selected {
+            value: sum(values),
+            complete: self.is_complete(selection),
+        }
+    }
+
+    /// The samples of the closed seconds from `until − length` on, before `until`. The selection must be one
+    /// that a [`Query`] announced with at least this length, and `until` not before the last closing;
+    /// otherwise `None`.
+    #[must_use]
+    pub fn select_recent(
+        &self,
+        selection: &Selection,
+        length: WindowLength,
+        until: Tick,
+    ) -> Option<Selected> {
+        let recent = self.recent.iter().find(|r| r.selection == *selection)?;
+        let until = until.second();
+        let from = until.saturating_sub(length.seconds());
+        let kept_from = self.closed_before.saturating_sub(recent.length.seconds());
+        if length > recent.length || from < kept_from {
+            return None;
+        }
+        Some(Selected {
+            value: sum(recent.seconds.range(from..until).map(|(_, value)| value)),
+            complete: self.is_complete(selection),
+        })
+    }
+
+    /// Whether the run itself has produced data: a closed second with a Counter, Rate or Trend that a batch
+    /// recorded. Only then does a Counter that never came count as 0.
+    #[must_use]
+    pub const fn has_data(&self) -> bool {
+        self.has_data
+    }
+
+    /// All series with what they add up to over the whole run, of closed seconds.
+    pub fn series(&self) -> impl Iterator<Item = (MetricId, &TagSet, Value)> {
+        self.admission.iter().filter_map(|(id, metric, tags)| {
+            let value = sum(self.totals.get(id.index())?.values())?;
+            Some((metric, tags, value))
+        })
+    }
+
+    /// The metrics with more tag sets than are kept apart.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<OverflowWarning> {
+        warnings(&self.catalog, &self.admission)
+    }
+
+    /// The metrics of a window, if all of it can be merged.
+    fn check(&self, window: &MetricWindow) -> Result<Vec<MetricId>, MergeError> {
+        let check = |(name, series): (&String, &BTreeMap<TagSet, Value>)| {
+            let unknown = || MergeError::Metric(name.chars().take(NAME_CHARS_SHOWN).collect());
+            let id = self.catalog.id(name).ok_or_else(unknown)?;
+            let definition = self.catalog.definition(id).ok_or_else(unknown)?;
+            if definition.origin == Origin::Run {
+                return Err(unknown());
+            }
+            match series.values().find(|v| v.kind() != definition.kind) {
+                None => Ok(id),
+                Some(value) => Err(MergeError::Kind {
+                    metric: definition.name.clone(),
+                    came: value.kind(),
+                    is: definition.kind,
+                }),
+            }
+        };
+        window.series.iter().map(check).collect()
+    }
+
+    fn add(&mut self, second: u32, phase: Phase, id: SeriesId, value: &Value) {
+        if second < self.closed_before {
+            self.fold(second, phase, id, value);
+        } else {
+            let series = self.pending.entry((second, phase)).or_default();
+            add_to(series, id, value);
+        }
+    }
+
+    fn bound_pending(&mut self) {
+        while self.pending.len() > PENDING_SECONDS_MAX {
+            let Some(((oldest, _), _)) = self.pending.first_key_value() else {
+                return;
+            };
+            self.close_before(oldest.saturating_add(1));
+        }
+    }
+
+    fn close_before(&mut self, second: u32) {
+        if second <= self.closed_before {
+            return;
+        }
+        self.closed_before = second;
+        self.fold_before(second);
+        for recent in &mut self.recent {
+            let oldest = second.saturating_sub(recent.length.seconds());
+            recent.seconds = recent.seconds.split_off(&oldest);
+        }
+    }
+
+    fn fold_before(&mut self, second: u32) {
+        let first = Phase::ALL.into_iter().min().unwrap_or(Phase::RampUp);
+        let open = match second {
+            u32::MAX => BTreeMap::new(),
+            second => self.pending.split_off(&(second, first)),
+        };
+        for ((second, phase), series) in std::mem::replace(&mut self.pending, open) {
+            for (id, value) in series {
+                self.fold(second, phase, id, &value);
+            }
+        }
+    }
+
+    /// Adds to the totals and to the recent seconds.
+    fn fold(&mut self, second: u32, phase: Phase, id: SeriesId, value: &Value) {
+        if self.totals.len() <= id.index() {
+            self.totals.resize_with(id.index() + 1, BTreeMap::new);
+        }
+        if let Some(total) = self.totals.get_mut(id.index()) {
+            add_to(total, phase, value);
+        }
+        let Some((metric, tags)) = self.admission.describe(id) else {
+            return;
+        };
+        let definition = self.catalog.definition(metric);
+        self.has_data |= definition.is_some_and(|d| d.origin == Origin::Batch)
+            && value.kind() != MetricKind::Gauge
+            && value.has_data();
+        for recent in &mut self.recent {
+            let Selection {
+                metric: wanted,
+                filter,
+                phase: only,
+            } = &recent.selection;
+            let kept = second.saturating_add(recent.length.seconds()) >= self.closed_before;
+            let matches = *wanted == metric && only.is_none_or(|only| only == phase);
+            if kept && matches && tags.contains_all(filter) {
+                add_to(&mut recent.seconds, second, value);
+            }
+        }
+    }
+
+    fn is_complete(&self, selection: &Selection) -> bool {
+        self.admission
+            .is_complete(selection.metric, &selection.filter)
+    }
+}
+
+/// Values of one metric are of one kind: they always merge.
+fn add_to<K: Ord>(map: &mut BTreeMap<K, Value>, key: K, value: &Value) {
+    match map.get_mut(&key) {
+        Some(sum) => {
+            let merged = sum.merge(value);
+            debug_assert!(merged.is_ok(), "kinds are checked before anything is added");
+        }
+        None => {
+            map.insert(key, value.clone());
+        }
+    }
+}
+
+fn sum<'a>(mut values: impl Iterator<Item = &'a Value>) -> Option<Value> {
+    let mut sum = values.next()?.clone();
+    for value in values {
+        let merged = sum.merge(value);
+        debug_assert!(merged.is_ok(), "the values are of one metric");
+    }
+    Some(sum)
+}
+
+const NAME_CHARS_SHOWN: usize = 64;
+
+#[cfg(test)]
+mod tests;
