@@ -31,6 +31,7 @@ pub mod share;
 pub mod summary;
 pub mod target;
 pub mod template;
+pub mod threshold;
 pub mod tick;
 pub mod timeline;
 pub mod totals;

@@ -39,5 +39,8 @@ pub const PENDING_SECONDS_MAX: usize = 300;
 /// window.
 pub const WINDOW_MAX_S: u32 = 600;
 
+/// So many seconds longer a window is kept, because the end of a phase may lie between two evaluations.
+pub(super) const WINDOW_SLACK_S: u32 = 2;
+
 /// How many different sliding windows the thresholds of a run may ask for: 38 MB if all are of the longest.
 pub const WINDOWED_MAX: usize = 16;

@@ -10,7 +10,7 @@ use super::admission::{Admission, OverflowWarning, SeriesId};
 use super::amount::Amount;
 use super::catalog::{Catalog, MetricId};
 use super::definition::{MetricKind, Origin};
-use super::limits::{PENDING_SECONDS_MAX, WINDOWED_MAX};
+use super::limits::{PENDING_SECONDS_MAX, WINDOW_SLACK_S, WINDOWED_MAX};
 use super::recorder::warnings;
 use super::selection::{Query, Selected, Selection, WindowLength};
 use super::tags::TagSet;
@@ -38,7 +38,7 @@ type Second = BTreeMap<SeriesId, Value>;
 struct Recent {
     selection: Selection,
     length: WindowLength,          // the longest that is asked for
-    seconds: BTreeMap<u32, Value>, // closed ones, not older than the window
+    seconds: BTreeMap<u32, Value>, // closed ones, from `kept_from` on
 }
 
 /// Metrics that a batch cannot have recorded; nothing of them was merged.
@@ -157,8 +157,8 @@ impl MetricStore {
     }
 
     /// The samples of the closed seconds from `until − length` on, before `until`. The selection must be one
-    /// that a [`Query`] announced with at least this length, and `until` not before the last closing;
-    /// otherwise `None`.
+    /// that a [`Query`] announced with at least this length, and `until` at most two seconds before the last
+    /// closing; otherwise `None`.
     #[must_use]
     pub fn select_recent(
         &self,
@@ -169,8 +169,7 @@ impl MetricStore {
         let recent = self.recent.iter().find(|r| r.selection == *selection)?;
         let until = until.second();
         let from = until.saturating_sub(length.seconds());
-        let kept_from = self.closed_before.saturating_sub(recent.length.seconds());
-        if length > recent.length || from < kept_from {
+        if length > recent.length || from < recent.kept_from(self.closed_before) {
             return None;
         }
         Some(Selected {
@@ -246,8 +245,7 @@ impl MetricStore {
         self.closed_before = second;
         self.fold_before(second);
         for recent in &mut self.recent {
-            let oldest = second.saturating_sub(recent.length.seconds());
-            recent.seconds = recent.seconds.split_off(&oldest);
+            recent.seconds = recent.seconds.split_off(&recent.kept_from(second));
         }
     }
 
@@ -285,7 +283,7 @@ impl MetricStore {
                 filter,
                 phase: only,
             } = &recent.selection;
-            let kept = second.saturating_add(recent.length.seconds()) >= self.closed_before;
+            let kept = second >= recent.kept_from(self.closed_before);
             let matches = *wanted == metric && only.is_none_or(|only| only == phase);
             if kept && matches && tags.contains_all(filter) {
                 add_to(&mut recent.seconds, second, value);
@@ -296,6 +294,13 @@ impl MetricStore {
     fn is_complete(&self, selection: &Selection) -> bool {
         self.admission
             .is_complete(selection.metric, &selection.filter)
+    }
+}
+
+impl Recent {
+    /// The first second that is kept when all before `closed_before` are closed.
+    const fn kept_from(&self, closed_before: u32) -> u32 {
+        closed_before.saturating_sub(self.length.seconds() + WINDOW_SLACK_S)
     }
 }
 

@@ -44,6 +44,12 @@ impl TagSet {
             .all(|(name, value)| self.get(name) == Some(value))
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,0 +1,4 @@
+//! What the histograms and Trends tell, held against exact answers.
+
+mod accuracy;
+mod correction;
