@@ -297,7 +297,7 @@ mod tests {
         let pairs: Vec<_> = wanted.iter().map(|value| ("k", value.as_str())).collect();
         let mut admission = wanting(&pairs);
         let metrics: Vec<_> = Catalog::default().iter().map(|(id, _)| id).collect();
-        for i in 0..5_000_usize {
+        for i in 0..1_500_usize {
             let tags = TagSet::new()
                 .with("url", &i.to_string())
                 .with("k", &wanted[i % wanted.len()]);

@@ -35,12 +35,15 @@ pub(super) const UNATTRIBUTED: &str = "unattributed";
 /// given up long before.
 pub const PENDING_SECONDS_MAX: usize = 300;
 
-/// The longest sliding window, in seconds. A second of a busy Trend takes about 4 KB: 2.4 MB for the longest
-/// window.
+/// The longest sliding window, in seconds.
 pub const WINDOW_MAX_S: u32 = 600;
 
 /// So many seconds longer a window is kept, because the end of a phase may lie between two evaluations.
 pub(super) const WINDOW_SLACK_S: u32 = 2;
 
-/// How many different sliding windows the thresholds of a run may ask for: 38 MB if all are of the longest.
+/// How many different selections the sliding windows of a run may be about.
 pub const WINDOWED_MAX: usize = 16;
+
+/// How long the windows of all selections may be together, in seconds. A second of a Trend with 2,000 samples
+/// takes about 20 KB, half of it in the blocks of seconds: 24 MB.
+pub const WINDOWED_SECONDS_MAX: u32 = 1_200;

@@ -12,6 +12,7 @@ mod catalog;
 mod definition;
 mod limits;
 mod percentile;
+mod recent;
 mod recorder;
 mod selection;
 mod store;
@@ -27,6 +28,7 @@ pub use definition::{Contains, CustomMetric, Definition, MetricKind, Origin};
 pub use limits::{
     CUSTOM_METRICS_MAX, OVERFLOW_SETS_MAX, OVERFLOW_TAG, PENDING_SECONDS_MAX, SERIES_MAX,
     SERIES_PER_METRIC_MAX, TAG_SETS_MAX, TAG_TEXT_MAX, TAGS_MAX, WINDOW_MAX_S, WINDOWED_MAX,
+    WINDOWED_SECONDS_MAX,
 };
 pub use percentile::Percentile;
 pub use recorder::{Recorder, Refused};

@@ -10,11 +10,12 @@ use super::admission::{Admission, OverflowWarning, SeriesId};
 use super::amount::Amount;
 use super::catalog::{Catalog, MetricId};
 use super::definition::{MetricKind, Origin};
-use super::limits::{PENDING_SECONDS_MAX, WINDOW_SLACK_S, WINDOWED_MAX};
+use super::limits::{PENDING_SECONDS_MAX, WINDOWED_MAX};
+use super::recent::Recent;
 use super::recorder::warnings;
 use super::selection::{Query, Selected, Selection, WindowLength};
 use super::tags::TagSet;
-use super::value::Value;
+use super::value::{Value, add_to};
 use super::window::MetricWindow;
 use crate::phase::Phase;
 use crate::tick::Tick;
@@ -32,14 +33,6 @@ pub struct MetricStore {
 }
 
 type Second = BTreeMap<SeriesId, Value>;
-
-/// The last seconds of one selection.
-#[derive(Clone, Debug)]
-struct Recent {
-    selection: Selection,
-    length: WindowLength,          // the longest that is asked for
-    seconds: BTreeMap<u32, Value>, // closed ones, from `kept_from` on
-}
 
 /// Metrics that a batch cannot have recorded; nothing of them was merged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,11 +64,7 @@ impl MetricStore {
             if let Some(known) = known {
                 known.length = known.length.max(length);
             } else if recent.len() < WINDOWED_MAX {
-                recent.push(Recent {
-                    selection: query.selection.clone(),
-                    length,
-                    seconds: BTreeMap::new(),
-                });
+                recent.push(Recent::new(query.selection.clone(), length));
             }
         }
         Self {
@@ -173,7 +162,7 @@ impl MetricStore {
             return None;
         }
         Some(Selected {
-            value: sum(recent.seconds.range(from..until).map(|(_, value)| value)),
+            value: sum(recent.within(from, until)),
             complete: self.is_complete(selection),
         })
     }
@@ -245,7 +234,7 @@ impl MetricStore {
         self.closed_before = second;
         self.fold_before(second);
         for recent in &mut self.recent {
-            recent.seconds = recent.seconds.split_off(&recent.kept_from(second));
+            recent.close_before(second);
         }
     }
 
@@ -286,7 +275,7 @@ impl MetricStore {
             let kept = second >= recent.kept_from(self.closed_before);
             let matches = *wanted == metric && only.is_none_or(|only| only == phase);
             if kept && matches && tags.contains_all(filter) {
-                add_to(&mut recent.seconds, second, value);
+                recent.add(second, value);
             }
         }
     }
@@ -294,26 +283,6 @@ impl MetricStore {
     fn is_complete(&self, selection: &Selection) -> bool {
         self.admission
             .is_complete(selection.metric, &selection.filter)
-    }
-}
-
-impl Recent {
-    /// The first second that is kept when all before `closed_before` are closed.
-    const fn kept_from(&self, closed_before: u32) -> u32 {
-        closed_before.saturating_sub(self.length.seconds() + WINDOW_SLACK_S)
-    }
-}
-
-/// Values of one metric are of one kind: they always merge.
-fn add_to<K: Ord>(map: &mut BTreeMap<K, Value>, key: K, value: &Value) {
-    match map.get_mut(&key) {
-        Some(sum) => {
-            let merged = sum.merge(value);
-            debug_assert!(merged.is_ok(), "kinds are checked before anything is added");
-        }
-        None => {
-            map.insert(key, value.clone());
-        }
     }
 }
 

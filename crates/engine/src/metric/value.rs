@@ -1,5 +1,7 @@
 //! The value of one series: what its samples add up to.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
@@ -181,6 +183,19 @@ impl From<(u64, u64)> for Rate {
 impl From<Rate> for (u64, u64) {
     fn from(rate: Rate) -> Self {
         (rate.matches, rate.total)
+    }
+}
+
+/// Values of one metric are of one kind: they always merge.
+pub(super) fn add_to<K: Ord>(map: &mut BTreeMap<K, Value>, key: K, value: &Value) {
+    match map.get_mut(&key) {
+        Some(sum) => {
+            let merged = sum.merge(value);
+            debug_assert!(merged.is_ok(), "kinds are checked before anything is added");
+        }
+        None => {
+            map.insert(key, value.clone());
+        }
     }
 }
 

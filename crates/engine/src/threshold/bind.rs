@@ -1,13 +1,16 @@
 //! From what a scenario says to thresholds that can be judged.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::entry::{ThresholdEntry, ThresholdMap};
 use super::expression::{Expression, ExpressionError, Method, phase};
 use super::key::{KeyError, MetricKey, shown};
 use crate::duration::{self, DurationError};
-use crate::metric::{Catalog, Contains, MetricKind, Origin, Query, Selection, WINDOWED_MAX};
+use crate::metric::{
+    Catalog, Contains, MetricKind, Origin, Query, Selection, WINDOWED_MAX, WINDOWED_SECONDS_MAX,
+    WindowLength,
+};
 use crate::tick::Span;
 
 /// A threshold on a metric that exists and can be asked so.
@@ -81,11 +84,16 @@ pub enum ThresholdError {
     /// Name one scenario.
     #[error("samples of scenario {0:?} are never of scenario {1:?}")]
     TwoScenarios(String, String),
+    /// Leave the tags or the scenario out.
+    #[error("metric {0} is of the whole run: it has neither tags nor scenarios")]
+    WholeRun(String),
     /// `delayAbortEval` is not a duration.
     #[error("delayAbortEval: {0}")]
     Delay(DurationError),
-    /// Use fewer sliding windows.
-    #[error("there are more than {WINDOWED_MAX} different sliding windows")]
+    /// Use fewer or shorter sliding windows.
+    #[error(
+        "the sliding windows are too many or too long: accepted are those on {WINDOWED_MAX} different selections of samples, whose longest windows add up to {WINDOWED_SECONDS_MAX}s"
+    )]
     TooManyWindows,
 }
 
@@ -145,6 +153,9 @@ impl Threshold {
             }
             filter = filter.with(SCENARIO_TAG, scenario);
         }
+        if definition.origin == Origin::Run && !filter.is_empty() {
+            return Err(ThresholdError::WholeRun(key.name.clone()));
+        }
         Ok(Self {
             key: key.to_string(),
             source: expression.to_string(),
@@ -200,7 +211,7 @@ pub fn bind(
 ) -> Result<Vec<Threshold>, Vec<ThresholdProblem>> {
     let mut thresholds = Vec::new();
     let mut problems = Vec::new();
-    let mut windows = BTreeSet::new();
+    let mut windows = BTreeMap::new();
     for (written, entries) in &map.0 {
         let mut refuse = |entry, error| {
             let key = shown(written);
@@ -220,10 +231,13 @@ pub fn bind(
         for (place, entry) in entries.iter().enumerate() {
             let bound = bind_entry(&key, entry, catalog, scenarios).and_then(|threshold| {
                 let query = &threshold.query;
-                if query.over.is_some() {
-                    windows.insert(query.selection.clone());
+                if let Some(length) = query.over {
+                    let longest = windows.entry(query.selection.clone()).or_insert(length);
+                    *longest = length.max(*longest);
                 }
-                if windows.len() > WINDOWED_MAX {
+                let seconds = windows.values().copied().map(WindowLength::seconds);
+                let seconds = seconds.fold(0, u32::saturating_add);
+                if windows.len() > WINDOWED_MAX || seconds > WINDOWED_SECONDS_MAX {
                     return Err(ThresholdError::TooManyWindows);
                 }
                 Ok(threshold)
@@ -311,7 +325,7 @@ const SCENARIO_TAG: &str = "scenario";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::{CustomMetric, WindowLength};
+    use crate::metric::CustomMetric;
 
     fn map(json: &str) -> ThresholdMap {
         serde_json::from_str(json).unwrap()
@@ -375,7 +389,8 @@ mod tests {
             "http_req_failed": ["count<1"],
             "vus": ["avg>1", {"threshold":"value>1","abortOnFail":true,"delayAbortEval":"soon"}],
             "checks{scenario:a}": ["rate>0.9 in b-2", "rate>0.9 in a"],
-            "response_time": ["rate>0.9", "max<5 in ramp_up"]
+            "response_time": ["rate>0.9", "max<5 in ramp_up"],
+            "vus{scenario:a}": ["value<5"], "vus_max": ["value<5 in peak in a"]
         }"#,
         );
         for (problem, (place, message)) in found.iter().zip([
@@ -414,6 +429,11 @@ mod tests {
                 r#"["response_time"][1]"#,
                 "\"rampUp\" is a phase and a scenario",
             ),
+            (
+                r#"["vus{scenario:a}"][0]"#,
+                "metric vus is of the whole run",
+            ),
+            (r#"["vus_max"][0]"#, "metric vus_max is of the whole run"),
         ]) {
             assert!(
                 problem.starts_with(&format!("thresholds{place}: ")),
@@ -421,7 +441,7 @@ mod tests {
             );
             assert!(problem.contains(message), "{problem}");
         }
-        assert_eq!(found.len(), 11);
+        assert_eq!(found.len(), 13);
     }
 
     #[test]
@@ -433,5 +453,8 @@ mod tests {
         assert!(bind(&map(&json(WINDOWED_MAX)), &catalog, &[]).is_ok());
         let problems = bind(&map(&json(WINDOWED_MAX + 1)), &catalog, &[]).unwrap_err();
         assert_eq!(problems[0].error, ThresholdError::TooManyWindows);
+        let long = r#"{"checks":["rate>1 over 10m","rate>0 over 10m"],"vus":["value>1 over 10m"],"http_reqs":["count>1 over 1s"]}"#;
+        let problems = bind(&map(long), &catalog, &[]).unwrap_err();
+        assert_eq!(problems[0].path(), r#"["http_reqs"][0]"#);
     }
 }

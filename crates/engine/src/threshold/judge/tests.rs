@@ -373,6 +373,8 @@ fn outcome_format_unchanged() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))] // each plays two runs
+
     #[test]
     fn how_often_the_judge_is_asked_changes_nothing(
         samples in prop::collection::vec((0..40_u32, 0..100_u32), 0..60),
