@@ -23,6 +23,13 @@ impl Random {
         Self(Pcg32::seed_from_u64(mix(seed ^ mix(place))))
     }
 
+    /// The stream for one arrival of the open model, numbered within its scenario.
+    #[must_use]
+    pub fn for_arrival(seed: u64, scenario: u16, number: u64) -> Self {
+        let purpose = mix(0xA881_7A15 + u64::from(scenario));
+        Self(Pcg32::seed_from_u64(mix(seed ^ mix(purpose ^ mix(number)))))
+    }
+
     /// The stream for something that exists once in a run, told apart by `purpose`.
     #[must_use]
     pub fn for_purpose(seed: u64, purpose: u64) -> Self {

@@ -64,6 +64,11 @@ impl Iteration {
 
 impl Batch {
     pub(super) fn begin_iteration(&mut self, now: Tick, place: usize) {
+        self.begin_iteration_with(now, place, None);
+    }
+
+    /// Begins an iteration with these random numbers, or with those of the user.
+    pub(super) fn begin_iteration_with(&mut self, now: Tick, place: usize, random: Option<Random>) {
         let Some(user) = self.users.get_mut(place) else {
             return;
         };
@@ -76,10 +81,12 @@ impl Batch {
         };
         if !player.take_iteration(user.iterations) {
             user.activity = Activity::Stopped;
+            user.due = Tick::NEVER;
             self.count_active(was_active, place);
             return;
         }
-        let mut random = Random::for_iteration(self.plan.seed, user.vu, user.iterations);
+        let own = || Random::for_iteration(self.plan.seed, user.vu, user.iterations);
+        let mut random = random.unwrap_or_else(own);
         let application = pick_application(scenario, &mut random);
         let variant = pick_variant(&self.plan, application, &mut random);
         let began = user.due;
@@ -97,6 +104,9 @@ impl Batch {
             random,
         });
         self.recorder.scenario(user.scenario).started += 1;
+        if let Some(busy) = self.busy.get_mut(user.scenario) {
+            *busy += 1;
+        }
         self.count_active(was_active, place);
         self.recorder.lateness(now.saturating_since(began));
         let ledger = &mut self.recorder.window().ledger;
@@ -299,11 +309,13 @@ impl Batch {
         let was_active = user.is_active();
         user.activity = Activity::Stopped;
         user.due = Tick::NEVER;
+        let scenario = user.scenario;
         let interrupted = user.iteration.take().is_some();
         self.count_active(was_active, place);
         if !interrupted {
             return;
         }
+        self.free_user(scenario, place);
         self.recorder.window().ledger.interrupted += 1;
         self.requests.forget_waiting_of(place);
         for id in self.requests.ids_of(Some(place)) {
@@ -350,19 +362,36 @@ impl Batch {
         let measured = self.recorder.scenario(user.scenario);
         measured.iteration_us.record(took.as_us());
         let mut random = iteration.random;
-        let scenario = self.plan.scenarios.get(user.scenario);
-        let pause = scenario.map_or(PAUSE_MIN, |scenario| scenario.pause.draw(&mut random));
-        if user.activity == Activity::Active {
+        let scenario_place = user.scenario;
+        if user.activity != Activity::Active {
+            user.activity = Activity::Stopped;
+        } else {
+            let scenario = self.plan.scenarios.get(scenario_place);
+            let pause = scenario.map_or(PAUSE_MIN, |scenario| scenario.pause.draw(&mut random));
             let least = if iteration.sent_any {
                 Span::ZERO
             } else {
                 PAUSE_MIN
             };
             self.schedule_user(place, now + pause.max(least));
-        } else {
-            user.activity = Activity::Stopped;
         }
         self.count_active(was_active, place);
+        self.free_user(scenario_place, place);
+    }
+}
+
+impl Batch {
+    /// The user's iteration has ended.
+    fn free_user(&mut self, scenario: usize, place: usize) {
+        if let Some(busy) = self.busy.get_mut(scenario) {
+            *busy = busy.saturating_sub(1);
+        }
+        let vu = self.users.get(place).map(|user| user.vu);
+        if let (Some(player), Some(vu)) = (self.players.get_mut(scenario), vu)
+            && let Some(member) = player.place_of(vu)
+        {
+            player.give_back(member);
+        }
     }
 }
 

@@ -23,12 +23,13 @@ pub struct Batch {
     pub(super) state: State,
     pub(super) players: Vec<Player>, // one for each scenario
     pub(super) users: Vec<User>,
+    pub(super) busy: Vec<u64>, // users in an iteration, for each scenario
     pub(super) requests: Requests,
     pub(super) recorder: Recorder,
     pub(super) outputs: VecDeque<Output>,
     until: Tick,
     now: Tick,
-    timers: BinaryHeap<Reverse<(Tick, usize)>>, // may hold entries that no longer apply
+    pub(super) timers: BinaryHeap<Reverse<(Tick, usize)>>, // may hold entries that no longer apply
     active_users: u32,
 }
 
@@ -56,15 +57,15 @@ impl Batch {
             slots,
             ..
         } = assignment;
-        let players = plan
-            .scenarios
-            .iter()
-            .map(|scenario| Player::new(scenario, share));
+        let players = (0..)
+            .zip(&plan.scenarios)
+            .map(|(place, scenario)| Player::new(scenario, place, plan.seed, share));
         let mut batch = Self {
             epoch_ms,
             state: State::Playing,
             players: players.collect(),
             users: Vec::new(),
+            busy: vec![0; plan.scenarios.len()],
             requests: Requests::new(slots),
             recorder: Recorder::new(slice, share.index(), &plan.phases, from),
             outputs: VecDeque::new(),
@@ -74,8 +75,9 @@ impl Batch {
             active_users: 0,
             plan,
         };
-        for (player, begun) in batch.players.iter_mut().zip(begun) {
-            player.resume(begun);
+        for (place, player) in batch.players.iter_mut().enumerate() {
+            let begun = begun.get(place).copied().unwrap_or(0);
+            player.resume(begun, played_through);
         }
         batch.resume(carry, from, played_through);
         batch
@@ -172,6 +174,14 @@ impl Batch {
             self.set_user(place, user, from, pending);
         }
         for scenario in 0..self.players.len() {
+            let users = &self.users;
+            if let Some(player) = self.players.get_mut(scenario) {
+                let members = player.members.clone();
+                player.resume_users(|member| {
+                    let user = members.get(member).and_then(|place| users.get(*place));
+                    user.is_some_and(|user| user.iteration.is_some())
+                });
+            }
             self.replay(scenario, from, played_through);
         }
         for place in 0..self.users.len() {
@@ -190,18 +200,36 @@ impl Batch {
     /// Brings a scenario's schedule up to `from`: only what is due last for each user counts.
     fn replay(&mut self, scenario: usize, from: Tick, played_through: Tick) {
         let mut latest = BTreeMap::new();
+        let mut others = Vec::new();
         while let Some((at, due)) = self
             .players
             .get_mut(scenario)
             .and_then(|player| player.pop_before(from))
         {
-            let (Due::Start(member) | Due::Stop(member)) = due;
-            latest.insert(member, (at, due));
+            match due {
+                Due::Start(member) | Due::Stop(member, _) => {
+                    latest.insert(member, (at, due));
+                }
+                Due::Arrive(_) | Due::TimeOver => others.push((at, due)),
+            }
         }
-        for (at, due) in latest.into_values() {
+        for (at, due) in latest.into_values().chain(others) {
             let starts = matches!(due, Due::Start(_));
             let late = starts && at < played_through;
             self.apply(scenario, if late { from } else { at }, due);
+        }
+        // Whoever was at work for an arrival still is, unless the time is over.
+        let player = self.players.get(scenario);
+        for place in player
+            .map(|player| player.members.clone())
+            .unwrap_or_default()
+        {
+            if let Some(user) = self.users.get_mut(place)
+                && user.iteration.is_some()
+                && user.activity == Activity::Stopped
+            {
+                user.activity = Activity::Once;
+            }
         }
     }
 
@@ -217,6 +245,9 @@ impl Batch {
                 });
             }
             self.active_users += 1;
+            if let Some(busy) = self.busy.get_mut(user.scenario) {
+                *busy += 1;
+            }
         }
         if let Some(slot) = self.users.get_mut(place) {
             *slot = user;
@@ -256,26 +287,15 @@ impl Batch {
                 }
                 self.count_active(was_active, place);
             }
-            Due::Stop(member) => {
+            Due::Stop(member, deadline) => {
                 let player = self.players.get(scenario);
                 let place = player.and_then(|player| player.members.get(member).copied());
-                let (Some(player), Some(place)) = (player, place) else {
-                    return;
-                };
-                let deadline = player.grace_end(at);
-                let Some(user) = self.users.get_mut(place) else {
-                    return;
-                };
-                let was_active = user.is_active();
-                if user.iteration.is_some() {
-                    user.activity = Activity::Stopping(deadline);
-                    self.timers.push(Reverse((deadline, place)));
-                } else {
-                    user.activity = Activity::Stopped;
-                    user.due = Tick::NEVER;
+                if let Some(place) = place {
+                    self.stop_user(place, deadline);
                 }
-                self.count_active(was_active, place);
             }
+            Due::Arrive(arrival) => self.arrive(scenario, &arrival),
+            Due::TimeOver => self.end_time(scenario),
         }
     }
 
@@ -365,15 +385,16 @@ impl Batch {
     }
 
     /// Makes room for a user, and for those before it, which the plan starts first. Answers its place.
-    fn ensure_user(&mut self, scenario: usize, member: usize) -> usize {
+    pub(super) fn ensure_user(&mut self, scenario: usize, member: usize) -> usize {
         let Some(player) = self.players.get_mut(scenario) else {
             return usize::MAX;
         };
         while player.members.len() <= member {
-            let vu = player.vu_of(player.members.len());
+            let next = player.members.len();
+            let mut user = User::new(player.vu_of(next), scenario, self.plan.variables.len());
+            user.iterations = player.begun_by(next);
             player.members.push(self.users.len());
-            self.users
-                .push(User::new(vu, scenario, self.plan.variables.len()));
+            self.users.push(user);
         }
         player.members.get(member).copied().unwrap_or(usize::MAX)
     }

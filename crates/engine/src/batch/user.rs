@@ -11,6 +11,7 @@ use crate::window::StepId;
 /// | --- | --- | --- |
 /// | `Active` | no | waits for `due` to begin the next iteration |
 /// | `Active` | yes | walks its flow |
+/// | `Once` | yes | walks its flow for an arrival |
 /// | `Stopping` | yes | finishes its iteration, at most until the given point |
 /// | `Stopped` | no | does nothing until it is started again |
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) struct User {
 pub(super) enum Activity {
     /// It begins another one.
     Active,
+    /// It plays one iteration for an arrival of the open model, and is free again then.
+    Once,
     /// It begins no other one, and has until this point to finish.
     Stopping(Tick),
     /// It does nothing.

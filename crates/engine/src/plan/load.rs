@@ -240,16 +240,17 @@ const DURATION_MIN: Span = Span::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load_model::Model;
     use crate::plan::Plan;
     use crate::plan::parse::tests::{problems, source};
     use proptest::prelude::*;
 
     fn model(plan: &Plan) -> (u32, Vec<(f64, u32)>) {
-        let LoadModel::RampingVus {
+        let Model::Closed(LoadModel::RampingVus {
             start_users,
             stages,
             ..
-        } = &plan.scenarios()[0].model
+        }) = &plan.scenarios()[0].model
         else {
             panic!("another model");
         };

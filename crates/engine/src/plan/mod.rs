@@ -12,4 +12,5 @@ mod types;
 
 pub use parse::{PlanOptions, PlanSource};
 pub use problem::{Problem, Problems};
+pub use types::FRESH_USERS_MAX;
 pub use types::{Application, Body, Extraction, LoadModel, Op, Plan, PlannedScenario, Stage, Step};

@@ -10,6 +10,7 @@ use super::problem::{Checked, Problems, Report};
 use super::{flow, load};
 use crate::delay::Delay;
 use crate::duration;
+use crate::load_model::Model;
 use crate::plan::{Plan, PlannedScenario};
 use crate::scenario::{ApplicationProfile, LoadScenario};
 use crate::target::TargetPolicy;
@@ -108,7 +109,7 @@ impl Plan {
             scenarios: vec![PlannedScenario {
                 name: scenario.name.clone(),
                 starts_at: Tick::ZERO,
-                model: load.model(graceful_stop),
+                model: Model::Closed(load.model(graceful_stop)),
                 graceful_stop,
                 pause: pause?,
                 applications,

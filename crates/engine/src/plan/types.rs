@@ -7,6 +7,7 @@ use url::Url;
 use crate::assertion::Assertion;
 use crate::content::{self, MediaKind};
 use crate::delay::Delay;
+use crate::load_model::{ArrivalUsers, Model};
 use crate::phase::PhaseSpan;
 use crate::plan::Problem;
 use crate::random::Random;
@@ -43,7 +44,7 @@ pub struct PlannedScenario {
     /// When it begins.
     pub starts_at: Tick,
     /// How its load develops.
-    pub model: LoadModel,
+    pub model: Model,
     /// How long after its end iterations may take to finish.
     pub graceful_stop: Span,
     /// The time between two iterations of a user.
@@ -52,6 +53,33 @@ pub struct PlannedScenario {
     pub applications: Vec<(u16, f64)>,
     /// The number of its first user; those of the scenarios do not overlap.
     pub first_vu: u32,
+}
+
+/// How many users a scenario may have at once where each arrival is a new one: Artillery's model sets no
+/// limit, but everything has one. Further arrivals are dropped, which the results say.
+pub const FRESH_USERS_MAX: u32 = 100_000;
+
+impl PlannedScenario {
+    /// The highest number of users that the scenario may have.
+    #[must_use]
+    pub fn users_max(&self) -> u32 {
+        match &self.model {
+            Model::Closed(model) => model.users_max(),
+            Model::Open { users, .. } => match users {
+                ArrivalUsers::Pool { max, .. } => *max,
+                ArrivalUsers::Fresh => FRESH_USERS_MAX,
+            },
+        }
+    }
+
+    /// How long the scenario takes at most, without the grace after it.
+    #[must_use]
+    pub fn duration(&self) -> Span {
+        match &self.model {
+            Model::Closed(model) => model.duration(),
+            Model::Open { arrivals, .. } => arrivals.duration(),
+        }
+    }
 }
 
 /// An application: a flow that a virtual user walks once per iteration.
@@ -358,10 +386,7 @@ impl Plan {
     /// The highest number of users that the plan calls for, if all its scenarios have theirs at once.
     #[must_use]
     pub fn users_max(&self) -> u32 {
-        let users = self
-            .scenarios
-            .iter()
-            .map(|scenario| scenario.model.users_max());
+        let users = self.scenarios.iter().map(PlannedScenario::users_max);
         users.fold(0, u32::saturating_add)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::load_model::{ArrivalUsers, Model};
 use crate::plan::{LoadModel, Plan, PlannedScenario};
 use crate::schedule::{RampingVus, VuChange};
 use crate::share::Share;
@@ -28,7 +29,20 @@ pub fn vu_steps(plan: &Plan) -> Vec<(Tick, u32)> {
 fn add_changes(scenario: &PlannedScenario, changes: &mut BTreeMap<Tick, i64>) {
     let start = scenario.starts_at.saturating_since(Tick::ZERO);
     let mut add = |at: Tick, change: i64| *changes.entry(at + start).or_insert(0) += change;
-    match &scenario.model {
+    let model = match &scenario.model {
+        Model::Closed(model) => model,
+        Model::Open { users, .. } => {
+            // Whoever is free plays; what exists at the start is what can be said beforehand.
+            let ready = match users {
+                ArrivalUsers::Pool { pre_allocated, .. } => i64::from(*pre_allocated),
+                ArrivalUsers::Fresh => 0,
+            };
+            add(Tick::ZERO, ready);
+            add(Tick::ZERO + scenario.duration(), -ready);
+            return;
+        }
+    };
+    match model {
         LoadModel::RampingVus {
             start_users,
             stages,

@@ -54,6 +54,12 @@ impl VuPool {
         pool
     }
 
+    /// Goes on from an earlier slice in which `users` users existed, of whom some are at work.
+    pub fn resume(&mut self, users: u64, is_busy: impl Fn(VuId) -> bool) {
+        while self.users < users && self.ready_another().is_some() {}
+        self.free.retain(|Reverse(number)| !is_busy(VuId(*number)));
+    }
+
     /// How many users exist.
     #[must_use]
     pub const fn users(&self) -> u64 {

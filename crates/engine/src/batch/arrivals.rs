@@ -1,0 +1,95 @@
+//! Iterations of the open model: a user is found for each arrival, or it is dropped and counted.
+
+use std::cmp::Reverse;
+
+use crate::batch::machine::Batch;
+use crate::batch::player::Finding;
+use crate::batch::user::{Activity, User};
+use crate::random::Random;
+use crate::schedule::Arrival;
+use crate::tick::Tick;
+
+impl Batch {
+    /// An iteration is due. It begins with whoever is free, and is never caught up if nobody is.
+    pub(super) fn arrive(&mut self, scenario: usize, arrival: &Arrival) {
+        let busy = self.busy_in(scenario);
+        let Some(player) = self.players.get_mut(scenario) else {
+            return;
+        };
+        let (member, is_new) = match player.find_user(arrival, busy) {
+            Finding::Member(member) => (member, false),
+            Finding::Fresh(member) => (member, true),
+            Finding::Nobody(readied) => {
+                if let Some(member) = readied {
+                    self.ensure_user(scenario, member);
+                }
+                self.drop_iterations(scenario, 1);
+                return;
+            }
+        };
+        let place = self.ensure_user(scenario, member);
+        if let Some(user) = self.users.get_mut(place) {
+            if is_new {
+                *user = User::new(user.vu, scenario, user.variables.len());
+            }
+            user.activity = Activity::Once;
+            user.due = arrival.at;
+        }
+        let random = self.arrival_random(scenario, arrival.number);
+        self.begin_iteration_with(self.now(), place, Some(random));
+    }
+
+    /// The scenario's time is over: whoever is at work may finish, what nobody has begun is dropped.
+    pub(super) fn end_time(&mut self, scenario: usize) {
+        let Some(player) = self.players.get(scenario) else {
+            return;
+        };
+        let deadline = player.grace_ends_at();
+        let members = player
+            .members
+            .iter()
+            .filter_map(|place| self.users.get(*place));
+        let left = player.left_over(members.map(|user| user.iterations));
+        let places = player.members.clone();
+        self.drop_iterations(scenario, left);
+        for place in places {
+            self.stop_user(place, deadline);
+        }
+    }
+
+    /// The user begins no further iteration and has until `deadline` to finish.
+    pub(super) fn stop_user(&mut self, place: usize, deadline: Tick) {
+        let Some(user) = self.users.get_mut(place) else {
+            return;
+        };
+        let was_active = user.is_active();
+        if user.iteration.is_some() {
+            user.activity = Activity::Stopping(deadline);
+            self.timers.push(Reverse((deadline, place)));
+        } else {
+            user.activity = Activity::Stopped;
+            user.due = Tick::NEVER;
+        }
+        self.count_active(was_active, place);
+    }
+
+    fn drop_iterations(&mut self, scenario: usize, count: u64) {
+        if count == 0 {
+            return;
+        }
+        self.recorder.scenario(scenario).dropped += count;
+        let ledger = &mut self.recorder.window().ledger;
+        ledger.planned += count;
+        ledger.dropped += count;
+    }
+
+    /// Chance in the open model belongs to the arrival, not to whoever happens to play it.
+    fn arrival_random(&self, scenario: usize, number: u64) -> Random {
+        let scenario = u16::try_from(scenario).unwrap_or(u16::MAX);
+        Random::for_arrival(self.plan.seed, scenario, number)
+    }
+
+    fn busy_in(&self, scenario: usize) -> u64 {
+        self.busy.get(scenario).copied().unwrap_or(0)
+    }
+}
