@@ -117,7 +117,7 @@ impl Config {
             duration_max_s: read.required("MAX_DURATION", duration_s),
             nightly: read.optional("NIGHTLY", Vec::new(), nightly),
             local: read.required("ENVIRONMENT", |text| Ok(text == "local")),
-            slice_s: read.optional("SLICE_SECONDS", 60, |text| whole(text, 2..=300)),
+            slice_s: read.optional("SLICE_SECONDS", 60, |text| whole(text, 2..=SLICE_S_MAX)),
             users_per_batch: read.optional("USERS_PER_BATCH", USERS_PER_BATCH, |text| {
                 let number = whole(text, 1..=1_000)?;
                 NonZeroU32::new(number).ok_or_else(|| "is zero".to_owned())
@@ -276,6 +276,9 @@ fn nightly(text: &str) -> Result<Vec<Nightly>, String> {
             .to_owned()
     })
 }
+
+/// An alarm lasts for a slice and for the last answers in it, together less than the platform's 15 minutes.
+const SLICE_S_MAX: u32 = 120;
 
 /// How many users one batch plays when nothing else is said: hardly more than its 6 connection slots, so that
 /// small runs do not wait for slots.

@@ -1,6 +1,9 @@
 //! The Worker's entry points.
 
-use worker::{Context, Env, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
+use futures::channel::oneshot;
+use worker::{
+    Context, Env, Error, Method, Request, Response, Result, ScheduleContext, ScheduledEvent, event,
+};
 
 use crate::api::BATCH_PATH;
 use crate::config::Config;
@@ -20,7 +23,17 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     {
         return Ok(response);
     }
-    api::handle(request, &env, &config).await
+    if request.method() != Method::Post {
+        return api::handle(request, &env, &config).await;
+    }
+    // What was begun is done, also when the caller goes away meanwhile.
+    let (sender, receiver) = oneshot::channel();
+    context.wait_until(async move {
+        let _ = sender.send(api::handle(request, &env, &config).await);
+    });
+    receiver
+        .await
+        .map_err(|_| Error::RustError("the request was given up".to_owned()))?
 }
 
 #[event(scheduled)]

@@ -17,10 +17,6 @@ pub(crate) const BATCHES_MAX: u32 = 30;
 /// Bound parameters of one D1 or SQLite statement. docs: /d1/platform/limits/
 pub(crate) const SQL_PARAMS_MAX: usize = 100;
 
-/// The size of one value in D1 or in a Durable Object's SQLite is limited to 2 MB; some is left for the
-/// row's other columns. docs: /durable-objects/platform/limits/
-pub(crate) const SQL_VALUE_BYTES_MAX: usize = 1_900_000;
-
 /// Statements that we send to D1 in one `batch()`: far below its 30 s, and one transaction.
 /// docs: /d1/platform/limits/
 pub(crate) const D1_BATCH_MAX: usize = 50;
@@ -31,8 +27,12 @@ pub(crate) const KV_TTL_S_MIN: u64 = 60;
 /// The longest body that the API reads; ours, far below the platform's 100 MB.
 pub(crate) const API_BODY_BYTES_MAX: usize = 1_048_576;
 
-/// The longest line between a coordinator and a batch: a frame must fit into a value of SQLite.
-pub(crate) const LINE_BYTES_MAX: usize = SQL_VALUE_BYTES_MAX;
+/// The longest line between a coordinator and a batch. A frame or an assignment is far shorter; this only keeps
+/// a broken one from filling the memory.
+pub(crate) const LINE_BYTES_MAX: usize = 16 * 1_048_576;
+
+/// How many rows of the time line go to D1 in one transaction: with their number of columns, 20 statements.
+pub(crate) const ROWS_PER_PARCEL: usize = 140;
 
 /// How often a coordinator tells its batches that it is still there.
 pub(crate) const BEAT_MS: u64 = 2_000;

@@ -1,36 +1,34 @@
 //! The body of `POST runs`: read within a bound, then parsed strictly.
 
-use std::fmt;
-
 use sentinel_engine::plan::Problem;
-use sentinel_engine::scenario::{ApplicationProfile, LoadScenario};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use sentinel_engine::scenario::{
+    ApplicationProfile, LoadScenario, parse_application, parse_scenario,
+};
+use serde::Deserialize;
+use serde_json::Number;
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use crate::api::error::ApiError;
 use crate::limits::API_BODY_BYTES_MAX;
 
 /// What a caller asks to be run.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub(crate) struct StartBody {
     /// Which scenario.
     pub(crate) scenario: ScenarioChoice,
     /// Applications for an inline scenario, beside the known ones.
-    #[serde(default)]
     pub(crate) applications: Vec<ApplicationProfile>,
     /// Where to.
     pub(crate) environment: Option<String>,
     /// `true`: only the plan is wanted. An explicit `false` confirms a run on production.
     pub(crate) dry_run: Option<bool>,
     /// The highest number of users.
-    pub(crate) users: Option<serde_json::Number>,
+    pub(crate) users: Option<Number>,
     /// How long the whole takes, such as `30s`.
     pub(crate) duration: Option<String>,
     /// The seed of all random choices.
-    pub(crate) seed: Option<serde_json::Number>,
+    pub(crate) seed: Option<Number>,
 }
 
 /// A known scenario by name, or one that comes with the request.
@@ -42,6 +40,21 @@ pub(crate) enum ScenarioChoice {
     Inline(Box<LoadScenario>),
 }
 
+/// The fields as they are sent. Scenario and applications are read as strictly as files are, by the engine.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    scenario: &'a RawValue,
+    #[serde(borrow, default)]
+    applications: Vec<&'a RawValue>,
+    environment: Option<String>,
+    dry_run: Option<bool>,
+    users: Option<Number>,
+    duration: Option<String>,
+    seed: Option<Number>,
+}
+
 impl StartBody {
     /// Parses a body.
     ///
@@ -51,26 +64,70 @@ impl StartBody {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         // A list would be read as the fields in their order.
         if json.trim_ascii_start().first() == Some(&b'[') {
-            return Err(ApiError::problems(vec![Problem {
-                path: "body".to_owned(),
-                message: "is a list: accepted is an object".to_owned(),
-            }]));
+            return Err(problem("body", "is a list: accepted is an object"));
         }
-        let body = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let path = error.path().to_string();
-            rejected(error.inner(), &path)
-        })?;
+        let fields: Fields<'_> =
+            serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+                let path = error.path().to_string();
+                rejected(error.inner(), &path)
+            })?;
         deserializer.end().map_err(|error| rejected(&error, "."))?;
-        Ok(body)
+
+        let mut problems = Vec::new();
+        let scenario = scenario(fields.scenario.get()).map_err(|found| problems.extend(found));
+        let mut applications = Vec::new();
+        for (at, raw) in fields.applications.into_iter().enumerate() {
+            match parse_application(raw.get().as_bytes()) {
+                Ok(application) => applications.push(application),
+                Err(found) => {
+                    let place = format!("applications[{at}]");
+                    problems.extend(found.0.into_iter().map(|problem| Problem {
+                        path: problem.path.replacen("application", &place, 1),
+                        ..problem
+                    }));
+                }
+            }
+        }
+        match scenario {
+            Ok(scenario) if problems.is_empty() => Ok(Self {
+                scenario,
+                applications,
+                environment: fields.environment,
+                dry_run: fields.dry_run,
+                users: fields.users,
+                duration: fields.duration,
+                seed: fields.seed,
+            }),
+            _ => Err(ApiError::problems(problems)),
+        }
     }
+}
+
+fn scenario(json: &str) -> Result<ScenarioChoice, Vec<Problem>> {
+    if json.starts_with('{') {
+        let scenario = parse_scenario(json.as_bytes()).map_err(|problems| problems.0)?;
+        return Ok(ScenarioChoice::Inline(Box::new(scenario)));
+    }
+    serde_json::from_str(json)
+        .map(ScenarioChoice::Named)
+        .map_err(|_| {
+            vec![Problem {
+                path: "scenario".to_owned(),
+                message: "accepted is the name of a scenario, or a scenario".to_owned(),
+            }]
+        })
+}
+
+fn problem(path: &str, message: impl Into<String>) -> ApiError {
+    ApiError::problems(vec![Problem {
+        path: path.to_owned(),
+        message: message.into(),
+    }])
 }
 
 fn rejected(error: &serde_json::Error, path: &str) -> ApiError {
     match error.classify() {
-        Category::Data => ApiError::problems(vec![Problem {
-            path: if path == "." { "body" } else { path }.to_owned(),
-            message: error.to_string(),
-        }]),
+        Category::Data => problem(if path == "." { "body" } else { path }, error.to_string()),
         Category::Syntax | Category::Eof | Category::Io => ApiError::new(
             400,
             "malformed_json",
@@ -78,29 +135,6 @@ fn rejected(error: &serde_json::Error, path: &str) -> ApiError {
         )
         .with("line", error.line())
         .with("column", error.column()),
-    }
-}
-
-impl<'de> Deserialize<'de> for ScenarioChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ChoiceVisitor;
-        impl<'de> Visitor<'de> for ChoiceVisitor {
-            type Value = ScenarioChoice;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name of a scenario, or a scenario")
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(ScenarioChoice::Named(name.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                let scenario = LoadScenario::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(ScenarioChoice::Inline(Box::new(scenario)))
-            }
-        }
-        deserializer.deserialize_any(ChoiceVisitor)
     }
 }
 

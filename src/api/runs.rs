@@ -6,9 +6,11 @@ use worker::Env;
 use crate::api::error::ApiError;
 use crate::api::params::{Cursor, MetricsQuery, RunsQuery};
 use crate::api::route::{RunId, View};
-use crate::coordinator::Stub;
+use crate::clock::{iso, now_ms};
+use crate::coordinator::{Known, Stub};
+use crate::start::failed_summary;
 use crate::store::{
-    Database, ResultTable, Row, Statement, metrics_page, results_of, run_by_id, runs_page,
+    Database, ResultTable, Row, Statement, end_run, metrics_page, results_of, run_by_id, runs_page,
 };
 use crate::{flag, log};
 
@@ -78,12 +80,21 @@ pub(super) async fn cancel(env: &Env, id: &RunId) -> Result<Value, ApiError> {
         let stub = Stub::of(env, id.as_str());
         let told = futures::future::join(stub.cancel(), flag::cancel(env, id.as_str()));
         let (coordinator, flag) = told.await;
-        // Either is enough: the coordinator reads the flag.
-        if let (Err(error), Err(_)) = (&coordinator, &flag) {
-            log::event("cancel_failed", id.as_str(), json!(log::brief(error)));
-            return Err(ApiError::unavailable("the coordinator"));
-        }
         log::event("cancel_requested", id.as_str(), json!({}));
+        match (coordinator, flag) {
+            // Nobody else will ever end it. If it is about to start, its coordinator will see that it is over.
+            (Ok(Known::Nothing), _) => {
+                let summary = failed_summary("the run was cancelled before it began");
+                let ended = end_run(id.as_str(), "cancelled", &iso(now_ms()), &summary);
+                change(env, &ended).await?;
+            }
+            // Either is enough: the coordinator reads the flag.
+            (Ok(Known::Running), _) | (Err(_), Ok(())) => {}
+            (Err(error), Err(_)) => {
+                log::event("cancel_failed", id.as_str(), json!(log::brief(&error)));
+                return Err(ApiError::unavailable("the coordinator"));
+            }
+        }
     }
     Ok(json!({ "message": "Cancellation requested", "id": id.as_str() }))
 }
@@ -130,12 +141,19 @@ async fn find(env: &Env, id: &RunId) -> Result<Row, ApiError> {
 }
 
 async fn rows(env: &Env, statement: &Statement) -> Result<Vec<Row>, ApiError> {
-    let unavailable = |error| {
-        log::event("database_failed", "", json!(log::brief(&error)));
-        ApiError::unavailable("the database")
-    };
     let database = Database::of(env).map_err(unavailable)?;
     database.rows(statement).await.map_err(unavailable)
+}
+
+async fn change(env: &Env, statement: &Statement) -> Result<usize, ApiError> {
+    let database = Database::of(env).map_err(unavailable)?;
+    database.run(statement).await.map_err(unavailable)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
+fn unavailable(error: worker::Error) -> ApiError {
+    log::event("database_failed", "", json!(log::brief(&error)));
+    ApiError::unavailable("the database")
 }
 
 /// SQLite has no truth values.

@@ -22,7 +22,7 @@ use crate::coordinator::object::{Live, lease_ms};
 use crate::coordinator::order::RunOrder;
 use crate::coordinator::publish::Publisher;
 use crate::coordinator::store::Store;
-use crate::limits::{ALARM_LEASE_MS, FLAG_POLL_MS};
+use crate::limits::{ALARM_LEASE_MS, FLAG_POLL_MS, ROWS_PER_PARCEL};
 use crate::store::replace_metrics;
 use crate::{flag, log};
 
@@ -197,8 +197,9 @@ impl Drive<'_> {
                     self.store.persist(&stored)?;
                 }
                 Output::Publish(rows) => {
-                    let statements = replace_metrics(&self.order.run, &rows);
-                    self.store.post(&statements)?;
+                    for rows in rows.chunks(ROWS_PER_PARCEL) {
+                        self.store.post(&replace_metrics(&self.order.run, rows))?;
+                    }
                 }
                 Output::Assign(assignment) => {
                     let id = LinkId {

@@ -69,7 +69,7 @@ impl DurableObject for RunCoordinator {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let path = request.path();
         let known = match (request.method(), path.as_str()) {
-            (Method::Post, "/start") => self.start(&request.json().await?).await?,
+            (Method::Post, "/start") => self.start(&request.text().await?).await?,
             (Method::Post, "/cancel") => self.cancel().await?,
             (Method::Post, "/check") => self.check().await?,
             _ => return Response::error("unknown", 404),
@@ -109,10 +109,11 @@ impl DurableObject for RunCoordinator {
 }
 
 impl RunCoordinator {
-    async fn start(&self, order: &RunOrder) -> Result<Known> {
+    async fn start(&self, order: &str) -> Result<Known> {
+        let order: RunOrder = serde_json::from_str(order)?;
         let store = Store::open(&self.state.storage())?;
         if store.order()?.is_none() {
-            store.set_order(order)?;
+            store.set_order(&order)?;
         }
         self.state.storage().set_alarm(0).await?;
         Ok(Known::Running)

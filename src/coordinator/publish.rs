@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
-use worker::{Delay, Env};
+use worker::{Delay, Env, Error, Result};
 
 use crate::clock::now_ms;
 use crate::coordinator::store::Store;
@@ -25,6 +25,7 @@ pub(super) struct Publisher {
     failures: Rc<Cell<u32>>,
     not_before_ms: Rc<Cell<u64>>,
     busy: Rc<Cell<bool>>,
+    parcels_max: Rc<Cell<u32>>,
 }
 
 /// How the outbox is.
@@ -46,6 +47,7 @@ impl Publisher {
             failures: Rc::default(),
             not_before_ms: Rc::default(),
             busy: Rc::default(),
+            parcels_max: Rc::new(Cell::new(PARCELS_MAX)),
         }
     }
 
@@ -71,30 +73,29 @@ impl Publisher {
 
     async fn deliver_all(&self) -> Outbox {
         loop {
-            match self.deliver_some().await {
+            let error = match self.deliver_some().await {
                 Ok(0) => {
                     self.failures.set(0);
                     return Outbox::Empty;
                 }
-                Ok(_) => {}
-                Err(error) => {
-                    let failures = self.failures.get().saturating_add(1);
-                    self.failures.set(failures);
-                    let wait = (500_u64 << failures.min(6)).min(RETRY_MS_MAX);
-                    self.not_before_ms.set(now_ms().saturating_add(wait));
-                    let details = json!({ "failures": failures, "error": log::brief(&error) });
-                    log::event("database_failed", &self.run, details);
-                    return Outbox::Waiting(wait);
-                }
-            }
+                Ok(_) => continue,
+                Err(error) => error,
+            };
+            let failures = self.failures.get().saturating_add(1);
+            self.failures.set(failures);
+            let wait = (500_u64 << failures.min(6)).min(RETRY_MS_MAX);
+            self.not_before_ms.set(now_ms().saturating_add(wait));
+            let details = json!({ "failures": failures, "error": log::brief(&error) });
+            log::event("database_failed", &self.run, details);
+            return Outbox::Waiting(wait);
         }
     }
 
-    /// How many transactions were delivered.
-    async fn deliver_some(&self) -> worker::Result<usize> {
+    /// How many transactions have left the outbox.
+    async fn deliver_some(&self) -> Result<usize> {
         let mut statements: Vec<Statement> = Vec::new();
         let (mut through, mut count) = (0, 0);
-        for parcel in self.store.oldest(PARCELS_MAX)? {
+        for parcel in self.store.oldest(self.parcels_max.get())? {
             let full = statements.len() + parcel.statements.len() > D1_BATCH_MAX;
             if full && count > 0 {
                 break;
@@ -103,12 +104,29 @@ impl Publisher {
             count += 1;
             statements.extend(parcel.statements);
         }
-        if count > 0 {
-            Database::of(&self.env)?.transaction(&statements).await?;
-            self.store.delivered(through)?;
+        if count == 0 {
+            return Ok(0);
         }
+        match Database::of(&self.env)?.transaction(&statements).await {
+            Ok(()) => self.parcels_max.set(PARCELS_MAX),
+            // Somebody has deleted the run: its rows have no place any more. Which ones shows one by one.
+            Err(error) if is_refusal(&error) && count == 1 => {
+                log::event("rows_refused", &self.run, json!(log::brief(&error)));
+            }
+            Err(error) if is_refusal(&error) => {
+                self.parcels_max.set(1);
+                return Ok(count);
+            }
+            Err(error) => return Err(error),
+        }
+        self.store.delivered(through)?;
         Ok(count)
     }
+}
+
+/// Whether trying again is of no use, because the rows themselves are not accepted.
+fn is_refusal(error: &Error) -> bool {
+    error.to_string().contains("constraint failed")
 }
 
 /// Transactions that are read from the outbox at once.

@@ -3,9 +3,13 @@
 //! Invariant: writes between two awaits are one transaction of the platform, so that each method here, none of
 //! which awaits, is done completely or not at all.
 
+use js_sys::{Array, JSON};
 use sentinel_engine::run::{Record, Stored};
 use serde::Deserialize;
-use worker::{Result, SqlStorage, SqlStorageValue, Storage};
+use serde::de::DeserializeOwned;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use worker::{Result, Storage};
 
 use crate::coordinator::order::RunOrder;
 use crate::store::Statement;
@@ -13,7 +17,7 @@ use crate::store::Statement;
 /// The tables `facts` (single values by name), `records` (what the engine stores) and `outbox` (transactions
 /// that D1 has not confirmed yet).
 #[derive(Clone, Debug)]
-pub(super) struct Store(SqlStorage);
+pub(super) struct Store(Sql);
 
 /// A transaction for D1.
 #[derive(Clone, Debug)]
@@ -42,13 +46,13 @@ impl Store {
     /// # Errors
     /// When SQLite refuses.
     pub(super) fn open(storage: &Storage) -> Result<Self> {
-        let store = Self(storage.sql());
+        let store = Self(storage.sql().as_ref().clone().unchecked_into());
         for table in [
             "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, body TEXT NOT NULL)",
             "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, body TEXT NOT NULL)",
             "CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL)",
         ] {
-            store.write(table, Vec::new())?;
+            store.write(table, &[])?;
         }
         Ok(store)
     }
@@ -119,7 +123,7 @@ impl Store {
     pub(super) fn set_over(&self, outcome: &[Statement]) -> Result<()> {
         self.post(outcome)?;
         self.set_fact("over", String::new())?;
-        self.write("DELETE FROM records", Vec::new())
+        self.write("DELETE FROM records", &[])
     }
 
     /// Stores what the engine wants to be stored.
@@ -128,16 +132,15 @@ impl Store {
     /// When SQLite refuses.
     pub(super) fn persist(&self, stored: &Stored) -> Result<()> {
         for prefix in stored.supersedes() {
-            let length = i64::try_from(prefix.len()).unwrap_or(i64::MAX);
             self.write(
                 "DELETE FROM records WHERE substr(key, 1, ?) = ?",
-                vec![length.into(), (*prefix).into()],
+                &[(prefix.len() as f64).into(), (*prefix).into()],
             )?;
         }
         for Record { key, body } in stored.to_records() {
             self.write(
                 "INSERT OR REPLACE INTO records (key, body) VALUES (?, ?)",
-                vec![key.into(), body.into()],
+                &[key.into(), body.into()],
             )?;
         }
         Ok(())
@@ -148,10 +151,7 @@ impl Store {
     /// # Errors
     /// When SQLite refuses.
     pub(super) fn records(&self) -> Result<Vec<Record>> {
-        let rows: Vec<KeyBody> = self
-            .0
-            .exec("SELECT key, body FROM records", None)?
-            .to_array()?;
+        let rows: Vec<KeyBody> = self.rows("SELECT key, body FROM records", &[])?;
         let records = rows.into_iter();
         Ok(records
             .map(|KeyBody { key, body }| Record { key, body })
@@ -164,7 +164,7 @@ impl Store {
     /// When SQLite refuses.
     pub(super) fn post(&self, statements: &[Statement]) -> Result<()> {
         let body = serde_json::to_string(statements)?;
-        self.write("INSERT INTO outbox (body) VALUES (?)", vec![body.into()])
+        self.write("INSERT INTO outbox (body) VALUES (?)", &[body.into()])
     }
 
     /// The oldest transactions of the outbox.
@@ -172,11 +172,8 @@ impl Store {
     /// # Errors
     /// When SQLite refuses.
     pub(super) fn oldest(&self, count: u32) -> Result<Vec<Parcel>> {
-        let cursor = self.0.exec(
-            "SELECT id, body FROM outbox ORDER BY id LIMIT ?",
-            vec![i64::from(count).into()],
-        )?;
-        let rows: Vec<IdBody> = cursor.to_array()?;
+        let sql = "SELECT id, body FROM outbox ORDER BY id LIMIT ?";
+        let rows: Vec<IdBody> = self.rows(sql, &[count.into()])?;
         rows.into_iter()
             .map(|IdBody { id, body }| {
                 Ok(Parcel {
@@ -192,26 +189,53 @@ impl Store {
     /// # Errors
     /// When SQLite refuses.
     pub(super) fn delivered(&self, through: i64) -> Result<()> {
-        self.write("DELETE FROM outbox WHERE id <= ?", vec![through.into()])
+        self.write(
+            "DELETE FROM outbox WHERE id <= ?",
+            &[(through as f64).into()],
+        )
     }
 
     fn fact(&self, key: &str) -> Result<Option<String>> {
-        let cursor = self.0.exec(
-            "SELECT key, body FROM facts WHERE key = ?",
-            vec![key.into()],
-        )?;
-        let rows: Vec<KeyBody> = cursor.to_array()?;
+        let sql = "SELECT key, body FROM facts WHERE key = ?";
+        let rows: Vec<KeyBody> = self.rows(sql, &[key.into()])?;
         Ok(rows.into_iter().next().map(|row| row.body))
     }
 
     fn set_fact(&self, key: &str, body: String) -> Result<()> {
         self.write(
             "INSERT OR REPLACE INTO facts (key, body) VALUES (?, ?)",
-            vec![key.into(), body.into()],
+            &[key.into(), body.into()],
         )
     }
 
-    fn write(&self, sql: &str, values: Vec<SqlStorageValue>) -> Result<()> {
-        self.0.exec(sql, values).map(drop)
+    fn rows<T: DeserializeOwned>(&self, sql: &str, values: &[JsValue]) -> Result<Vec<T>> {
+        // One crossing for all rows; and what SQLite throws meanwhile is an error, not the end of the Worker.
+        let rows = self.0.exec(sql, &Array::from_iter(values))?.to_array()?;
+        Ok(serde_json::from_str(&String::from(JSON::stringify(
+            &rows,
+        )?))?)
     }
+
+    fn write(&self, sql: &str, values: &[JsValue]) -> Result<()> {
+        self.0
+            .exec(sql, &Array::from_iter(values))
+            .map(drop)
+            .map_err(Into::into)
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// SQLite of a Durable Object.
+    #[derive(Clone, Debug)]
+    type Sql;
+
+    #[derive(Debug)]
+    type SqlCursor;
+
+    #[wasm_bindgen(method, catch, variadic)]
+    fn exec(this: &Sql, query: &str, values: &Array) -> std::result::Result<SqlCursor, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = toArray)]
+    fn to_array(this: &SqlCursor) -> std::result::Result<Array, JsValue>;
 }

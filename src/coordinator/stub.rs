@@ -67,6 +67,6 @@ impl<'a> Stub<'a> {
                 "the coordinator answered {status}"
             )));
         }
-        response.json().await
+        Ok(serde_json::from_str(&response.text().await?)?)
     }
 }

@@ -1,5 +1,6 @@
 //! Asking D1.
 
+use js_sys::futures::JsFuture;
 use js_sys::{JSON, Reflect};
 use serde_json::{Map, Value};
 use wasm_bindgen::JsValue;
@@ -29,8 +30,7 @@ impl Database {
     /// When D1 refuses or does not answer.
     pub(crate) async fn rows(&self, statement: &Statement) -> Result<Vec<Row>> {
         // One crossing for the whole result: value by value would cost a hundred times as much.
-        let answer =
-            js_sys::futures::JsFuture::from(self.prepare(statement)?.inner().all()?).await?;
+        let answer = JsFuture::from(self.prepare(statement)?.inner().all()?).await?;
         let results = Reflect::get(&answer, &JsValue::from("results"))?;
         let text = JSON::stringify(&results)?;
         Ok(serde_json::from_str(&String::from(text))?)
@@ -41,8 +41,10 @@ impl Database {
     /// # Errors
     /// When D1 refuses or does not answer.
     pub(crate) async fn run(&self, statement: &Statement) -> Result<usize> {
-        let result = self.prepare(statement)?.run().await?;
-        Ok(result.meta()?.and_then(|meta| meta.changes).unwrap_or(0))
+        let answer = JsFuture::from(self.prepare(statement)?.inner().run()?).await?;
+        let meta = Reflect::get(&answer, &JsValue::from("meta"))?;
+        let changes = Reflect::get(&meta, &JsValue::from("changes"))?;
+        Ok(changes.as_f64().map_or(0, |changes| changes as usize))
     }
 
     /// Runs statements as one transaction: all or none.
