@@ -6,6 +6,7 @@
 
 mod application;
 mod json;
+mod load;
 mod read;
 mod types;
 
@@ -14,6 +15,10 @@ pub use application::{
     LatencyLimits, Method, RepeatPattern, RequestBody, RequestConfig, RequestStep,
 };
 pub use json::TextMap;
+pub use load::{
+    ArrivalMode, DurationValue, Executor, LoadConfig, NumberValue, PhaseConfig, ScenarioMap,
+    StageConfig,
+};
 pub use read::{parse_application, parse_scenario};
 pub use types::{
     ApplicationWeight, LoadScenario, RampDown, RampUp, TestRunConfig, UserPlateau, UserProfile,

@@ -55,9 +55,15 @@ pub struct ArrivalSchedule {
     next: Option<Arrival>,
 }
 
+/// The seed of the arrivals of a plan's `scenario`-th scenario, counted from 0.
+#[must_use]
+pub fn arrival_seed(plan_seed: u64, scenario: u32) -> u64 {
+    Random::for_purpose(plan_seed, ARRIVALS + u64::from(scenario)).bits()
+}
+
 impl Arrivals {
-    /// The arrivals of a scenario that begins at `starts_at`. The seed decides about those that come at random;
-    /// scenarios of one run need different ones.
+    /// The arrivals of a scenario that begins at `starts_at`. The seed, from
+    /// [`arrival_seed`], decides about those that come at random.
     #[must_use]
     pub fn new(model: &ArrivalModel, starts_at: Tick, seed: u64) -> Self {
         let curves: Vec<(Span, Curve)> = match model {
@@ -231,6 +237,9 @@ impl Curve {
         }
     }
 }
+
+/// The purpose of the first of the streams that decide about arrivals, apart from those of other purposes.
+const ARRIVALS: u64 = 0x6172_7269_0000_0000;
 
 #[cfg(test)]
 mod tests;

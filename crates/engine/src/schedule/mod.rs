@@ -14,7 +14,7 @@ mod steps;
 mod vu_pool;
 mod vus;
 
-pub use arrivals::{Arrival, ArrivalSchedule, Arrivals};
+pub use arrivals::{Arrival, ArrivalSchedule, Arrivals, arrival_seed};
 pub use even_rate::{EvenRate, First};
 pub use iterations::SharedIterations;
 pub use poisson::Poisson;
