@@ -158,7 +158,7 @@ fn arrival_schedule(
     workload: &Workload,
     portion: &Portion,
     seed: u64,
-    scenario: u32,
+    scenario: u16,
 ) -> Option<ArrivalSchedule> {
     let Model::Open { arrivals, users } = &workload.model else {
         return None;
@@ -175,7 +175,7 @@ fn arrival_schedule(
 
 /// The times of all arrivals, up to a limit, and how many there are beyond it.
 fn arrivals(workloads: &[Workload], portion: &Portion, seed: u64) -> (Vec<f64>, u64) {
-    let mut schedules: Vec<ArrivalSchedule> = (0_u32..)
+    let mut schedules: Vec<ArrivalSchedule> = (0_u16..)
         .zip(workloads)
         .filter_map(|(place, workload)| arrival_schedule(workload, portion, seed, place))
         .collect();

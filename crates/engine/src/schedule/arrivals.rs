@@ -55,10 +55,11 @@ pub struct ArrivalSchedule {
     next: Option<Arrival>,
 }
 
-/// The seed of the arrivals of a plan's `scenario`-th scenario, counted from 0.
+/// The seed of the arrivals of a plan's `scenario`-th scenario, counted from 0: the chance of an arrival that
+/// is never reached.
 #[must_use]
-pub fn arrival_seed(plan_seed: u64, scenario: u32) -> u64 {
-    Random::for_purpose(plan_seed, ARRIVALS + u64::from(scenario)).bits()
+pub fn arrival_seed(plan_seed: u64, scenario: u16) -> u64 {
+    Random::for_arrival(plan_seed, scenario, u64::MAX).bits()
 }
 
 impl Arrivals {
@@ -237,9 +238,6 @@ impl Curve {
         }
     }
 }
-
-/// The purpose of the first of the streams that decide about arrivals, apart from those of other purposes.
-const ARRIVALS: u64 = 0x6172_7269_0000_0000;
 
 #[cfg(test)]
 mod tests;
