@@ -295,3 +295,139 @@ fn config_json(prepared: &Prepared, dry_run: Option<bool>) -> String {
 
 const DEFAULT_ENVIRONMENT: &str = "staging";
 const PRODUCTION: &str = "production";
+
+#[cfg(test)]
+mod tests {
+    use sentinel_engine::scenario::{parse_application, parse_scenario};
+
+    use super::*;
+
+    fn config() -> Config {
+        let read = |name: &str| {
+            let text = match name {
+                "TARGETS" => {
+                    r#"{"staging": "http://127.0.0.1:1", "production": "https://grove.place"}"#
+                }
+                "ALLOWED_HOSTS" => "127.0.0.1:1, grove.place",
+                "MAX_USERS" => "100",
+                "MAX_DURATION" => "1h",
+                "ENVIRONMENT" => "local",
+                _ => "a secret of some length",
+            };
+            (!matches!(name, "NIGHTLY" | "SLICE_SECONDS" | "USERS_PER_BATCH"))
+                .then(|| text.to_owned())
+        };
+        Config::parse(read).expect("a good configuration")
+    }
+
+    fn inline(url: &str) -> Asked {
+        let scenario = parse_scenario(
+            br#"{"name": "mine", "applications": [{"name": "a", "weight": 1}], "userProfile": {
+              "rampUp": {"from": 0, "to": 20, "duration": "10s"},
+              "peak": {"users": 20, "duration": "10s"},
+              "steadyState": {"users": 10, "duration": "10s"},
+              "rampDown": {"to": 0, "duration": "10s"}}}"#,
+        );
+        let application = format!(
+            r#"{{"name": "a", "steps": [{{"name": "s", "expect": {{}}, "request":
+              {{"method": "GET", "url": "{url}", "headers": {{"Authorization": "Bearer hunter2"}}}}}}]}}"#
+        );
+        Asked {
+            scenario: ScenarioChoice::Inline(Box::new(scenario.expect("a scenario"))),
+            applications: vec![parse_application(application.as_bytes()).expect("an application")],
+            environment: None,
+            dry_run: None,
+            users: None,
+            duration: None,
+            seed: 1,
+            own_hosts: vec!["127.0.0.1:8787".to_owned()],
+        }
+    }
+
+    fn refused(asked: Asked) -> ApiError {
+        prepare(&config(), asked, Vec::new()).expect_err("refused")
+    }
+
+    #[test]
+    fn a_run_goes_to_staging_when_nothing_is_said() {
+        let prepared = prepare(&config(), inline("/"), Vec::new()).expect("a good run");
+        assert_eq!(prepared.environment, "staging");
+        assert_eq!(prepared.batches, 3, "20 users, 8 to a batch");
+    }
+
+    #[test]
+    fn production_has_to_be_confirmed() {
+        let asked = |dry_run| Asked {
+            environment: Some(PRODUCTION.to_owned()),
+            dry_run,
+            ..inline("/")
+        };
+        let error = refused(asked(None));
+        assert_eq!((error.status, error.code), (400, "confirmation_required"));
+        for dry_run in [Some(false), Some(true)] {
+            assert!(prepare(&config(), asked(dry_run), Vec::new()).is_ok());
+        }
+    }
+
+    #[test]
+    fn load_goes_only_where_it_may() {
+        for url in [
+            "https://evil.example/",
+            "http://127.0.0.1:8787/api/loadtest/health",
+            "http://127.0.0.1:2/",
+        ] {
+            let error = refused(inline(url));
+            assert_eq!(error.status, 422, "{url}");
+            let path = &error.details["problems"][0]["path"];
+            assert_eq!(path, "applications[a].steps[0].request.url", "{url}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_in_the_callers_words() {
+        let asked = Asked {
+            users: Some(101),
+            duration: Some("2h".to_owned()),
+            ..inline("https://evil.example/")
+        };
+        let error = refused(asked);
+        let problems = error.details["problems"].as_array().expect("a list");
+        let paths: Vec<_> = problems.iter().map(|problem| &problem["path"]).collect();
+        for path in ["users", "duration", "applications[a].steps[0].request.url"] {
+            assert!(
+                paths.iter().any(|found| *found == path),
+                "{path} in {paths:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_answered_with_the_known_ones() {
+        let error = refused(Asked {
+            environment: Some("moon".to_owned()),
+            ..inline("/")
+        });
+        assert_eq!(error.status, 422);
+        assert_eq!(error.details["known"], json!(["production", "staging"]));
+        let named = |name: &str, applications| Asked {
+            scenario: ScenarioChoice::Named(name.to_owned()),
+            applications,
+            ..inline("/")
+        };
+        assert_eq!(refused(named("nope", Vec::new())).status, 404);
+        let error = refused(named("grove-mix", inline("/").applications));
+        assert_eq!(error.details["problems"][0]["path"], "applications");
+    }
+
+    #[test]
+    fn what_is_stored_holds_no_secret() {
+        let prepared = prepare(&config(), inline("/"), Vec::new()).expect("a good run");
+        let text = config_json(&prepared, Some(false));
+        assert!(!text.contains("hunter2"), "{text}");
+        let stored: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(stored["scenarioName"], "mine");
+        assert_eq!(stored["scenario"]["userProfile"]["peak"]["users"], 20);
+        assert_eq!(stored["environment"], "staging");
+        assert_eq!(stored["dryRun"], false);
+    }
+}

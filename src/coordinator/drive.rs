@@ -168,10 +168,7 @@ impl Drive<'_> {
                 };
                 (!links.ended(id)).then(|| lost(id, reason))
             }
-            Event::Cancel => {
-                log::event("run_stopping", &self.order.run, json!({}));
-                Some(Input::Stop(StopReason::Cancelled))
-            }
+            Event::Cancel => Some(Input::Stop(StopReason::Cancelled)),
         }
     }
 
@@ -190,11 +187,17 @@ impl Drive<'_> {
                     return Ok(Obeyed::End(Played::Slice));
                 }
                 Output::Persist(stored) => {
-                    if let Stored::SliceStarted(slice) = &stored {
-                        *slices_begun += 1;
-                        log::event("slice_started", &self.order.run, json!(slice));
-                    }
                     self.store.persist(&stored)?;
+                    match &stored {
+                        Stored::SliceStarted(slice) => {
+                            *slices_begun += 1;
+                            log::event("slice_started", &self.order.run, json!(slice));
+                        }
+                        Stored::Stop(stop) => {
+                            log::event("run_stopping", &self.order.run, json!(stop));
+                        }
+                        Stored::Frame(_) | Stored::Checkpoint(_) => {}
+                    }
                 }
                 Output::Publish(rows) => {
                     for rows in rows.chunks(ROWS_PER_PARCEL) {
@@ -240,6 +243,10 @@ impl Drive<'_> {
                     let _ = events.unbounded_send(Event::Cancel);
                 }
             });
+            if self.publisher.is_refused() {
+                // A run that nobody will ever read of puts no more load on anybody.
+                let _ = self.sender.unbounded_send(Event::Cancel);
+            }
             if self.publisher.is_due() {
                 let publisher = self.publisher.clone();
                 spawn_local(async move {

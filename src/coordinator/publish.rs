@@ -26,6 +26,7 @@ pub(super) struct Publisher {
     not_before_ms: Rc<Cell<u64>>,
     busy: Rc<Cell<bool>>,
     parcels_max: Rc<Cell<u32>>,
+    refused: Rc<Cell<bool>>,
 }
 
 /// How the outbox is.
@@ -48,12 +49,18 @@ impl Publisher {
             not_before_ms: Rc::default(),
             busy: Rc::default(),
             parcels_max: Rc::new(Cell::new(PARCELS_MAX)),
+            refused: Rc::default(),
         }
     }
 
     /// Whether it is time for [`Self::deliver`].
     pub(super) fn is_due(&self) -> bool {
         !self.busy.get() && now_ms() >= self.not_before_ms.get()
+    }
+
+    /// Whether D1 has refused rows for good: somebody has deleted the run.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.get()
     }
 
     /// Waits for a delivery that is under way.
@@ -111,6 +118,7 @@ impl Publisher {
             Ok(()) => self.parcels_max.set(PARCELS_MAX),
             // Somebody has deleted the run: its rows have no place any more. Which ones shows one by one.
             Err(error) if is_refusal(&error) && count == 1 => {
+                self.refused.set(true);
                 log::event("rows_refused", &self.run, json!(log::brief(&error)));
             }
             Err(error) if is_refusal(&error) => {
