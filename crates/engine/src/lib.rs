@@ -9,10 +9,14 @@
 pub mod assertion;
 pub mod batch;
 pub mod bottleneck;
+pub mod check;
 pub mod content;
+pub mod cookie;
+pub mod data;
 pub mod delay;
 pub mod duration;
 pub mod error_class;
+pub mod extractor;
 pub mod histogram;
 pub mod ledger;
 pub mod load_model;

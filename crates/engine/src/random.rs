@@ -8,7 +8,9 @@ use rand::SeedableRng as _;
 use rand_pcg::Pcg32;
 use serde::{Deserialize, Serialize};
 
+use crate::tick::Tick;
 use crate::vu::VuId;
+use crate::window::StepId;
 
 /// A stream of random numbers (PCG32, M. O'Neill, <https://www.pcg-random.org>).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,16 @@ impl Random {
     pub fn for_arrival(seed: u64, scenario: u16, number: u64) -> Self {
         let purpose = mix(0xA881_7A15 + u64::from(scenario));
         Self(Pcg32::seed_from_u64(mix(seed ^ mix(purpose ^ mix(number)))))
+    }
+
+    /// The stream for what a user takes from the answer to the request of `step` that was due at `planned`. It
+    /// does not depend on the order in which answers arrive.
+    #[must_use]
+    pub fn for_answer(seed: u64, vu: VuId, step: StepId, planned: Tick) -> Self {
+        let place = (u64::from(vu.0) << 32) | u64::from(step.0);
+        Self(Pcg32::seed_from_u64(mix(
+            seed ^ mix(mix(place) ^ planned.as_us())
+        )))
     }
 
     /// The stream for something that exists once in a run, told apart by `purpose`.

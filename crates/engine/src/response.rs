@@ -4,10 +4,13 @@
 //! bounded.
 
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
+use crate::check::CheckId;
 use crate::error_class::ErrorClass;
+use crate::extractor::{Answer, Extractor, Found};
 use crate::plan::Step;
+use crate::random::Random;
+use crate::scenario::ExtractPick;
 
 /// A complete answer, as a driver reports it.
 #[derive(Clone, Copy, Debug)]
@@ -45,82 +48,11 @@ impl ExpectedStatus {
     }
 }
 
-/// Where in an answer a value is found.
-#[derive(Clone, Debug)]
-pub enum Extractor {
-    /// The field of the header with this name, in lower case.
-    Header(String),
-    /// The cookie of this name that the answer sets.
-    Cookie(String),
-    /// The first text, number or truth value that the path finds in the JSON body.
-    Json(JsonPath),
-}
-
-impl Extractor {
-    /// Parses `$.json.path`, `header:Name` or `cookie:name`.
-    ///
-    /// # Errors
-    /// The text is none of them.
-    pub fn parse(text: &str) -> Result<Self, ExtractorError> {
-        let refuse = |reason: String| ExtractorError {
-            text: text.chars().take(80).collect(),
-            reason,
-        };
-        if text.len() > EXTRACTOR_BYTES_MAX {
-            return Err(refuse(format!(
-                "is longer than {EXTRACTOR_BYTES_MAX} bytes"
-            )));
-        }
-        if let Some(name) = text.strip_prefix("header:") {
-            return if is_token(name) {
-                Ok(Self::Header(name.to_ascii_lowercase()))
-            } else {
-                Err(refuse("names no header field".to_owned()))
-            };
-        }
-        if let Some(name) = text.strip_prefix("cookie:") {
-            return if is_token(name) {
-                Ok(Self::Cookie(name.to_owned()))
-            } else {
-                Err(refuse("names no cookie".to_owned()))
-            };
-        }
-        if text.starts_with('$') {
-            return JsonPath::parse(text)
-                .map(Self::Json)
-                .map_err(|error| refuse(format!("is not a JSON path ({error})")));
-        }
-        Err(refuse("is not understood".to_owned()))
-    }
-
-    /// The field of the header that is looked at, `None` if it is the body.
-    #[must_use]
-    pub fn header(&self) -> Option<&str> {
-        match self {
-            Self::Header(name) => Some(name),
-            Self::Cookie(_) => Some("set-cookie"),
-            Self::Json(_) => None,
-        }
-    }
-}
-
-/// A text that does not say where a value is found.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} {reason}: accepted are a JSON path such as \"$.user.id\", \"header:Name\" and \"cookie:name\""
-)]
-pub struct ExtractorError {
-    text: String,
-    reason: String,
-}
-
 impl Step {
     /// Whether the answer's body is looked at.
     #[must_use]
     pub fn wants_body(&self) -> bool {
-        self.extractions
-            .iter()
-            .any(|extraction| extraction.extractor.header().is_none())
+        self.places().any(Extractor::wants_body)
     }
 
     /// The fields of the answer's header that are looked at, in lower case, each once; `server-timing` is
@@ -129,40 +61,74 @@ impl Step {
     pub fn wants_headers(&self) -> &[String] {
         &self.wanted_headers
     }
+
+    fn places(&self) -> impl Iterator<Item = &Extractor> {
+        let extracted = self
+            .extractions
+            .iter()
+            .map(|extraction| &extraction.extractor);
+        extracted.chain(self.checks.iter().map(|check| &check.on))
+    }
 }
 
-/// Judges an answer and takes the step's extractions from it.
+/// What becomes of an answer beside the verdict.
+#[derive(Debug)]
+pub struct Outcome<'a, F> {
+    /// The user's variables, by [`VariableId`](crate::template::VariableId).
+    pub variables: &'a mut [Option<String>],
+    /// The random numbers with which one of several matches is taken.
+    pub random: Random,
+    /// Is told of every check whether it passed.
+    pub on_check: F,
+}
+
+/// Judges an answer, holds the step's checks against it and takes the step's extractions from it.
 ///
 /// # Errors
-/// The class of the first thing that is not as the step expects: the status, the size of the body, the values
-/// to extract. Then no variable is changed.
-pub fn judge(
+/// The class of the first thing that is not as the step expects: the status, the size of the body, the
+/// checks that are required, the values to extract. Then no variable is changed. Checks are counted always.
+pub fn judge<F: FnMut(CheckId, bool)>(
     step: &Step,
     exchange: &Exchange<'_>,
-    variables: &mut [Option<String>],
+    outcome: Outcome<'_, F>,
 ) -> Result<(), ErrorClass> {
+    let Outcome {
+        variables,
+        mut random,
+        mut on_check,
+    } = outcome;
+    let json: Option<Value> = if step.places().any(Extractor::wants_json) {
+        serde_json::from_slice(exchange.body).ok()
+    } else {
+        None
+    };
+    let answer = Answer {
+        exchange,
+        json: json.as_ref(),
+    };
+    let mut missed = false;
+    for check in &step.checks {
+        let passes = check.passes(answer);
+        missed |= check.required && !passes;
+        on_check(check.id, passes);
+    }
     if !step.expected.accepts(exchange.status) {
         return Err(ErrorClass::Status(exchange.status));
     }
     if exchange.truncated {
         return Err(ErrorClass::BodyTooLarge);
     }
-    if step.extractions.is_empty() {
-        return Ok(());
+    if missed {
+        return Err(ErrorClass::Check);
     }
-    let json: Option<Value> = if step.wants_body() {
-        serde_json::from_slice(exchange.body).ok()
-    } else {
-        None
-    };
-    let values: Option<Vec<String>> = step
-        .extractions
-        .iter()
-        .map(|extraction| {
-            extract(&extraction.extractor, exchange, json.as_ref())
-                .filter(|value| !value.is_empty() && value.len() <= VALUE_BYTES_MAX)
-        })
-        .collect();
+    let values = step.extractions.iter().map(|extraction| {
+        let chance = (extraction.pick == ExtractPick::Random).then_some(&mut random);
+        let found = extraction.extractor.find_any(answer, chance);
+        found
+            .and_then(Found::into_value)
+            .or_else(|| extraction.default.clone())
+    });
+    let values: Option<Vec<String>> = values.collect();
     let values = values.ok_or(ErrorClass::Extraction)?;
     for (extraction, value) in step.extractions.iter().zip(values) {
         if let Some(variable) = variables.get_mut(usize::from(extraction.variable.0)) {
@@ -172,51 +138,12 @@ pub fn judge(
     Ok(())
 }
 
-fn extract(extractor: &Extractor, exchange: &Exchange<'_>, json: Option<&Value>) -> Option<String> {
-    let fields = |wanted: &'static str| {
-        exchange
-            .headers
-            .iter()
-            .filter(move |(name, _)| name == wanted)
-            .map(|(_, value)| value.as_str())
-    };
-    match extractor {
-        Extractor::Header(wanted) => exchange
-            .headers
-            .iter()
-            .find(|(name, _)| name == wanted)
-            .map(|(_, value)| value.trim().to_owned()),
-        Extractor::Cookie(wanted) => fields("set-cookie")
-            .filter_map(|field| field.split(';').next()?.split_once('='))
-            .find(|(name, _)| name.trim() == wanted)
-            .map(|(_, value)| value.trim().trim_matches('"').to_owned()),
-        Extractor::Json(path) => match path.query(json?).first()? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Bool(truth) => Some(truth.to_string()),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
-        },
-    }
-}
-
-/// Whether a text is a token of RFC 9110, as the names of header fields and cookies are.
-pub(crate) fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-}
-
-/// A variable is carried with its user from slice to slice: a token of 4 KiB is the longest that servers
-/// commonly accept in a header.
-const VALUE_BYTES_MAX: usize = 4 * 1024;
-
-/// Also bounds how deep a path can be nested.
-const EXTRACTOR_BYTES_MAX: usize = 256;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::{Check, Condition};
+    use crate::cookie::Site;
+    use crate::extractor::VALUE_BYTES_MAX;
     use crate::plan::Extraction;
     use crate::scenario::{LatencyLimits, Method};
     use crate::template::{Template, VariableId};
@@ -232,11 +159,17 @@ mod tests {
             headers: Vec::new(),
             body: None,
             expected,
+            checks: Vec::new(),
+            repeat: None,
+            thinks_after: false,
+            site: Site::of("https://a.com/"),
             extractions: (0..)
                 .zip(extract)
                 .map(|(at, text)| Extraction {
                     variable: VariableId(at),
                     extractor: Extractor::parse(text).expect(text),
+                    pick: ExtractPick::First,
+                    default: None,
                 })
                 .collect(),
             parallel: false,
@@ -260,6 +193,14 @@ mod tests {
         .to_vec()
     }
 
+    fn outcome(variables: &mut [Option<String>]) -> Outcome<'_, impl FnMut(CheckId, bool)> {
+        Outcome {
+            variables,
+            random: Random::for_purpose(1, 1),
+            on_check: |_, _| {},
+        }
+    }
+
     fn judged(step: &Step, status: u16, body: &[u8]) -> Result<Vec<Option<String>>, ErrorClass> {
         let headers = headers();
         let exchange = Exchange {
@@ -270,7 +211,7 @@ mod tests {
             truncated: false,
         };
         let mut variables = vec![Some("before".to_owned()); step.extractions.len()];
-        let result = judge(step, &exchange, &mut variables);
+        let result = judge(step, &exchange, outcome(&mut variables));
         if result.is_err() {
             assert!(
                 variables.iter().all(|v| v.as_deref() == Some("before")),
@@ -313,6 +254,10 @@ mod tests {
                 "$.posts[-1].id",
                 "header:Location",
                 "cookie:session",
+                "status",
+                "regex:\"id\": \"([a-z])\"",
+                "regex:po[a-z]+",
+                "body",
             ],
         );
         let values: Vec<String> = judged(&step, 200, body)
@@ -320,7 +265,11 @@ mod tests {
             .into_iter()
             .flatten()
             .collect();
-        assert_eq!(values, ["7", "true", "a", "b", "/posts/7", "abc"]);
+        let text = String::from_utf8_lossy(body);
+        let expected = [
+            "7", "true", "a", "b", "/posts/7", "abc", "200", "a", "posts", &text,
+        ];
+        assert_eq!(values, expected);
     }
 
     #[test]
@@ -335,6 +284,8 @@ mod tests {
             ("header:etag", ""),
             ("cookie:Session", ""),
             ("cookie:broken", ""),
+            ("regex:[0-9]+", "none"),
+            ("body", ""),
         ] {
             let step = step(ExpectedStatus::Ok, &["header:location", place]);
             assert_eq!(
@@ -352,6 +303,75 @@ mod tests {
     }
 
     #[test]
+    fn a_default_stands_for_what_is_missing_and_chance_takes_any_match() {
+        let mut step = step(ExpectedStatus::Ok, &["$.none", "$.list[*]", "regex:[a-z]"]);
+        step.extractions[0].default = Some("else".to_owned());
+        for extraction in &mut step.extractions {
+            extraction.pick = ExtractPick::Random;
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..50 {
+            let mut variables = [None, None, None];
+            let exchange = Exchange {
+                status: 200,
+                headers: &[],
+                body: br#"{"list": ["x", "y", "z"]}"#,
+                bytes_received: 0,
+                truncated: false,
+            };
+            let outcome = Outcome {
+                random: Random::for_purpose(seed, 0),
+                ..outcome(&mut variables)
+            };
+            judge(&step, &exchange, outcome).unwrap();
+            assert_eq!(variables[0].as_deref(), Some("else"));
+            seen.extend(variables[1].clone());
+        }
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["x", "y", "z"]);
+    }
+
+    #[test]
+    fn checks_are_counted_always_and_decide_only_when_required() {
+        let mut step = step(ExpectedStatus::Ok, &["$.a"]);
+        let check = |id, name: &str, required| Check {
+            id: CheckId(id),
+            name: name.to_owned(),
+            on: Extractor::parse("$.a").unwrap(),
+            conditions: vec![Condition::Contains(name.to_owned())],
+            required,
+        };
+        step.checks = vec![check(0, "x", true), check(1, "y", false)];
+        for (status, body, passes, verdict) in [
+            (200, r#"{"a": "xy"}"#, [true, true], Ok(())),
+            (200, r#"{"a": "x"}"#, [true, false], Ok(())),
+            (200, r#"{"a": "y"}"#, [false, true], Err(ErrorClass::Check)),
+            (
+                500,
+                r#"{"a": "y"}"#,
+                [false, true],
+                Err(ErrorClass::Status(500)),
+            ),
+            (200, "", [false, false], Err(ErrorClass::Check)),
+        ] {
+            let mut counted = Vec::new();
+            let exchange = Exchange {
+                status,
+                headers: &[],
+                body: body.as_bytes(),
+                bytes_received: 0,
+                truncated: false,
+            };
+            let outcome = Outcome {
+                variables: &mut [None],
+                random: Random::for_purpose(0, 0),
+                on_check: |id: CheckId, passed| counted.push((id.0, passed)),
+            };
+            assert_eq!(judge(&step, &exchange, outcome), verdict);
+            assert_eq!(counted, [(0, passes[0]), (1, passes[1])]);
+        }
+    }
+
+    #[test]
     fn an_answer_that_was_given_up_is_too_large() {
         let exchange = Exchange {
             status: 200,
@@ -360,7 +380,7 @@ mod tests {
             bytes_received: 9,
             truncated: true,
         };
-        let result = judge(&step(ExpectedStatus::Ok, &[]), &exchange, &mut []);
+        let result = judge(&step(ExpectedStatus::Ok, &[]), &exchange, outcome(&mut []));
         assert_eq!(result, Err(ErrorClass::BodyTooLarge));
     }
 
@@ -376,6 +396,9 @@ mod tests {
             "header:a b",
             "cookie:",
             "body:x",
+            "regex:(",
+            "regex:(a{1000}){1000}",
+            "Status",
             &deep,
         ] {
             let error = Extractor::parse(text).expect_err(text).to_string();
@@ -384,12 +407,13 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn no_answer_is_too_strange(status in any::<u16>(), body in any::<Vec<u8>>(), cookie in any::<String>()) {
-            let step = step(ExpectedStatus::Ok, &["$..a", "$[0]", "cookie:a"]);
+            let step = step(ExpectedStatus::Ok, &["$..a", "$[0]", "cookie:a", "regex:(a|b)*c", "body"]);
             let headers = [("set-cookie".to_owned(), cookie)];
             let exchange = Exchange { status, headers: &headers, body: &body, bytes_received: 0, truncated: false };
-            let _ = judge(&step, &exchange, &mut [None, None]);
+            let _ = judge(&step, &exchange, outcome(&mut [None, None, None, None, None]));
         }
 
         #[test]

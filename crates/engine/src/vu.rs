@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cookie::Jar;
 use crate::random::Random;
-use crate::tick::Tick;
+use crate::tick::{Span, Tick};
 use crate::window::StepId;
 
 /// The number of a virtual user, from 0, counted over all shares.
@@ -26,6 +27,9 @@ pub struct VuCarry {
     pub due: Tick,
     /// The values of the plan's variables, in the plan's order.
     pub variables: Vec<Option<String>>,
+    /// The user's cookies.
+    #[serde(default, skip_serializing_if = "Jar::is_empty")]
+    pub cookies: Jar,
     /// Present while the user is in the middle of an iteration.
     pub position: Option<Position>,
 }
@@ -46,8 +50,35 @@ pub struct Position {
     pub thinks_until: Option<Tick>,
     /// When the iteration was due to begin.
     pub began: Tick,
-    /// Steps that are due but have not been sent yet, with the time they were due.
+    /// Steps that are due but have not been sent yet, with the time they were due. The flow waits for their
+    /// answers.
     pub pending: Vec<(StepId, Tick)>,
+    /// Such steps whose answers the flow does not wait for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending_background: Vec<(StepId, Tick)>,
+    /// The rows of the plan's tables that belong to the iteration, by table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<u32>,
+    /// Steps that repeat themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repetitions: Vec<Repetition>,
+    /// How long the user waits after the iteration, if the iteration has decided that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Span>,
     /// The random numbers of this iteration.
     pub random: Random,
+}
+
+/// A step that repeats itself in the background of its iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Repetition {
+    /// The step.
+    pub step: StepId,
+    /// When it was due for the first time.
+    pub first: Tick,
+    /// Which repetition is next, from 1.
+    pub next: u32,
+    /// When that is due.
+    pub due: Tick,
 }

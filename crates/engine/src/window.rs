@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
 use crate::ledger::Ledger;
@@ -41,6 +42,9 @@ pub struct Window {
     pub scenarios: BTreeMap<u16, ScenarioWindow>,
     /// Per step, only steps with something to tell.
     pub steps: BTreeMap<StepId, StepWindow>,
+    /// Per check, how often it passed and how often it failed; only checks with something to tell.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checks: BTreeMap<CheckId, (u64, u64)>,
     /// Time that requests waited for one of the batch's connection slots, in microseconds.
     pub slot_wait_us: SparseHistogram,
     /// How late after its planned start each iteration and timed request began for reasons of the generator
@@ -58,6 +62,9 @@ pub struct ScenarioWindow {
     pub started: u64,
     /// Iterations that were due when no user was free.
     pub dropped: u64,
+    /// Iterations among the dropped ones for which no row of data was left.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub out_of_data: u64,
     /// How long finished iterations took from their planned start, in microseconds.
     pub iteration_us: SparseHistogram,
 }
@@ -140,6 +147,7 @@ impl Window {
             ledger: Ledger::default(),
             scenarios: BTreeMap::new(),
             steps: BTreeMap::new(),
+            checks: BTreeMap::new(),
             slot_wait_us: SparseHistogram::default(),
             lateness_us: SparseHistogram::default(),
             components: BTreeMap::new(),
@@ -157,11 +165,24 @@ impl Window {
         for (id, step) in &other.steps {
             self.steps.entry(*id).or_default().merge(step);
         }
+        for (id, (passed, failed)) in &other.checks {
+            let counts = self.checks.entry(*id).or_default();
+            *counts = (
+                counts.0.saturating_add(*passed),
+                counts.1.saturating_add(*failed),
+            );
+        }
         self.slot_wait_us.merge(&other.slot_wait_us);
         self.lateness_us.merge(&other.lateness_us);
         for (name, component) in &other.components {
             self.component_mut(name, component.kind).merge(component);
         }
+    }
+
+    /// Counts a check that passed or failed.
+    pub fn count_check(&mut self, id: CheckId, passed: bool) {
+        let (passes, fails) = self.checks.entry(id).or_default();
+        *(if passed { passes } else { fails }) += 1;
     }
 
     /// The entry for the component `name`, the shared overflow entry when there are already too many.
@@ -174,11 +195,20 @@ impl Window {
     }
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl ScenarioWindow {
     /// Adds the measurements of another window.
     pub fn merge(&mut self, other: &Self) {
         self.started += other.started;
         self.dropped += other.dropped;
+        self.out_of_data += other.out_of_data;
         self.iteration_us.merge(&other.iteration_us);
     }
 }

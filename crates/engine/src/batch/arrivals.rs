@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use crate::batch::flow::Numbered;
 use crate::batch::machine::Batch;
 use crate::batch::player::Finding;
 use crate::batch::user::{Activity, User};
@@ -36,7 +37,11 @@ impl Batch {
             user.due = arrival.at;
         }
         let random = self.arrival_random(scenario, arrival.number);
-        self.begin_iteration_with(self.now(), place, Some(random));
+        let numbered = Numbered {
+            number: arrival.number,
+            random,
+        };
+        self.begin_iteration_with(self.now(), place, Some(numbered));
     }
 
     /// The scenario's time is over: whoever is at work may finish, what nobody has begun is dropped.
@@ -73,7 +78,7 @@ impl Batch {
         self.count_active(was_active, place);
     }
 
-    fn drop_iterations(&mut self, scenario: usize, count: u64) {
+    pub(super) fn drop_iterations(&mut self, scenario: usize, count: u64) {
         if count == 0 {
             return;
         }

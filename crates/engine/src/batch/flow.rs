@@ -5,13 +5,17 @@ use crate::batch::recorder::Timing;
 use crate::batch::requests::Pending;
 use crate::batch::types::{Output, Request, RequestId};
 use crate::batch::user::{Activity, Iteration, User};
+use crate::cookie::Jar;
+use crate::data::Deal;
 use crate::error_class::ErrorClass;
 use crate::plan::{Op, Plan, PlannedScenario, Step};
 use crate::random::Random;
-use crate::response::{Exchange, judge};
+use crate::response::{Exchange, Outcome, judge};
+use crate::scenario::Cookies;
 use crate::server_timing;
 use crate::template::RenderContext;
 use crate::tick::{Span, Tick};
+use crate::vu::VuId;
 
 /// The least time between two iterations of a user. Without it, an iteration that sends nothing would be
 /// repeated for ever at the same point in time.
@@ -20,6 +24,14 @@ const PAUSE_MIN: Span = Span::from_ms(1);
 /// How many operations a flow may pass in one turn without sending or thinking. A loop whose requests are all
 /// left out would otherwise hold up everybody else; beyond this the user takes the shortest pause.
 const OPERATIONS_MAX: u32 = 1_000;
+
+/// What makes an iteration of the open model what it is, whoever plays it.
+pub(super) struct Numbered {
+    /// Its number in its scenario.
+    pub(super) number: u64,
+    /// Its random numbers.
+    pub(super) random: Random,
+}
 
 /// What has happened since the flow was last taken up.
 #[derive(Default)]
@@ -57,7 +69,8 @@ impl Iteration {
                     self.loops.pop();
                 }
             },
-            Op::Request(_) | Op::Think(_) => {}
+            Op::Pause(delay) => self.pause = Some(delay.draw(&mut self.random)),
+            Op::Row(_) | Op::Request(_) | Op::Think(_) => {}
         }
     }
 }
@@ -67,8 +80,13 @@ impl Batch {
         self.begin_iteration_with(now, place, None);
     }
 
-    /// Begins an iteration with these random numbers, or with those of the user.
-    pub(super) fn begin_iteration_with(&mut self, now: Tick, place: usize, random: Option<Random>) {
+    /// Begins an iteration with what belongs to an arrival, or to the user.
+    pub(super) fn begin_iteration_with(
+        &mut self,
+        now: Tick,
+        place: usize,
+        arrival: Option<Numbered>,
+    ) {
         let Some(user) = self.users.get_mut(place) else {
             return;
         };
@@ -79,19 +97,36 @@ impl Batch {
         ) else {
             return;
         };
-        if !player.take_iteration(user.iterations) {
+        let Some(number) = player.take_iteration(user.vu, user.iterations) else {
             user.activity = Activity::Stopped;
             user.due = Tick::NEVER;
             self.count_active(was_active, place);
             return;
-        }
-        let own = || Random::for_iteration(self.plan.seed, user.vu, user.iterations);
-        let mut random = random.unwrap_or_else(own);
+        };
+        let own = || Numbered {
+            number,
+            random: Random::for_iteration(self.plan.seed, user.vu, user.iterations),
+        };
+        let Numbered { number, mut random } = arrival.unwrap_or_else(own);
         let application = pick_application(scenario, &mut random);
         let variant = pick_variant(&self.plan, application, &mut random);
+        let number = number_of_run(&self.plan, user.scenario, number);
+        let rows = deal_rows(&self.plan, application, user.vu, number);
         let began = user.due;
         user.iterations = user.iterations.saturating_add(1);
         user.due = Tick::NEVER;
+        let Some(rows) = rows else {
+            user.activity = Activity::Stopped;
+            let scenario = user.scenario;
+            self.recorder.scenario(scenario).out_of_data += 1;
+            self.drop_iterations(scenario, 1);
+            self.count_active(was_active, place);
+            self.give_back(scenario, place);
+            return;
+        };
+        if self.plan.cookies == Cookies::Iteration {
+            user.cookies.clear();
+        }
         user.iteration = Some(Iteration {
             application,
             variant,
@@ -101,6 +136,9 @@ impl Batch {
             began,
             awaited: 0,
             sent_any: false,
+            rows,
+            repetitions: Vec::new(),
+            pause: None,
             random,
         });
         self.recorder.scenario(user.scenario).started += 1;
@@ -122,6 +160,8 @@ impl Batch {
         let Some(User {
             iteration: Some(iteration),
             variables,
+            vu,
+            iterations,
             ..
         }) = self.users.get_mut(place)
         else {
@@ -135,6 +175,7 @@ impl Batch {
             return;
         };
         let mut turn = Turn::default();
+        let mut wakes = Vec::new();
         while let Some(op) = application.program.get(usize::from(iteration.next_op)) {
             let step = match op {
                 Op::Request(at) => application.steps.get(usize::from(*at)),
@@ -154,6 +195,7 @@ impl Batch {
                     iteration.thinks_until = Some(planned + delay.draw(&mut iteration.random));
                     break;
                 }
+                (Op::Row(table), _) => iteration.take_row(*table, &self.plan),
                 (_, Some(step)) if is_played(step, iteration, variables) => {
                     iteration.awaited += 1;
                     iteration.sent_any = true;
@@ -162,20 +204,36 @@ impl Batch {
                         step: step.id,
                         planned,
                         queued: now,
+                        background: step.background,
                     });
+                    if let Some(repeat) = step.repeat {
+                        let who = (*vu, *iterations);
+                        wakes.push(iteration.begin_repeating(
+                            self.plan.seed,
+                            who,
+                            (step.id, repeat),
+                            planned,
+                        ));
+                    }
                     if !step.background {
                         turn.waits = true;
                         turn.group_open = step.parallel;
                     }
                 }
+                (_, Some(step)) => iteration.next_op += u16::from(step.thinks_after),
                 _ => iteration.steer(op),
             }
         }
-        if let Some(until) = iteration.thinks_until {
+        let thinks_until = iteration.thinks_until;
+        let is_over = iteration.awaited == 0;
+        for at in wakes {
+            self.wake_user_at(at, place);
+        }
+        if let Some(until) = thinks_until {
             self.wake_user_at(until, place);
             return;
         }
-        if iteration.awaited == 0 {
+        if is_over {
             self.finish_iteration(now, place);
         }
     }
@@ -211,16 +269,17 @@ impl Batch {
                 .and_then(|v| application.variants.get(usize::from(v)))
                 .map(String::as_str),
             variables: &user.variables,
+            tables: &self.plan.tables,
+            rows: &iteration.rows,
             unix_ms: self.epoch_ms.saturating_add(now.as_ms()),
         };
-        let id = self.requests.send(
-            pending,
-            now,
-            !step.background,
-            now + self.plan.request_timeout,
-        );
-        let request = render(&self.plan, step, id, &context, &mut iteration.random);
-        if step.background {
+        let deadline = now + self.plan.request_timeout;
+        let id = self.requests.send(pending, now, deadline);
+        let mut request = render(&self.plan, step, id, &context, &mut iteration.random);
+        if !user.cookies.is_empty() {
+            add_cookies(&user.cookies, step, context.unix_ms, &mut request);
+        }
+        if pending.background {
             iteration.awaited = iteration.awaited.saturating_sub(1);
         }
         let over = iteration.awaited == 0 && iteration.thinks_until.is_none();
@@ -248,7 +307,23 @@ impl Batch {
         let Some(user) = self.users.get_mut(request.user) else {
             return;
         };
-        let verdict = judge(step, exchange, &mut user.variables);
+        if self.plan.cookies != Cookies::Off {
+            let unix_ms = self.epoch_ms.saturating_add(now.as_ms());
+            for (_, field) in exchange
+                .headers
+                .iter()
+                .filter(|(name, _)| name == "set-cookie")
+            {
+                user.cookies.store(&step.site, field, unix_ms);
+            }
+        }
+        let window = self.recorder.window();
+        let outcome = Outcome {
+            variables: &mut user.variables,
+            random: Random::for_answer(self.plan.seed, user.vu, request.step, request.planned),
+            on_check: |id, passed| window.count_check(id, passed),
+        };
+        let verdict = judge(step, exchange, outcome);
         let timing = Timing {
             planned: request.planned,
             sent: request.sent,
@@ -285,7 +360,16 @@ impl Batch {
             self.recorder.latency(request.step, timing);
         }
         self.recorder.error(request.step, class);
-        self.recorder.window().ledger.failed += 1;
+        let window = self.recorder.window();
+        window.ledger.failed += 1;
+        for check in self
+            .plan
+            .step(request.step)
+            .iter()
+            .flat_map(|(_, step)| &step.checks)
+        {
+            window.count_check(check.id, false); // as in k6: there is nothing that could pass
+        }
         if request.awaited {
             self.resume_flow(now, request.user);
         }
@@ -367,13 +451,22 @@ impl Batch {
             user.activity = Activity::Stopped;
         } else {
             let scenario = self.plan.scenarios.get(scenario_place);
-            let pause = scenario.map_or(PAUSE_MIN, |scenario| scenario.pause.draw(&mut random));
+            let pause = iteration.pause.unwrap_or_else(|| {
+                scenario.map_or(PAUSE_MIN, |scenario| scenario.pause.draw(&mut random))
+            });
+            let application = usize::from(iteration.application);
+            let application = self.plan.applications.get(application);
+            let pacing = application.and_then(|application| application.pacing);
+            let pacing = pacing.or(scenario.and_then(|scenario| scenario.pacing));
+            let paced = pacing.map_or(Tick::ZERO, |pacing| {
+                iteration.began + pacing.draw(&mut random)
+            });
             let least = if iteration.sent_any {
                 Span::ZERO
             } else {
                 PAUSE_MIN
             };
-            self.schedule_user(place, now + pause.max(least));
+            self.schedule_user(place, (now + pause.max(least)).max(paced));
         }
         self.count_active(was_active, place);
         self.free_user(scenario_place, place);
@@ -386,12 +479,65 @@ impl Batch {
         if let Some(busy) = self.busy.get_mut(scenario) {
             *busy = busy.saturating_sub(1);
         }
+        self.give_back(scenario, place);
+    }
+
+    /// The user may play a later arrival.
+    fn give_back(&mut self, scenario: usize, place: usize) {
         let vu = self.users.get(place).map(|user| user.vu);
         if let (Some(player), Some(vu)) = (self.players.get_mut(scenario), vu)
             && let Some(member) = player.place_of(vu)
         {
             player.give_back(member);
         }
+    }
+}
+
+/// A number that no other iteration of the run has, from one that none of its scenario has.
+fn number_of_run(plan: &Plan, scenario: usize, number: u64) -> u64 {
+    let scenarios = plan.scenarios.len() as u64;
+    number
+        .saturating_mul(scenarios)
+        .saturating_add(scenario as u64)
+}
+
+/// The rows of the plan's tables for an iteration, `None` if a table has none left.
+fn deal_rows(plan: &Plan, application: u16, vu: VuId, iteration: u64) -> Option<Vec<u32>> {
+    if plan.tables.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut rows = vec![0; plan.tables.len()];
+    let application = plan.applications.get(usize::from(application))?;
+    for table in &application.tables {
+        let place = usize::from(*table);
+        let deal = Deal {
+            seed: plan.seed,
+            table: *table,
+            vu: vu.0,
+            iteration,
+        };
+        let row = plan.tables.get(place)?.deal(deal)?;
+        if let Some(slot) = rows.get_mut(place) {
+            *slot = row;
+        }
+    }
+    Some(rows)
+}
+
+/// Adds the user's cookies to those that the step sends itself.
+fn add_cookies(cookies: &Jar, step: &Step, unix_ms: u64, request: &mut Request) {
+    let own = request
+        .headers
+        .iter_mut()
+        .find(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+    if let Some((_, value)) = own {
+        cookies.append_header(&step.site, &request.url, unix_ms, value);
+        return;
+    }
+    let mut value = String::new();
+    cookies.append_header(&step.site, &request.url, unix_ms, &mut value);
+    if !value.is_empty() {
+        request.headers.push(("cookie".to_owned(), value));
     }
 }
 

@@ -7,12 +7,11 @@ use crate::batch::player::{Due, Player};
 use crate::batch::recorder::Recorder;
 use crate::batch::requests::{Pending, Requests};
 use crate::batch::types::{Input, Output, WakeReason};
-use crate::batch::user::{Activity, User};
+use crate::batch::user::{Activity, User, Waiting};
 use crate::error_class::ErrorClass;
 use crate::plan::Plan;
 use crate::tick::Tick;
 use crate::vu::VuCarry;
-use crate::window::StepId;
 use crate::wire::{Assignment, BatchEnd, EndReason};
 
 /// One share of a plan's virtual users, playing one slice.
@@ -189,6 +188,12 @@ impl Batch {
             let Some(iteration) = user.and_then(|user| user.iteration.as_ref()) else {
                 continue;
             };
+            let repetitions = iteration
+                .repetitions
+                .iter()
+                .map(|repetition| repetition.due);
+            let timers = repetitions.map(|due| Reverse((due, place)));
+            self.timers.extend(timers);
             match iteration.thinks_until {
                 Some(until) => self.wake_user_at(until, place),
                 None if iteration.awaited == 0 => self.advance(from, place),
@@ -233,15 +238,16 @@ impl Batch {
         }
     }
 
-    fn set_user(&mut self, place: usize, mut user: User, from: Tick, pending: Vec<(StepId, Tick)>) {
+    fn set_user(&mut self, place: usize, mut user: User, from: Tick, pending: Vec<Waiting>) {
         if let Some(iteration) = &mut user.iteration {
             iteration.awaited = u32::try_from(pending.len()).unwrap_or(u32::MAX);
-            for (step, planned) in pending {
+            for due in pending {
                 self.requests.wait(Pending {
                     user: place,
-                    step,
-                    planned,
+                    step: due.step,
+                    planned: due.planned,
                     queued: from,
+                    background: due.background,
                 });
             }
             self.active_users += 1;
@@ -311,10 +317,14 @@ impl Batch {
             let interrupts = user.activity == Activity::Stopping(at);
             let thinking = user.iteration.as_ref();
             let thinks = thinking.is_some_and(|iteration| iteration.thinks_until == Some(at));
-            if (begins || thinks) && self.state != State::Playing {
+            let repeats = thinking.is_some_and(|iteration| iteration.repeats_at(at));
+            if (begins || thinks || repeats) && self.state != State::Playing {
                 break;
             }
             self.timers.pop();
+            if repeats {
+                self.repeat_steps(now, at, place);
+            }
             if thinks {
                 self.end_thinking(now, at, place);
             } else if begins {
@@ -355,18 +365,19 @@ impl Batch {
     }
 
     fn end(&mut self, now: Tick, reason: EndReason) {
-        let mut pending: BTreeMap<usize, Vec<(StepId, Tick)>> = BTreeMap::new();
+        let mut pending: BTreeMap<usize, Vec<Waiting>> = BTreeMap::new();
         for waiting in self.requests.drain_waiting() {
-            pending
-                .entry(waiting.user)
-                .or_default()
-                .push((waiting.step, waiting.planned));
+            pending.entry(waiting.user).or_default().push(Waiting {
+                step: waiting.step,
+                planned: waiting.planned,
+                background: waiting.background,
+            });
         }
         let users = std::mem::take(&mut self.users);
         let open = users.iter().filter(|user| user.iteration.is_some()).count();
         let goes_on = reason == EndReason::SliceOver;
         let hand_over = |(place, user): (usize, User)| {
-            user.into_carry(pending.remove(&place).unwrap_or_default())
+            user.into_carry(&pending.remove(&place).unwrap_or_default())
         };
         let carry = if goes_on {
             users.into_iter().enumerate().map(hand_over).collect()

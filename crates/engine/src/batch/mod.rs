@@ -14,6 +14,7 @@ mod flow;
 mod machine;
 mod player;
 mod recorder;
+mod repeat;
 mod requests;
 mod types;
 mod user;

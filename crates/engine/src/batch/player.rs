@@ -210,13 +210,16 @@ impl Player {
         }
     }
 
-    /// Whether the user may begin another iteration; if so, it is counted as begun.
-    pub(super) fn take_iteration(&mut self, begun_by_user: u32) -> bool {
+    /// Lets a user begin another iteration, which is counted as begun, if it may. Answers a number that no
+    /// other iteration of the scenario has, in any share.
+    pub(super) fn take_iteration(&mut self, vu: VuId, begun_by_user: u32) -> Option<u64> {
+        let user = vu.0.saturating_sub(self.first_vu);
+        let own = u64::from(begun_by_user) * u64::from(self.users_max) + u64::from(user);
         match &mut self.executor {
-            Executor::Vus(_) | Executor::Arrivals(_) => true,
+            Executor::Vus(_) | Executor::Arrivals(_) => Some(own),
             Executor::Iterations(iterations) => match &mut iterations.limit {
-                Limit::Each(each, _) => u64::from(begun_by_user) < *each,
-                Limit::Shared(pile) => pile.take().is_some(),
+                Limit::Each(each, _) => (u64::from(begun_by_user) < *each).then_some(own),
+                Limit::Shared(pile) => pile.take(),
             },
         }
     }

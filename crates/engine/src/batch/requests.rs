@@ -21,6 +21,8 @@ pub(super) struct Pending {
     pub(super) planned: Tick,
     /// When it began to wait in this batch.
     pub(super) queued: Tick,
+    /// Whether the flow goes on without waiting for its answer.
+    pub(super) background: bool,
 }
 
 /// A request under way.
@@ -89,13 +91,7 @@ impl Requests {
     }
 
     /// Notes that a request is sent; it holds a slot until [`Self::headers`] or its end.
-    pub(super) fn send(
-        &mut self,
-        pending: &Pending,
-        now: Tick,
-        awaited: bool,
-        deadline: Tick,
-    ) -> RequestId {
+    pub(super) fn send(&mut self, pending: &Pending, now: Tick, deadline: Tick) -> RequestId {
         if let Some(free) = &mut self.slots_free {
             *free = free.saturating_sub(1);
         }
@@ -103,6 +99,7 @@ impl Requests {
             user,
             step,
             planned,
+            background,
             ..
         } = *pending;
         let request = InFlight {
@@ -110,7 +107,7 @@ impl Requests {
             step,
             planned,
             sent: now,
-            awaited,
+            awaited: !background,
             holds_slot: self.slots_free.is_some(),
         };
         let index = self.vacant.pop().unwrap_or_else(|| {
@@ -213,6 +210,7 @@ mod tests {
             step: StepId(0),
             planned: Tick::ZERO,
             queued: Tick::ZERO,
+            background: false,
         }
     }
 
@@ -224,7 +222,7 @@ mod tests {
 
     fn send_next(requests: &mut Requests, deadline_ms: u64) -> Option<RequestId> {
         let next = requests.next_ready()?;
-        Some(requests.send(&next, Tick::ZERO, true, Tick::from_ms(deadline_ms)))
+        Some(requests.send(&next, Tick::ZERO, Tick::from_ms(deadline_ms)))
     }
 
     #[test]

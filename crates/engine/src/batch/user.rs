@@ -1,8 +1,9 @@
 //! A virtual user of a batch.
 
+use crate::cookie::Jar;
 use crate::random::Random;
-use crate::tick::Tick;
-use crate::vu::{Position, VuCarry, VuId};
+use crate::tick::{Span, Tick};
+use crate::vu::{Position, Repetition, VuCarry, VuId};
 use crate::window::StepId;
 
 /// The state of a virtual user.
@@ -25,6 +26,7 @@ pub(super) struct User {
     /// When its next iteration is due; only meaningful while it is active and in none.
     pub(super) due: Tick,
     pub(super) variables: Vec<Option<String>>,
+    pub(super) cookies: Jar,
     pub(super) iteration: Option<Iteration>,
 }
 
@@ -41,6 +43,15 @@ pub(super) enum Activity {
     Stopped,
 }
 
+/// A request that is due and has not been sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    pub(super) step: StepId,
+    pub(super) planned: Tick,
+    /// Whether the flow goes on without waiting for its answer.
+    pub(super) background: bool,
+}
+
 /// An iteration that has begun and not ended.
 #[derive(Debug)]
 pub(super) struct Iteration {
@@ -55,6 +66,11 @@ pub(super) struct Iteration {
     pub(super) awaited: u32,
     /// Whether it has sent anything yet.
     pub(super) sent_any: bool,
+    /// Its rows of the plan's tables, by table; empty when there are none.
+    pub(super) rows: Vec<u32>,
+    pub(super) repetitions: Vec<Repetition>,
+    /// How long the user waits afterwards, if that is decided here.
+    pub(super) pause: Option<Span>,
     pub(super) random: Random,
 }
 
@@ -67,6 +83,7 @@ impl User {
             iterations: 0,
             due: Tick::NEVER,
             variables: vec![None; variables],
+            cookies: Jar::default(),
             iteration: None,
         }
     }
@@ -77,16 +94,27 @@ impl User {
         carry: VuCarry,
         scenario: usize,
         variables: usize,
-    ) -> (Self, Vec<(StepId, Tick)>) {
+    ) -> (Self, Vec<Waiting>) {
         let mut user = Self::new(carry.vu, scenario, variables);
         user.iterations = carry.iterations;
         user.due = carry.due;
+        user.cookies = carry.cookies;
         for (own, carried) in user.variables.iter_mut().zip(carry.variables) {
             *own = carried;
         }
         let mut pending = Vec::new();
         user.iteration = carry.position.map(|position| {
-            pending = position.pending;
+            let waiting = |background| {
+                move |(step, planned)| Waiting {
+                    step,
+                    planned,
+                    background,
+                }
+            };
+            // A flow passes steps in the background before the one that it waits for.
+            let background = position.pending_background.into_iter().map(waiting(true));
+            pending.extend(background);
+            pending.extend(position.pending.into_iter().map(waiting(false)));
             Iteration {
                 application: position.application,
                 variant: position.variant,
@@ -96,6 +124,9 @@ impl User {
                 began: position.began,
                 awaited: 0,
                 sent_any: true,
+                rows: position.rows,
+                repetitions: position.repetitions,
+                pause: position.pause,
                 random: position.random,
             }
         });
@@ -103,12 +134,17 @@ impl User {
     }
 
     /// Hands the user over to the next slice.
-    pub(super) fn into_carry(self, pending: Vec<(StepId, Tick)>) -> VuCarry {
+    pub(super) fn into_carry(self, waiting: &[Waiting]) -> VuCarry {
+        let due = |background| {
+            let waiting = waiting.iter().filter(|w| w.background == background);
+            waiting.map(|w| (w.step, w.planned)).collect()
+        };
         VuCarry {
             vu: self.vu,
             iterations: self.iterations,
             due: self.due,
             variables: self.variables,
+            cookies: self.cookies,
             position: self.iteration.map(|iteration| Position {
                 application: iteration.application,
                 variant: iteration.variant,
@@ -116,7 +152,11 @@ impl User {
                 loops: iteration.loops,
                 thinks_until: iteration.thinks_until,
                 began: iteration.began,
-                pending,
+                pending: due(false),
+                pending_background: due(true),
+                rows: iteration.rows,
+                repetitions: iteration.repetitions,
+                pause: iteration.pause,
                 random: iteration.random,
             }),
         }

@@ -4,59 +4,95 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::parse::{PlanSource, Target, check_name, shown};
 use super::problem::{Checked, Report};
-use super::request::{self, Request, Scope};
-use super::types::{Application, Extraction, Op, Step};
-use crate::response::{ExpectedStatus, Extractor};
-use crate::scenario::{ApplicationProfile, ExpectedStatuses, LatencyLimits, RequestStep};
-use crate::template::{Template, VariableId, is_variable_name};
-use crate::window::StepId;
+use super::program::{Numbers, Program};
+use super::request::{self, Scope};
+use super::types::Application;
+use crate::data::Table;
+use crate::delay::Delay;
+use crate::duration::Written;
+use crate::scenario::{Action, ApplicationProfile, Cookies, FlowStep};
+use crate::template::{Names, Template, VariableId, is_variable_name};
+use crate::tick::Span;
 
 /// The applications of a plan, and the variables that their steps share.
 #[derive(Debug)]
 pub(super) struct Flow {
+    /// Those with a weight, then setup and teardown.
     pub(super) applications: Vec<Application>,
+    pub(super) weighted: usize,
+    pub(super) setup: Option<u16>,
+    pub(super) teardown: Option<u16>,
+    pub(super) handed_over: Vec<VariableId>,
     pub(super) variables: Vec<String>,
+    pub(super) tables: Vec<Table>,
 }
 
 /// Checks the applications that the scenario names. Without a target, everything but the URLs is checked.
 pub(super) fn parse(
     source: &PlanSource,
+    tables: Vec<Table>,
     target: Option<&Target>,
     report: &mut Report,
 ) -> Checked<Flow> {
+    let scenario = &source.scenario;
     let chosen = chosen(source, report);
     let weights = weights(source, report);
     let profiles: Vec<&ApplicationProfile> = chosen.iter().copied().flatten().collect();
-    let variables = variables(&profiles, report);
+    let once = [("setup", &scenario.setup), ("teardown", &scenario.teardown)];
+    let once = once.map(|(name, steps)| Some((name, steps.as_deref()?)));
+    let variables = variables(&profiles, &once, report);
     let scope = Scope {
-        variables: &variables,
-        has_tenants: source.scenario.tenants.is_some(),
+        names: Names {
+            variables: &variables,
+            tables: &tables,
+        },
+        has_tenants: scenario.tenants.is_some(),
+        keeps_cookies: scenario.cookies != Some(Cookies::Off),
+        has_pause: scenario.pause.is_some(),
         target,
     };
-    let mut next_step = 0;
+    let mut numbers = Numbers::default();
     let mut applications = Vec::new();
     let mut result = Ok(());
-    for profile in profiles {
-        match application(profile, &scope, &mut next_step, report) {
+    for profile in &profiles {
+        match application(profile, &scope, &mut numbers, report) {
             Ok(application) => applications.push(application),
             Err(reported) => result = Err(reported),
         }
     }
-    if next_step > STEPS_MAX {
-        result = Err(report.problem(
-            "applications",
-            format_args!("have {next_step} steps together: accepted are up to {STEPS_MAX}"),
-        ));
+    let weighted = applications.len();
+    let mut places = [None, None];
+    for (place, (name, steps)) in places
+        .iter_mut()
+        .zip(once)
+        .filter_map(|(place, once)| Some((place, once?)))
+    {
+        match played_once(name, steps, &scope, &mut numbers, report) {
+            Ok(application) => {
+                *place = u16::try_from(applications.len()).ok();
+                applications.push(application);
+            }
+            Err(reported) => result = Err(reported),
+        }
     }
+    result = result.and(numbers.check(report));
     let weights = weights?;
     result?;
     chosen.into_iter().collect::<Checked<Vec<_>>>()?;
     for (application, weight) in applications.iter_mut().zip(weights) {
         application.weight = weight;
     }
+    let [setup, teardown] = places;
+    let handed_over = setup.and_then(|place| applications.get(usize::from(place)));
+    let handed_over = handed_over.map(extracted).unwrap_or_default();
     Ok(Flow {
         applications,
+        weighted,
+        setup,
+        teardown,
+        handed_over,
         variables,
+        tables,
     })
 }
 
@@ -132,27 +168,27 @@ fn weights(source: &PlanSource, report: &mut Report) -> Checked<Vec<f64>> {
 }
 
 /// The names that the plan's steps extract, after those that are always known.
-fn variables(profiles: &[&ApplicationProfile], report: &mut Report) -> Vec<String> {
+fn variables(
+    profiles: &[&ApplicationProfile],
+    once: &[Option<(&str, &[FlowStep])>],
+    report: &mut Report,
+) -> Vec<String> {
     let mut variables: Vec<String> = ALWAYS_KNOWN.map(str::to_owned).to_vec();
     for profile in profiles {
-        for (at, step) in profile.steps.iter().enumerate() {
-            for (name, _) in step.extract.iter().flat_map(|map| map.iter()) {
-                if !is_variable_name(name) {
-                    report.problem(
-                        format!("{}.extract", step_path(profile, at)),
-                        format_args!(
-                            "{} is not a name for a variable: accepted are up to 64 letters, digits and \"_\", \
-                             not beginning with a digit, and not the name of something built in",
-                            shown(name)
-                        ),
-                    );
-                } else if variables.len() <= VARIABLES_MAX
-                    && !variables.iter().any(|known| known == name)
-                {
-                    variables.push(name.to_owned());
-                }
-            }
+        let path = format!("applications[{}]", profile.name);
+        collect_variables(
+            &profile.steps,
+            &format!("{path}.steps"),
+            &mut variables,
+            report,
+        );
+        for (at, action) in profile.actions.iter().flatten().enumerate() {
+            let path = format!("{path}.actions[{at}].steps");
+            collect_variables(&action.steps, &path, &mut variables, report);
         }
+    }
+    for (name, steps) in once.iter().flatten() {
+        collect_variables(steps, &format!("scenario.{name}"), &mut variables, report);
     }
     if variables.len() > VARIABLES_MAX {
         report.problem(
@@ -164,10 +200,41 @@ fn variables(profiles: &[&ApplicationProfile], report: &mut Report) -> Vec<Strin
     variables
 }
 
+fn collect_variables(
+    steps: &[FlowStep],
+    path: &str,
+    variables: &mut Vec<String>,
+    report: &mut Report,
+) {
+    for (at, step) in steps.iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        for inner in step.inner() {
+            collect_variables(inner, &path, variables, report);
+        }
+        let extract = step.as_request().and_then(|step| step.extract.as_ref());
+        for (name, _) in extract.iter().flat_map(|map| map.iter()) {
+            if !is_variable_name(name) {
+                report.problem(
+                    format!("{path}.extract"),
+                    format_args!(
+                        "{} is not a name for a variable: accepted are up to 64 letters, digits and \"_\", \
+                         not beginning with a digit, and not the name of something built in",
+                        shown(name)
+                    ),
+                );
+            } else if variables.len() <= VARIABLES_MAX
+                && !variables.iter().any(|known| known == name)
+            {
+                variables.push(name.to_owned());
+            }
+        }
+    }
+}
+
 fn application(
     profile: &ApplicationProfile,
     scope: &Scope<'_>,
-    next_step: &mut u16,
+    numbers: &mut Numbers,
     report: &mut Report,
 ) -> Checked<Application> {
     let path = format!("applications[{}]", profile.name);
@@ -190,221 +257,138 @@ fn application(
             report,
         ));
     }
-    if profile.steps.is_empty() {
+    let pacing = profile
+        .pacing
+        .as_deref()
+        .map(|text| delay(text, &format!("{path}.pacing"), report));
+    let actions = profile.actions.as_deref().unwrap_or_default();
+    if profile.steps.is_empty() && actions.is_empty() {
         result = Err(report.problem(
             format!("{path}.steps"),
-            "is empty: at least one step is needed",
+            "is empty: at least one step, or actions, are needed",
         ));
     }
-    let mut steps = Vec::new();
-    let mut names = BTreeSet::new();
-    for (at, written) in profile.steps.iter().enumerate() {
-        let path = step_path(profile, at);
-        if !names.insert(&written.name) {
-            let message = format!("{} is the name of two steps", shown(&written.name));
-            result = Err(report.problem(format!("{path}.name"), message));
-        }
-        match step(written, &path, variants, scope, StepId(*next_step), report) {
-            Ok(step) => steps.push(step),
-            Err(reported) => result = Err(reported),
-        }
-        *next_step = next_step.saturating_add(1);
+    let mut program = Program::new(variants, scope, numbers);
+    if pacing.is_some() && !scope.has_pause {
+        program.without_pause();
     }
+    result = result.and(program.steps(&profile.steps, &format!("{path}.steps"), report));
+    if !actions.is_empty() {
+        result = result.and(add_actions(
+            &mut program,
+            actions,
+            &format!("{path}.actions"),
+            report,
+        ));
+    }
+    let (steps, program) = program.finish(&path, report)?;
     result?;
     Ok(Application {
         name: profile.name.clone(),
         weight: 0.0, // set when all weights are known
-        program: (0_u16..)
-            .zip(&steps)
-            .map(|(at, _)| Op::Request(at))
-            .collect(),
+        tables: tables_of(&steps, scope.names.tables),
+        program,
         steps,
         variants: variants.to_vec(),
+        pacing: pacing.transpose()?,
     })
 }
 
-fn step(
-    step: &RequestStep,
+fn add_actions(
+    program: &mut Program<'_, '_>,
+    actions: &[Action],
     path: &str,
-    variants: &[String],
-    scope: &Scope<'_>,
-    id: StepId,
     report: &mut Report,
-) -> Checked<Step> {
-    let name = check_name(&step.name, format!("{path}.name"), report);
-    let request = request::parse(&step.request, path, scope, report);
-    let expected = expected(step.expect.status.as_ref(), path, report);
-    let limits = latency_limits(step.expect.latency_ms, path, report);
-    let extractions = extractions(step, path, scope, report);
-    let probability = step.probability.unwrap_or(1.0);
+) -> Checked<()> {
     let mut result = Ok(());
-    if !(probability > 0.0 && probability <= 1.0) {
-        result = Err(report.problem(
-            format!("{path}.probability"),
-            format_args!("{probability} is not a chance: accepted are numbers above 0 up to 1"),
-        ));
+    let mut names = BTreeSet::new();
+    for (at, action) in actions.iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        result = result.and(check_name(&action.name, format!("{path}.name"), report));
+        if !names.insert(&action.name) {
+            let message = format!("{} is the name of two actions", shown(&action.name));
+            result = Err(report.problem(format!("{path}.name"), message));
+        }
+        if action.steps.is_empty() {
+            let message = "is empty: at least one step is needed";
+            result = Err(report.problem(format!("{path}.steps"), message));
+        }
     }
-    if step.repeat_pattern.is_some() {
-        result = Err(report.problem(
-            format!("{path}.repeatPattern"),
-            "steps that repeat themselves are not supported: write the step several times, or rely on the \
-             repetition of the whole iteration",
-        ));
-    }
-    let unless_set = step.unless_set.as_deref().map(|name| {
-        scope.variable(name).ok_or_else(|| {
-            let message = format!("no step extracts a variable {}", shown(name));
-            report.problem(format!("{path}.unlessSet"), message)
-        })
+    let arms = actions.iter().map(|action| {
+        (
+            action.weight,
+            action.steps.as_slice(),
+            action.delay.as_deref(),
+        )
     });
-    let only_variants = only_variants(step, path, variants, report);
+    result.and(program.choose(&arms.collect::<Vec<_>>(), path, report))
+}
+
+/// What is done once, as an application without weight.
+fn played_once(
+    name: &str,
+    written: &[FlowStep],
+    scope: &Scope<'_>,
+    numbers: &mut Numbers,
+    report: &mut Report,
+) -> Checked<Application> {
+    let path = format!("scenario.{name}");
+    let mut program = Program::new(&[], scope, numbers);
+    let result = program.steps(written, &path, report);
+    let (steps, program) = program.finish(&path, report)?;
     result?;
-    name?;
-    let extractions = extractions?;
-    let Request { url, headers, body } = request?;
-    Ok(Step {
-        id,
-        name: step.name.clone(),
-        method: step.request.method,
-        url,
-        headers,
-        body,
-        expected: expected?,
-        wanted_headers: wanted_headers(&extractions),
-        extractions,
-        parallel: step.parallel,
-        background: step.background,
-        probability,
-        unless_set: unless_set.transpose()?,
-        only_variants: only_variants?,
-        latency_limits: limits?,
+    Ok(Application {
+        name: name.to_owned(),
+        weight: 0.0,
+        tables: tables_of(&steps, scope.names.tables),
+        program,
+        steps,
+        variants: Vec::new(),
+        pacing: None,
     })
 }
 
-fn expected(
-    statuses: Option<&ExpectedStatuses>,
-    path: &str,
-    report: &mut Report,
-) -> Checked<ExpectedStatus> {
-    let statuses = match statuses {
-        None => return Ok(ExpectedStatus::Ok),
-        Some(ExpectedStatuses::One(status)) => std::slice::from_ref(status),
-        Some(ExpectedStatuses::AnyOf(statuses)) => statuses.as_slice(),
+/// The variables that an application extracts, each once.
+fn extracted(application: &Application) -> Vec<VariableId> {
+    let extractions = application.steps.iter().flat_map(|step| &step.extractions);
+    let variables: BTreeSet<VariableId> =
+        extractions.map(|extraction| extraction.variable).collect();
+    variables.into_iter().collect()
+}
+
+/// The places of the tables that the steps refer to.
+fn tables_of(steps: &[super::Step], tables: &[Table]) -> Vec<u16> {
+    let used = |table: &u16| {
+        steps
+            .iter()
+            .any(|step| step.templates().any(|t| t.uses_table(*table)))
     };
-    let path = format!("{path}.expect.status");
-    if statuses.is_empty() {
-        return Err(report.problem(path, "is empty: leave it out to accept 200 to 299"));
-    }
-    let mut accepted = Vec::new();
-    for status in statuses {
-        match u16::try_from(*status) {
-            Ok(status) if (100..600).contains(&status) => accepted.push(status),
-            _ => {
-                return Err(report.problem(
-                    path,
-                    format_args!("{status} is not an HTTP status: accepted are 100 to 599"),
-                ));
-            }
-        }
-    }
-    accepted.sort_unstable();
-    accepted.dedup();
-    Ok(ExpectedStatus::OneOf(accepted))
+    (0..)
+        .zip(tables)
+        .map(|(place, _)| place)
+        .filter(used)
+        .collect()
 }
 
-fn latency_limits(
-    limits: Option<LatencyLimits>,
-    path: &str,
-    report: &mut Report,
-) -> Checked<LatencyLimits> {
-    let Some(limits) = limits else {
-        return Ok(LatencyLimits::default());
-    };
-    report.warning(
-        format!("{path}.expect.latencyMs"),
-        "is kept but decides nothing: what must hold for the run to pass belongs into assertions",
-    );
-    let mut result = Ok(limits);
-    let LatencyLimits { p50, p95, p99, max } = limits;
-    for (name, limit) in [("p50", p50), ("p95", p95), ("p99", p99), ("max", max)] {
-        if limit.is_some_and(|limit| !(limit > 0.0 && limit.is_finite())) {
-            result = Err(report.problem(
-                format!("{path}.expect.latencyMs.{name}"),
-                "is not a limit: accepted are numbers of milliseconds above 0",
-            ));
-        }
+/// A time that a user waits, at most an hour.
+pub(super) fn delay(text: &str, path: &str, report: &mut Report) -> Checked<Delay> {
+    let delay = report.check(path, Delay::parse(text))?;
+    if delay.longest() > DELAY_MAX {
+        let max = Written(DELAY_MAX);
+        let message = format_args!("{} is too long: accepted are up to {max}", shown(text));
+        return Err(report.problem(path, message));
     }
-    result
-}
-
-fn extractions(
-    step: &RequestStep,
-    path: &str,
-    scope: &Scope<'_>,
-    report: &mut Report,
-) -> Checked<Vec<Extraction>> {
-    let mut extractions = Vec::new();
-    let mut result = Ok(());
-    for (name, place) in step.extract.iter().flat_map(|map| map.iter()) {
-        let extractor = report.check(format!("{path}.extract.{name}"), Extractor::parse(place));
-        match (extractor, scope.variable(name)) {
-            (Ok(extractor), Some(variable)) => extractions.push(Extraction {
-                variable,
-                extractor,
-            }),
-            (Err(reported), _) => result = Err(reported),
-            (Ok(_), None) => {} // not a name, or one too many: reported with the variables
-        }
-    }
-    result.map(|()| extractions)
-}
-
-fn only_variants(
-    step: &RequestStep,
-    path: &str,
-    variants: &[String],
-    report: &mut Report,
-) -> Checked<Vec<u16>> {
-    let Some(names) = &step.variants else {
-        return Ok(Vec::new());
-    };
-    let path = format!("{path}.variants");
-    if names.is_empty() {
-        return Err(report.problem(
-            path,
-            "is empty: leave it out to play the step in all variants",
-        ));
-    }
-    let mut places = Vec::new();
-    for name in names {
-        let place = variants.iter().position(|variant| variant == name);
-        let Some(place) = place.and_then(|place| u16::try_from(place).ok()) else {
-            let message = format!(
-                "{} is not a variant of the application: it has [{}]",
-                shown(name),
-                variants.join(", ")
-            );
-            return Err(report.problem(path, message));
-        };
-        places.push(place);
-    }
-    Ok(places)
-}
-
-fn wanted_headers(extractions: &[Extraction]) -> Vec<String> {
-    let extracted = extractions.iter().filter_map(|e| e.extractor.header());
-    let wanted: BTreeSet<&str> = extracted.chain(["server-timing"]).collect();
-    wanted.into_iter().map(str::to_owned).collect()
-}
-
-fn step_path(profile: &ApplicationProfile, at: usize) -> String {
-    format!("applications[{}].steps[{at}]", profile.name)
+    Ok(delay)
 }
 
 impl Scope<'_> {
     /// The variable of this name.
-    fn variable(&self, name: &str) -> Option<VariableId> {
-        let place = self.variables.iter().position(|known| known == name)?;
+    pub(super) fn variable(&self, name: &str) -> Option<VariableId> {
+        let place = self
+            .names
+            .variables
+            .iter()
+            .position(|known| known == name)?;
         u16::try_from(place).ok().map(VariableId)
     }
 
@@ -428,10 +412,9 @@ impl Scope<'_> {
 /// The spec gives every user these two; they are empty until a step extracts them.
 const ALWAYS_KNOWN: [&str; 2] = ["token", "sessionId"];
 
-/// Each step is a row of results, and a part of every message of every second.
-const STEPS_MAX: u16 = 256;
-
 const VARIABLES_MAX: usize = 64;
+
+const DELAY_MAX: Span = Span::from_secs(3_600);
 
 const WEIGHT_MAX: f64 = 1e9;
 
@@ -440,8 +423,8 @@ const WEIGHT_SUM_TOLERANCE: f64 = 0.01;
 #[cfg(test)]
 mod tests {
     use crate::plan::Plan;
-    use crate::plan::parse::tests::{problems, source};
-    use crate::scenario::{ApplicationWeight, RepeatPattern, TextMap};
+    use crate::plan::parse::tests::{problems, request_step, source};
+    use crate::scenario::{ApplicationWeight, ExtractRule, NamedMap, RepeatPattern};
     use crate::template::VariableId;
 
     #[test]
@@ -531,19 +514,19 @@ mod tests {
     #[test]
     fn mistakes_in_steps_are_all_found() {
         let mut source = source();
-        let read = &mut source.applications[1];
-        read.variants = Some(vec!["short".to_owned(), "short".to_owned()]);
-        let step = &mut read.steps[1];
+        source.applications[1].variants = Some(vec!["short".to_owned(), "short".to_owned()]);
+        let step = request_step(&mut source, 1, 1);
         step.name = "list".to_owned();
         step.probability = Some(1.5);
         step.unless_set = Some("nothing".to_owned());
         step.repeat_pattern = Some(RepeatPattern {
             interval: "1s".to_owned(),
-            variance: "0s".to_owned(),
+            variance: Some("2s".to_owned()),
         });
-        step.extract = Some(TextMap(vec![
-            ("userId".to_owned(), "$.a".to_owned()),
-            ("x".to_owned(), "body".to_owned()),
+        let from = |place: &str| ExtractRule::From(place.to_owned());
+        step.extract = Some(NamedMap(vec![
+            ("userId".to_owned(), from("$.a")),
+            ("x".to_owned(), from("bodi")),
         ]));
         step.request.url = "/{{postID}}".to_owned();
         source.applications[0].steps.clear();
@@ -553,10 +536,10 @@ mod tests {
             "applications[read].steps[1].name: \"list\" is the name of two steps",
             "applications[read].steps[1].probability: 1.5 is not a chance",
             "applications[read].steps[1].unlessSet: no step extracts a variable \"nothing\"",
-            "applications[read].steps[1].repeatPattern: steps that repeat",
+            "applications[read].steps[1].repeatPattern.variance: is longer than the interval",
             "applications[read].steps[1].variants: \"long\" is not a variant of the application: it has [short, short]",
             "applications[read].steps[1].extract: \"userId\" is not a name for a variable",
-            "applications[read].steps[1].extract.x: \"body\" is not understood: accepted are a JSON path",
+            "applications[read].steps[1].extract.x: \"bodi\" is not understood: accepted are a JSON path",
             "applications[read].steps[1].request.url: unknown variable \"postID\"",
             "applications[auth].steps: is empty",
         ] {
@@ -576,7 +559,7 @@ mod tests {
             ),
         ] {
             let mut source = source();
-            source.applications[1].steps[0].expect = serde_json::from_str(expect).unwrap();
+            request_step(&mut source, 1, 0).expect = serde_json::from_str(expect).unwrap();
             assert!(problems(&source).contains(part), "{expect}");
         }
     }
@@ -585,7 +568,7 @@ mod tests {
     fn limits_that_nothing_judges_are_warned_about() {
         let mut source = source();
         let limits = r#"{"latencyMs": {"p95": 300, "max": 1000}}"#;
-        source.applications[1].steps[0].expect = serde_json::from_str(limits).unwrap();
+        request_step(&mut source, 1, 0).expect = serde_json::from_str(limits).unwrap();
         let plan = Plan::parse(&source).unwrap();
         assert_eq!(
             plan.warnings()[0].path,
@@ -600,13 +583,13 @@ mod tests {
     #[test]
     fn what_a_run_carries_along_is_bounded() {
         let mut source = source();
-        let step = source.applications[1].steps[0].clone();
+        let step = request_step(&mut source, 1, 0).clone();
         for at in 0..300 {
             let mut step = step.clone();
             step.name = format!("step {at}");
-            let place = (format!("v{at}"), "$.a".to_owned());
-            step.extract = Some(TextMap(vec![place]));
-            source.applications[1].steps.push(step);
+            let place = (format!("v{at}"), ExtractRule::From("$.a".to_owned()));
+            step.extract = Some(NamedMap(vec![place]));
+            source.applications[1].steps.push(step.into());
         }
         let text = problems(&source);
         assert!(

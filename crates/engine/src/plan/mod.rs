@@ -7,10 +7,15 @@ mod flow;
 mod load;
 mod parse;
 mod problem;
+mod program;
 mod request;
+mod step;
+mod table;
 mod types;
 
 pub use parse::{PlanOptions, PlanSource};
 pub use problem::{Problem, Problems};
-pub use types::FRESH_USERS_MAX;
-pub use types::{Application, Body, Extraction, LoadModel, Op, Plan, PlannedScenario, Stage, Step};
+pub use types::{
+    Application, Body, Extraction, FRESH_USERS_MAX, LoadModel, Op, Plan, PlannedScenario, Repeat,
+    Stage, Step,
+};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::problem::{Checked, Problems, Report};
-use super::{flow, load};
+use super::{flow, load, table};
 use crate::delay::Delay;
 use crate::duration;
 use crate::load_model::Model;
@@ -75,14 +75,17 @@ impl Plan {
         let tenants = tenants(scenario.tenants.as_deref(), report);
         let target = target(&source.options, report);
         let load = load::parse(&scenario.user_profile, &source.options, report);
-        let pause = pause(scenario.pause.as_deref(), report);
+        let pause = pause(scenario, report);
+        let pacing = scenario.pacing.as_deref();
+        let pacing = pacing.map(|text| flow::delay(text, "scenario.pacing", report));
         let graceful_stop = span(scenario.graceful_stop.as_deref(), &GRACEFUL_STOP, report);
         let request_timeout = span(
             scenario.request_timeout.as_deref(),
             &REQUEST_TIMEOUT,
             report,
         );
-        let flow = flow::parse(source, target.as_ref().ok(), report);
+        let tables = table::parse(scenario, report);
+        let flow = flow::parse(source, tables, target.as_ref().ok(), report);
         for (at, assertion) in scenario.assertions.iter().enumerate() {
             if !assertion.value.is_finite() {
                 report.problem(
@@ -98,7 +101,18 @@ impl Plan {
             .applications
             .iter()
             .map(|application| application.weight);
-        let applications = (0..).zip(weights).collect();
+        let applications = (0..).zip(weights).take(flow.weighted).collect();
+        let scenarios = vec![PlannedScenario {
+            name: scenario.name.clone(),
+            starts_at: Tick::ZERO,
+            model: Model::Closed(load.model(graceful_stop)),
+            graceful_stop,
+            pause: pause?,
+            pacing: pacing.transpose()?,
+            applications,
+            first_vu: 0,
+        }];
+        table::check_unique(&flow.tables, &scenarios, report)?;
         Ok(Self {
             name: scenario.name.clone(),
             seed: source.options.seed,
@@ -106,15 +120,13 @@ impl Plan {
             tenants: tenants?,
             variables: flow.variables,
             applications: flow.applications,
-            scenarios: vec![PlannedScenario {
-                name: scenario.name.clone(),
-                starts_at: Tick::ZERO,
-                model: Model::Closed(load.model(graceful_stop)),
-                graceful_stop,
-                pause: pause?,
-                applications,
-                first_vu: 0,
-            }],
+            tables: flow.tables,
+            cookies: scenario.cookies.unwrap_or_default(),
+            weighted: flow.weighted,
+            setup: flow.setup,
+            teardown: flow.teardown,
+            handed_over: flow.handed_over,
+            scenarios,
             phases: load.phases(),
             duration: load.duration(),
             graceful_stop,
@@ -229,22 +241,15 @@ fn span(text: Option<&str>, field: &SpanField, report: &mut Report) -> Checked<S
     Ok(span)
 }
 
-/// The time between two iterations of a user: the spec's runner lets a second pass.
-fn pause(text: Option<&str>, report: &mut Report) -> Checked<Delay> {
-    let path = "scenario.pause";
-    let Some(text) = text else {
-        return Ok(Delay::Constant(Span::from_secs(1)));
-    };
-    let delay = report.check(path, Delay::parse(text))?;
-    if delay.longest() > PAUSE_MAX {
-        let max = duration::Written(PAUSE_MAX);
-        let message = format_args!("{} is too long: accepted are up to {max}", shown(text));
-        return Err(report.problem(path, message));
+/// The time between two iterations of a user: the spec's runner lets a second pass. With a pacing, that alone
+/// decides unless a pause is asked for too.
+fn pause(scenario: &LoadScenario, report: &mut Report) -> Checked<Delay> {
+    match scenario.pause.as_deref() {
+        Some(text) => flow::delay(text, "scenario.pause", report),
+        None if scenario.pacing.is_some() => Ok(Delay::Constant(Span::ZERO)),
+        None => Ok(Delay::Constant(Span::from_secs(1))),
     }
-    Ok(delay)
 }
-
-const PAUSE_MAX: Span = Span::from_secs(3_600);
 
 const GRACEFUL_STOP: SpanField = SpanField {
     path: "scenario.gracefulStop",
@@ -274,7 +279,7 @@ const BODY_LIMIT_BYTES: u64 = 2 * 1024 * 1024;
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::scenario::{parse_application, parse_scenario};
+    use crate::scenario::{RequestStep, parse_application, parse_scenario};
 
     /// A source without problems.
     pub(in crate::plan) fn source() -> PlanSource {
@@ -319,6 +324,17 @@ pub(super) mod tests {
                 duration_max_s: 3_600,
             },
         }
+    }
+
+    /// A request of one of its applications.
+    pub(in crate::plan) fn request_step(
+        source: &mut PlanSource,
+        application: usize,
+        step: usize,
+    ) -> &mut RequestStep {
+        source.applications[application].steps[step]
+            .as_request_mut()
+            .expect("a request")
     }
 
     /// What is reported about a source that has problems.

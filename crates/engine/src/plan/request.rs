@@ -8,19 +8,21 @@ use super::parse::{Target, shown};
 use super::problem::{Checked, Report};
 use super::types::Body;
 use crate::content::MediaKind;
+use crate::extractor::is_token;
 use crate::random::Random;
-use crate::response::is_token;
 use crate::scenario::{Method, RequestBody, RequestConfig, TextMap};
 use crate::target::StepUrl;
 use crate::template::{
-    Escape, RenderContext, Template, TemplateBuilder, TemplateError, is_header_char,
+    Escape, Names, RenderContext, Template, TemplateBuilder, TemplateError, is_header_char,
 };
 
 /// What is known where a request stands.
 #[derive(Debug)]
 pub(super) struct Scope<'a> {
-    pub(super) variables: &'a [String],
+    pub(super) names: Names<'a>,
     pub(super) has_tenants: bool,
+    pub(super) keeps_cookies: bool,
+    pub(super) has_pause: bool, // whether the scenario says how long users pause
     pub(super) target: Option<&'a Target>,
 }
 
@@ -75,7 +77,7 @@ pub(super) fn plain_template(
     scope: &Scope<'_>,
     report: &mut Report,
 ) -> Checked<()> {
-    let template = Template::parse(text, Escape::Plain, scope.variables);
+    let template = Template::parse(text, Escape::Plain, scope.names);
     let template = report.check(path, template)?;
     scope.check_template(&template, path, report)
 }
@@ -87,7 +89,7 @@ fn url(
     report: &mut Report,
 ) -> Checked<Template> {
     let url_path = format!("{path}.url");
-    let mut template = TemplateBuilder::new(scope.variables);
+    let mut template = TemplateBuilder::new(scope.names);
     let base = scope.target.map_or("", |target| target.base_url.as_str());
     let split = report.check(&url_path, StepUrl::parse(&config.url))?;
     let rest = match split {
@@ -140,8 +142,11 @@ fn check_destination(
     let Some(target) = scope.target else {
         return Ok(()); // the target's own problem has been reported
     };
-    let variables = vec![Some("x".to_owned()); scope.variables.len()];
+    let Names { variables, tables } = scope.names;
+    let variables = vec![Some("x".to_owned()); variables.len()];
     let context = RenderContext {
+        tables,
+        rows: &[], // the first of each
         vu: 0,
         iteration: 0,
         tenant: "x",
@@ -204,7 +209,7 @@ fn headers(
             result = Err(report.problem(path, message));
             continue;
         }
-        let template = Template::parse(value, Escape::Header, scope.variables);
+        let template = Template::parse(value, Escape::Header, scope.names);
         let template = report.check(&path, template).and_then(|template| {
             scope.check_template(&template, &path, report)?;
             Ok(template)
@@ -239,11 +244,11 @@ fn body(
             };
             (
                 "text/plain;charset=UTF-8",
-                Template::parse(text, escape, scope.variables),
+                Template::parse(text, escape, scope.names),
             )
         }
         RequestBody::Object(object) => {
-            let mut template = TemplateBuilder::new(scope.variables);
+            let mut template = TemplateBuilder::new(scope.names);
             let added = append_object(object, &mut template);
             ("application/json", added.map(|()| template.finish()))
         }
@@ -338,17 +343,19 @@ const HEADERS_REFUSED: [&str; 11] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::parse::tests::{problems, source};
+    use crate::plan::parse::tests::{problems, request_step, source};
     use crate::plan::{Plan, PlanSource, Step};
 
     fn with_request(json: &str) -> PlanSource {
         let mut source = source();
-        source.applications[1].steps[1].request = serde_json::from_str(json).expect(json);
+        request_step(&mut source, 1, 1).request = serde_json::from_str(json).expect(json);
         source
     }
 
     fn render(template: &Template) -> String {
         let context = RenderContext {
+            tables: &[],
+            rows: &[],
             vu: 3,
             iteration: 0,
             tenant: "a&b",

@@ -5,14 +5,18 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use crate::assertion::Assertion;
+use crate::check::Check;
 use crate::content::{self, MediaKind};
+use crate::cookie::Site;
+use crate::data::Table;
 use crate::delay::Delay;
+use crate::extractor::Extractor;
 use crate::load_model::{ArrivalUsers, Model};
 use crate::phase::PhaseSpan;
 use crate::plan::Problem;
 use crate::random::Random;
-use crate::response::{ExpectedStatus, Extractor};
-use crate::scenario::{LatencyLimits, Method};
+use crate::response::ExpectedStatus;
+use crate::scenario::{Cookies, ExtractPick, LatencyLimits, Method};
 use crate::template::{RenderContext, Template, VariableId};
 use crate::tick::{Span, Tick};
 use crate::window::StepId;
@@ -23,9 +27,15 @@ pub struct Plan {
     pub(crate) name: String,
     pub(crate) seed: u64,
     pub(crate) base_url: Url,
-    pub(crate) tenants: Vec<String>,            // at least one
-    pub(crate) variables: Vec<String>,          // names, in the order of VariableId
-    pub(crate) applications: Vec<Application>, // at least one, each with a positive weight and a step
+    pub(crate) tenants: Vec<String>,   // at least one
+    pub(crate) variables: Vec<String>, // names, in the order of VariableId
+    pub(crate) tables: Vec<Table>,     // of data, in the order of the file
+    pub(crate) cookies: Cookies,
+    pub(crate) applications: Vec<Application>, // first those with a weight, at least one, then setup and teardown
+    pub(crate) weighted: usize,                // how many applications have a weight
+    pub(crate) setup: Option<u16>,             // the place of its application
+    pub(crate) teardown: Option<u16>,          // the place of its application
+    pub(crate) handed_over: Vec<VariableId>,   // what the setup extracts
     pub(crate) scenarios: Vec<PlannedScenario>, // at least one
     pub(crate) phases: Vec<PhaseSpan>,         // without gaps from 0 to the planned end
     pub(crate) duration: Span,
@@ -49,6 +59,8 @@ pub struct PlannedScenario {
     pub graceful_stop: Span,
     /// The time between two iterations of a user.
     pub pause: Delay,
+    /// The least time from the start of an iteration to the start of the user's next one.
+    pub pacing: Option<Delay>,
     /// What an iteration plays: the place of an application and its weight; the weights add up to 1.
     pub applications: Vec<(u16, f64)>,
     /// The number of its first user; those of the scenarios do not overlap.
@@ -95,6 +107,11 @@ pub struct Application {
     pub program: Vec<Op>,
     /// Names of the variants, of which each iteration plays one; may be empty.
     pub variants: Vec<String>,
+    /// The least time from the start of an iteration to the start of the user's next one; that of the scenario
+    /// when absent.
+    pub pacing: Option<Delay>,
+    /// The tables of data, by their places, of which each iteration gets a row.
+    pub tables: Vec<u16>,
 }
 
 /// One operation of an application's program. Places of operations are places in the program.
@@ -105,6 +122,8 @@ pub enum Op {
     Request(u16),
     /// Waits.
     Think(Delay),
+    /// Says how long the user waits after the iteration, instead of the scenario's pause.
+    Pause(Delay),
     /// Goes on at one of these places, chosen by weight; the weights add up to 1.
     Choose(Vec<(f64, u16)>),
     /// Goes on at this place.
@@ -116,6 +135,8 @@ pub enum Op {
         /// The place behind the loop's [`Op::Again`].
         end: u16,
     },
+    /// Takes the row of this table that belongs to the innermost loop's turn: the first in the first.
+    Row(u16),
     /// Ends the innermost loop's turn: goes on at this place if another turn is left.
     Again(u16),
 }
@@ -137,12 +158,18 @@ pub struct Step {
     pub body: Option<Body>,
     /// Statuses that count as success.
     pub expected: ExpectedStatus,
+    /// What is counted as passed or failed for each answer.
+    pub checks: Vec<Check>,
     /// Values to take from the answer.
     pub extractions: Vec<Extraction>,
     /// Whether the step starts together with the parallel steps beside it.
     pub parallel: bool,
     /// Whether the flow goes on without waiting for the answer.
     pub background: bool,
+    /// How the step repeats itself in the background until its iteration ends.
+    pub repeat: Option<Repeat>,
+    /// Whether the next operation is the time that the user thinks after this step.
+    pub thinks_after: bool,
     /// The chance that the step is played, in (0, 1].
     pub probability: f64,
     /// The step is left out when this variable has a value.
@@ -151,7 +178,29 @@ pub struct Step {
     pub only_variants: Vec<u16>,
     /// Limits for the step's latencies over the whole run.
     pub latency_limits: LatencyLimits,
+    pub(crate) site: Site,                  // where the step's cookies belong
     pub(crate) wanted_headers: Vec<String>, // lower case, sorted, each once, with server-timing
+}
+
+impl Step {
+    /// The templates of which its requests are made.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
+        let body = self.body.as_ref().and_then(|body| match body {
+            Body::Text { text, .. } => Some(text),
+            Body::Media(_) => None,
+        });
+        let headers = self.headers.iter().map(|(_, value)| value);
+        headers.chain([&self.url]).chain(body)
+    }
+}
+
+/// How a step repeats itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// The time from one planned start to the next.
+    pub interval: Span,
+    /// By how much each start is moved at most, earlier or later; at most the interval.
+    pub variance: Span,
 }
 
 /// The body of a request.
@@ -195,6 +244,10 @@ pub struct Extraction {
     pub variable: VariableId,
     /// Where it is found.
     pub extractor: Extractor,
+    /// Which of several matches is taken.
+    pub pick: ExtractPick,
+    /// The value when none is found.
+    pub default: Option<String>,
 }
 
 /// How the load develops over time, with k6's names.
@@ -292,7 +345,57 @@ impl Plan {
     /// The applications in the order of the scenario.
     #[must_use]
     pub fn applications(&self) -> &[Application] {
-        &self.applications
+        self.applications.get(..self.weighted).unwrap_or_default()
+    }
+
+    /// What is done once before the run, and its place among the applications as a
+    /// [`Position`](crate::vu::Position) counts them.
+    #[must_use]
+    pub fn setup(&self) -> Option<(u16, &Application)> {
+        self.once(self.setup)
+    }
+
+    /// What is done once after the run, and its place among the applications as a
+    /// [`Position`](crate::vu::Position) counts them.
+    #[must_use]
+    pub fn teardown(&self) -> Option<(u16, &Application)> {
+        self.once(self.teardown)
+    }
+
+    /// The variables whose values the setup hands over to all users and to the teardown.
+    #[must_use]
+    pub fn handed_over(&self) -> &[VariableId] {
+        &self.handed_over
+    }
+
+    fn once(&self, place: Option<u16>) -> Option<(u16, &Application)> {
+        let place = place?;
+        Some((place, self.applications.get(usize::from(place))?))
+    }
+
+    /// The tables of data.
+    #[must_use]
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// How long users keep their cookies.
+    #[must_use]
+    pub const fn cookies(&self) -> Cookies {
+        self.cookies
+    }
+
+    /// All checks with their applications and steps, in the order of their numbers, those of setup and
+    /// teardown included.
+    pub fn checks(&self) -> impl Iterator<Item = (&Application, &Step, &Check)> {
+        self.applications.iter().flat_map(|application| {
+            let steps = application.steps.iter();
+            steps.flat_map(move |step| {
+                step.checks
+                    .iter()
+                    .map(move |check| (application, step, check))
+            })
+        })
     }
 
     /// The phases, without gaps from the start to the planned end.

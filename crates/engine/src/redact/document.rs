@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use super::text::{REDACTED, is_secret_name, redact_form, redact_text, redact_value};
-use crate::response::Extractor;
-use crate::scenario::{ApplicationProfile, LoadScenario, RequestBody, TextMap};
+use crate::extractor::Extractor;
+use crate::scenario::{
+    ApplicationProfile, DataValue, ExtractMap, ExtractRule, FlowStep, LoadScenario, RequestBody,
+    RequestStep, TextMap,
+};
 
 /// Removes secrets from a scenario's texts.
 pub fn redact_scenario(scenario: &mut LoadScenario) {
@@ -17,24 +20,32 @@ pub fn redact_scenario(scenario: &mut LoadScenario) {
     {
         *text = redact_text(text);
     }
+    let once = [&mut scenario.setup, &mut scenario.teardown];
+    for steps in once.into_iter().flatten() {
+        redact_steps(steps);
+    }
+    let tables = scenario.data.iter_mut().flat_map(|data| &mut data.0);
+    for (column, value) in tables
+        .flat_map(|(_, table)| &mut table.rows)
+        .flat_map(|row| &mut row.0)
+    {
+        if let DataValue::Text(text) = value {
+            *text = if is_secret_name(column) {
+                redact_value(column, text)
+            } else {
+                redact_text(text)
+            };
+        } else if is_secret_name(column) && matches!(value, DataValue::Number(_)) {
+            *value = DataValue::Text(REDACTED.to_owned());
+        }
+    }
 }
 
 /// Removes secrets from the requests of an application.
 pub fn redact_application(application: &mut ApplicationProfile) {
-    for step in &mut application.steps {
-        let request = &mut step.request;
-        request.url = redact_text(&request.url);
-        for map in [&mut request.headers, &mut request.params]
-            .into_iter()
-            .flatten()
-        {
-            redact_map(map);
-        }
-        match &mut request.body {
-            Some(RequestBody::Text(text)) => *text = redact_body(text),
-            Some(RequestBody::Object(object)) => redact_object(object),
-            None => {}
-        }
+    redact_steps(&mut application.steps);
+    for action in application.actions.iter_mut().flatten() {
+        redact_steps(&mut action.steps);
     }
 }
 
@@ -45,6 +56,58 @@ pub fn redact_json(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(redact_json),
         Value::String(text) => *text = redact_text(text),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn redact_steps(steps: &mut [FlowStep]) {
+    for step in steps {
+        step.inner_mut().into_iter().for_each(redact_steps);
+        if let Some(step) = step.as_request_mut() {
+            redact_request(step);
+        }
+    }
+}
+
+fn redact_request(step: &mut RequestStep) {
+    let request = &mut step.request;
+    request.url = redact_text(&request.url);
+    for map in [&mut request.headers, &mut request.params]
+        .into_iter()
+        .flatten()
+    {
+        redact_map(map);
+    }
+    match &mut request.body {
+        Some(RequestBody::Text(text)) => *text = redact_body(text),
+        Some(RequestBody::Object(object)) => redact_object(object),
+        None => {}
+    }
+    for check in step.expect.checks.iter_mut().flatten() {
+        for value in [&mut check.equals, &mut check.not_equals]
+            .into_iter()
+            .flatten()
+        {
+            redact_json(value);
+        }
+        if let Some(text) = &mut check.contains {
+            *text = redact_text(text);
+        }
+    }
+    step.extract.iter_mut().for_each(redact_defaults);
+}
+
+/// The place where a secret is found stays, what stands for it does not.
+fn redact_defaults(extract: &mut ExtractMap) {
+    for (name, rule) in &mut extract.0 {
+        if let ExtractRule::Full(config) = rule
+            && let Some(default) = &mut config.default
+        {
+            *default = if is_secret_name(name) {
+                redact_value(name, default)
+            } else {
+                redact_text(default)
+            };
+        }
     }
 }
 
@@ -96,9 +159,21 @@ fn redact_extractions(value: &mut Value) {
         return redact_json(value);
     };
     for (name, value) in object {
-        let is_place = value
-            .as_str()
-            .is_some_and(|text| Extractor::parse(text).is_ok());
+        let is_place = |value: Option<&Value>| {
+            let text = value.and_then(Value::as_str);
+            text.is_some_and(|text| Extractor::parse(text).is_ok())
+        };
+        if is_place(value.get("from")) {
+            if let Some(default) = value.get_mut("default") {
+                if is_secret_name(name) {
+                    redact_all(name, default);
+                } else {
+                    redact_json(default);
+                }
+            }
+            continue;
+        }
+        let is_place = is_place(Some(value));
         if !is_place && is_secret_name(name) {
             redact_all(name, value);
         } else if !is_place {

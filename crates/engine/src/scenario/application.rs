@@ -3,16 +3,29 @@
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::json::{TextMap, duration_text, expected_statuses, request_body};
+use super::json::{TextMap, duration_text, maybe_duration_text, request_body};
+use super::step::FlowStep;
 
 /// An application that virtual users play (the spec's `ApplicationProfile`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplicationProfile {
     /// The application's name.
     pub name: String,
-    /// The requests of one iteration, in order.
-    pub steps: Vec<RequestStep>,
+    /// The steps of one iteration, in order; may be left out when there are actions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<FlowStep>,
+    /// Actions, of which each iteration plays one after the steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Vec<Action>>,
+    /// The least time from the start of an iteration to the start of the user's next one.
+    #[serde(
+        default,
+        deserialize_with = "maybe_duration_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub pacing: Option<String>,
     /// Which Durable Objects of the target the application exercises. It says so to the reader of results
     /// and changes nothing about what is sent.
     #[serde(default)]
@@ -22,42 +35,30 @@ pub struct ApplicationProfile {
     pub variants: Option<Vec<String>>,
 }
 
-/// One request of an application (the spec's `RequestStep`).
+/// Something that a user does now and then: steps, and how long the user waits after them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RequestStep {
-    /// The name in the results.
+pub struct Action {
+    /// What it is, unique in the application.
     pub name: String,
-    /// What is sent.
-    pub request: RequestConfig,
-    /// What is expected of the answer.
-    #[serde(default)]
-    pub expect: ExpectConfig,
-    /// Values to take from the answer: the variable, and where its value is found.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub extract: Option<TextMap>,
-    /// Whether the step starts together with the parallel steps beside it.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub parallel: bool,
-    /// Whether the flow goes on without waiting for the answer.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub background: bool,
-    /// The chance that the step is played, 1 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub probability: Option<f64>,
-    /// How the step repeats itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repeat_pattern: Option<RepeatPattern>,
-    /// The step is left out when this variable has a value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unless_set: Option<String>,
-    /// The step is played only in these variants; in all when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variants: Option<Vec<String>>,
+    /// How often it is chosen, relative to the sum of all weights.
+    pub weight: f64,
+    /// How long the user waits between the action and the next iteration, such as `1m` or `30s-2m`; the pause
+    /// of the scenario when absent.
+    #[serde(
+        default,
+        deserialize_with = "maybe_duration_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub delay: Option<String>,
+    /// What is done, at least one step.
+    pub steps: Vec<FlowStep>,
 }
 
 /// What a step sends (the spec's `RequestConfig`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RequestConfig {
     /// The HTTP method.
@@ -81,6 +82,7 @@ pub struct RequestConfig {
 
 /// The body of a request, as the file gives it.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(untagged))]
 pub enum RequestBody {
     /// An object, sent as JSON.
     Object(Map<String, Value>),
@@ -88,63 +90,26 @@ pub enum RequestBody {
     Text(String),
 }
 
-/// What a step expects of the answer (the spec's `ExpectConfig`).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ExpectConfig {
-    /// Statuses that count as success; 200 to 299 when absent.
-    #[serde(
-        default,
-        deserialize_with = "expected_statuses",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub status: Option<ExpectedStatuses>,
-    /// Limits for the step's latencies over the whole run, in milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_ms: Option<LatencyLimits>,
-}
-
-/// Statuses that count as success, as the file gives them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExpectedStatuses {
-    /// Exactly this one.
-    One(i64),
-    /// Any of these.
-    AnyOf(Vec<i64>),
-}
-
-/// Limits for latencies in milliseconds; absent ones limit nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LatencyLimits {
-    /// For the median.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p50: Option<f64>,
-    /// For the 95th percentile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p95: Option<f64>,
-    /// For the 99th percentile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p99: Option<f64>,
-    /// For the highest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
-}
-
 /// How a step repeats itself (the spec's `repeatPattern`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RepeatPattern {
     /// The time from one start to the next.
     #[serde(deserialize_with = "duration_text")]
     pub interval: String,
-    /// By how much that time varies, up and down.
-    #[serde(deserialize_with = "duration_text")]
-    pub variance: String,
+    /// By how much each start is moved at most, earlier or later; not at all when absent.
+    #[serde(
+        default,
+        deserialize_with = "maybe_duration_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub variance: Option<String>,
 }
 
 /// A Durable Object of the target that an application exercises (the spec's `DOInteraction`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DoInteraction {
     /// The class.
@@ -158,6 +123,7 @@ pub struct DoInteraction {
 
 /// A class of Durable Objects of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the spec gives the names and nothing else")]
 pub enum DurableObject {
     #[serde(rename = "SessionDO")]
@@ -176,6 +142,7 @@ pub enum DurableObject {
 
 /// How a Durable Object is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DoPattern {
     /// Mostly reads.
@@ -190,6 +157,7 @@ pub enum DoPattern {
 
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// Reads.
@@ -225,17 +193,4 @@ impl Serialize for RequestBody {
             Self::Text(text) => text.serialize(serializer),
         }
     }
-}
-
-impl Serialize for ExpectedStatuses {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::One(status) => status.serialize(serializer),
-            Self::AnyOf(statuses) => statuses.serialize(serializer),
-        }
-    }
-}
-
-const fn is_false(value: &bool) -> bool {
-    !*value
 }

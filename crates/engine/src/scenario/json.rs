@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
-use super::application::{ExpectedStatuses, RequestBody};
+use super::application::RequestBody;
+use super::expect::ExpectedStatuses;
 
 /// An object whose values are texts, in the order of the file and without duplicate keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +54,61 @@ impl<'de> Deserialize<'de> for TextMap {
         }
         deserializer.deserialize_map(TextMapVisitor)
     }
+}
+
+/// An object whose members have names of the author's choice, in the order of the file and without duplicates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedMap<V>(pub Vec<(String, V)>);
+
+impl<V> Default for NamedMap<V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<V> NamedMap<V> {
+    /// The members in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl<V: Serialize> Serialize for NamedMap<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for NamedMap<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NamedVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for NamedVisitor<V> {
+            type Value = NamedMap<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NamedMap<V>, A::Error> {
+                let mut seen = BTreeSet::new();
+                let mut entries = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    refuse_duplicate(&mut seen, &name)?;
+                    let value = map.next_value()?;
+                    entries.push((name, value));
+                }
+                Ok(NamedMap(entries))
+            }
+        }
+        deserializer.deserialize_map(NamedVisitor(PhantomData))
+    }
+}
+
+/// Any JSON value, `null` included, without duplicate keys.
+pub(super) fn any_json<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Value>, D::Error> {
+    StrictJson.deserialize(deserializer).map(Some)
 }
 
 /// A duration is kept as text: the plan reads it, together with everything else that may be wrong.

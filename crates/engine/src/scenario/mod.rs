@@ -5,21 +5,32 @@
 //! [`Plan::parse`](crate::plan::Plan::parse), which sees all of it at once.
 
 mod application;
+mod data;
+mod expect;
+mod extract;
 mod json;
 mod load;
 mod read;
+mod step;
 mod types;
 
 pub use application::{
-    ApplicationProfile, DoInteraction, DoPattern, DurableObject, ExpectConfig, ExpectedStatuses,
-    LatencyLimits, Method, RepeatPattern, RequestBody, RequestConfig, RequestStep,
+    Action, ApplicationProfile, DoInteraction, DoPattern, DurableObject, Method, RepeatPattern,
+    RequestBody, RequestConfig,
 };
-pub use json::TextMap;
+pub use data::{DataConfig, DataPer, DataPick, DataRow, DataValue};
+pub use expect::{
+    CheckConfig, ExpectConfig, ExpectedStatuses, JsonType, LatencyLimits, LengthConfig,
+};
+pub use extract::{ExtractConfig, ExtractMap, ExtractPick, ExtractRule};
+pub use json::{NamedMap, TextMap};
 pub use load::{
     ArrivalMode, DurationValue, Executor, LoadConfig, NumberValue, PhaseConfig, ScenarioMap,
     StageConfig,
 };
 pub use read::{parse_application, parse_scenario};
+pub use step::{Choice, ChooseStep, FlowStep, LoopConfig, LoopStep, RequestStep, ThinkStep};
 pub use types::{
-    ApplicationWeight, LoadScenario, RampDown, RampUp, TestRunConfig, UserPlateau, UserProfile,
+    ApplicationWeight, Cookies, LoadScenario, RampDown, RampUp, TestRunConfig, UserPlateau,
+    UserProfile,
 };

@@ -85,8 +85,13 @@ mod tests {
     #[test]
     fn values_with_several_forms_are_told_apart() {
         let application = parse_application(APPLICATION.as_bytes()).unwrap();
-        let [list, text] = &application.steps[..] else {
-            panic!("two steps")
+        let requests: Vec<_> = application
+            .steps
+            .iter()
+            .filter_map(|step| step.as_request())
+            .collect();
+        let [list, text] = requests[..] else {
+            panic!("two requests")
         };
         assert_eq!(
             list.expect.status,
@@ -99,6 +104,10 @@ mod tests {
             Some(RequestBody::Text("plain".to_owned()))
         );
         let extract: Vec<_> = list.extract.iter().flat_map(|map| map.iter()).collect();
+        let extract: Vec<_> = extract
+            .into_iter()
+            .map(|(name, rule)| (name, rule.place()))
+            .collect();
         assert_eq!(
             extract,
             [("b", "$.b"), ("a", "$.a")],
@@ -166,7 +175,7 @@ mod tests {
             (
                 "\"$.b\"",
                 "1",
-                "application.steps[0].extract.b: invalid type: integer `1`, expected a string",
+                "application.steps[0].extract.b: invalid type: integer `1`, expected a place such as",
             ),
             (
                 "\"PUT\"",
@@ -180,6 +189,73 @@ mod tests {
         }
     }
 
+    const FLOW: &str = r#"{
+      "name": "flow", "pacing": "1s~100ms",
+      "steps": [
+        { "think": "1s-2s" },
+        { "name": "many", "loop": { "times": 3, "steps": [
+          { "choose": [{ "weight": 2, "steps": [{ "think": "5s" }] }, { "weight": 1, "steps": [] }] }
+        ] } },
+        { "name": "r", "request": { "method": "GET", "url": "/" }, "think": "1s", "repeatPattern": { "interval": "5s" },
+          "expect": { "checks": [{ "name": "c", "on": "$.a", "equals": null, "length": { "min": 1 }, "required": true }] },
+          "extract": { "v": { "from": "$.a", "pick": "random", "default": "x" }, "w": "status" } }
+      ],
+      "actions": [{ "name": "a", "weight": 1, "delay": "1s", "steps": [{ "loop": { "over": "t", "steps": [{ "think": "1s" }] } }] }]
+    }"#;
+
+    #[test]
+    fn flows_with_steps_of_every_kind_are_written_as_they_were_read() {
+        let application = parse_application(FLOW.as_bytes()).unwrap();
+        let written = serde_json::to_vec(&application).unwrap();
+        assert_eq!(parse_application(&written).unwrap(), application);
+        let scenario = SCENARIO.replace(
+            "\"tenants\"",
+            r#""cookies": "iteration", "data": { "t": { "rows": [{ "a": 1, "b": "x" }], "pick": "unique", "per": "user" } },
+            "setup": [{ "think": "1s" }], "teardown": [], "pacing": "1s", "tenants""#,
+        );
+        let scenario = parse_scenario(scenario.as_bytes()).unwrap();
+        let written = serde_json::to_vec(&scenario).unwrap();
+        assert_eq!(parse_scenario(&written).unwrap(), scenario);
+    }
+
+    #[test]
+    fn a_step_is_of_exactly_one_kind() {
+        for (step, expected) in [
+            (
+                "{}",
+                "of exactly one kind, by the field \"request\", \"think\", \"loop\" or \"choose\"; this one has none of them",
+            ),
+            (
+                r#"{"think": "1s", "choose": []}"#,
+                "this one has think and choose",
+            ),
+            (
+                r#"{"request": {"method": "GET", "url": "/"}, "loop": {"times": 1, "steps": []}, "name": "x"}"#,
+                "this one has request and loop",
+            ),
+            (
+                r#"{"think": "1s", "extract": {}}"#,
+                "\"extract\" belongs to a request, and this step is a \"think\"",
+            ),
+            (
+                r#"{"request": {"method": "GET", "url": "/"}}"#,
+                "a request needs a \"name\"",
+            ),
+            (
+                r#"{"loop": {"times": 1.5, "steps": []}}"#,
+                "application.steps[0].loop.times: invalid type: floating point",
+            ),
+            (r#"{"loops": 1}"#, "unknown field `loops`"),
+        ] {
+            let json = format!(r#"{{"name": "a", "steps": [{step}]}}"#);
+            let message = problem(parse_application(json.as_bytes()));
+            assert!(
+                message.contains(expected) && message.contains("application.steps[0]"),
+                "{message}\n{expected}"
+            );
+        }
+    }
+
     #[test]
     fn deep_nesting_is_an_error_and_no_crash() {
         let deep = format!("{}{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
@@ -188,9 +264,17 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
         #[test]
         fn no_text_is_too_strange(json in any::<Vec<u8>>()) {
             let _ = parse_scenario(&json);
+        }
+
+        #[test]
+        fn damaged_flows_do_no_harm(at in 0..FLOW.len(), byte in any::<u8>()) {
+            let mut json = FLOW.as_bytes().to_vec();
+            json[at] = byte;
+            let _ = parse_application(&json);
         }
 
         #[test]

@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::json::{duration_text, maybe_duration_text, whole_number};
+use super::data::DataConfig;
+use super::json::{NamedMap, duration_text, maybe_duration_text, whole_number};
+use super::step::FlowStep;
 use crate::assertion::Assertion;
 
 /// A load scenario (the spec's `LoadScenario`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoadScenario {
     /// The scenario's name.
@@ -48,10 +51,45 @@ pub struct LoadScenario {
         skip_serializing_if = "Option::is_none"
     )]
     pub request_timeout: Option<String>,
+    /// The least time from the start of an iteration to the start of the user's next one (k6's
+    /// `minIterationDuration`).
+    #[serde(
+        default,
+        deserialize_with = "maybe_duration_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub pacing: Option<String>,
+    /// How long users keep their cookies; for the whole run when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookies: Option<Cookies>,
+    /// Tables of data that templates refer to, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<NamedMap<DataConfig>>,
+    /// What is done once, before the run begins. What it extracts is known to all users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup: Option<Vec<FlowStep>>,
+    /// What is done once, after the run has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teardown: Option<Vec<FlowStep>>,
+}
+
+/// How long users keep their cookies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Cookies {
+    /// For the whole run, as a browser does.
+    #[default]
+    User,
+    /// Until the iteration ends, as k6 does.
+    Iteration,
+    /// They keep none and send none of their own accord.
+    Off,
 }
 
 /// How often an application is played (the spec's `ApplicationWeight`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplicationWeight {
     /// The application's name.
@@ -62,6 +100,7 @@ pub struct ApplicationWeight {
 
 /// How many users there are, over time (the spec's `UserProfile`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UserProfile {
     /// The number of users rises in a straight line.
@@ -76,6 +115,7 @@ pub struct UserProfile {
 
 /// The phase in which the number of users rises.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RampUp {
     /// Users at its start.
@@ -91,6 +131,7 @@ pub struct RampUp {
 
 /// A phase in which the number of users stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UserPlateau {
     /// How many users.
@@ -103,6 +144,7 @@ pub struct UserPlateau {
 
 /// The phase in which the number of users falls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RampDown {
     /// Users at its end.
@@ -115,6 +157,7 @@ pub struct RampDown {
 
 /// What a run was started with (the spec's `TestRunConfig`), stored as `config_json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TestRunConfig {
     /// The name under which the scenario was asked for.

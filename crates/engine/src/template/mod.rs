@@ -3,12 +3,18 @@
 //! Invariant: a value that is filled in stays inside its place: it is escaped for where it stands (a URL, a
 //! header field, a JSON string), so that nothing a target answers can change the shape of a later request.
 
+mod error;
 mod escape;
+mod expression;
 mod parse;
 mod render;
+mod source;
 
+pub use error::TemplateError;
 pub use escape::Escape;
 pub(crate) use escape::is_header_char;
-pub use parse::{Template, TemplateBuilder, TemplateError, is_variable_name};
-pub(crate) use parse::{is_open_place, split_place};
+pub(crate) use expression::split_place;
+pub use parse::{Names, Template, TemplateBuilder};
 pub use render::{RenderContext, VariableId};
+pub(crate) use source::is_open_place;
+pub use source::is_variable_name;

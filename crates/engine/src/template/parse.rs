@@ -1,7 +1,10 @@
 //! From the text of a template to its parts.
 
+use super::error::{TemplateError, shown};
 use super::escape::Escape;
-use super::render::VariableId;
+use super::expression::split_place;
+use super::source::Source;
+use crate::data::Table;
 
 /// A text with places to fill in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,31 +19,22 @@ pub(super) enum Part {
     Value(Source, Escape),
 }
 
-/// Where the value of a place comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    UserId,
-    Tenant,
-    Variant,
-    Iteration,
-    Vu,
-    Uuid,
-    Timestamp,
-    PostTitle,
-    PostMarkdown,
-    RandomInt(u64, u64),
-    Choice(Vec<String>),
-    Variable(VariableId),
+/// What is known where a template stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Names<'a> {
+    /// The names that steps extract, in the order of their [`VariableId`](super::VariableId).
+    pub variables: &'a [String],
+    /// The tables of data, in the plan's order.
+    pub tables: &'a [Table],
 }
 
 impl Template {
-    /// Parses a text with places such as `{{tenant}}` or `{{randomInt(1,6)}}`. `variables` are the names that
-    /// steps extract, in the order of their [`VariableId`].
+    /// Parses a text with places such as `{{tenant}}` or `{{randomInt(1,6)}}`.
     ///
     /// # Errors
     /// A place is not closed or not understood, or the text is too large.
-    pub fn parse(text: &str, escape: Escape, variables: &[String]) -> Result<Self, TemplateError> {
-        let mut builder = TemplateBuilder::new(variables);
+    pub fn parse(text: &str, escape: Escape, names: Names<'_>) -> Result<Self, TemplateError> {
+        let mut builder = TemplateBuilder::new(names);
         builder.text(text, escape)?;
         Ok(builder.finish())
     }
@@ -48,7 +42,7 @@ impl Template {
     /// A text without places.
     #[must_use]
     pub fn literal(text: &str) -> Self {
-        let mut builder = TemplateBuilder::new(&[]);
+        let mut builder = TemplateBuilder::new(Names::default());
         builder.literal(text);
         builder.finish()
     }
@@ -56,10 +50,16 @@ impl Template {
     /// Whether a place refers to the tenant.
     #[must_use]
     pub fn uses_tenant(&self) -> bool {
-        self.sources().any(|source| *source == Source::Tenant)
+        self.uses(&|source| *source == Source::Tenant)
     }
 
-    /// The text before the first place to fill in.
+    /// Whether a place refers to this table of data.
+    #[must_use]
+    pub fn uses_table(&self, table: u16) -> bool {
+        self.uses(&|source| matches!(source, Source::Data { table: used, .. } if *used == table))
+    }
+
+    /// The text before the first place.
     #[must_use]
     pub fn literal_start(&self) -> &str {
         match self.parts.first() {
@@ -68,29 +68,30 @@ impl Template {
         }
     }
 
-    fn sources(&self) -> impl Iterator<Item = &Source> {
-        self.parts.iter().filter_map(|part| match part {
+    fn uses(&self, wanted: &dyn Fn(&Source) -> bool) -> bool {
+        let mut values = self.parts.iter().filter_map(|part| match part {
             Part::Value(source, _) => Some(source),
             Part::Literal(_) => None,
-        })
+        });
+        values.any(|source| source.is_or_holds(wanted))
     }
 }
 
 /// Puts a template together from texts that stand in different places, such as the strings of a JSON body.
 #[derive(Debug)]
 pub struct TemplateBuilder<'a> {
-    variables: &'a [String],
+    names: Names<'a>,
     parts: Vec<Part>,
     bytes: usize,
     values: usize,
 }
 
 impl<'a> TemplateBuilder<'a> {
-    /// An empty template, in which `variables` are known.
+    /// An empty template, in which `names` are known.
     #[must_use]
-    pub const fn new(variables: &'a [String]) -> Self {
+    pub const fn new(names: Names<'a>) -> Self {
         Self {
-            variables,
+            names,
             parts: Vec::new(),
             bytes: 0,
             values: 0,
@@ -134,7 +135,7 @@ impl<'a> TemplateBuilder<'a> {
             let (inside, after) = split_place(place).ok_or_else(|| TemplateError::NotClosed {
                 place: shown(place),
             })?;
-            let source = source(inside.trim(), self.variables)?;
+            let source = Source::parse(inside.trim(), self.names)?;
             self.values += 1;
             if self.values > PLACES_MAX {
                 return Err(TemplateError::TooManyPlaces);
@@ -164,167 +165,10 @@ impl<'a> TemplateBuilder<'a> {
     }
 }
 
-/// Whether a name may be given to a variable: letters, digits and `_`, not beginning with a digit, at most 64
-/// characters, and not the name of something built in.
-#[must_use]
-pub fn is_variable_name(name: &str) -> bool {
-    is_identifier(name) && !BUILT_IN.contains(&name)
-}
-
-/// A text that is not a template.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// Close the place with `}}`.
-    #[error("the place {{{{{place} is not closed: it must end in }}}}")]
-    NotClosed {
-        /// How the place begins.
-        place: String,
-    },
-    /// Extract the variable in some step, or correct its name.
-    #[error(
-        "unknown variable {name:?}: accepted are variables that a step of the plan extracts, token, sessionId, \
-         userId, tenant, variant, iteration, vu, uuid, timestamp, randomInt(a,b), choice(a,b,…), postTitle, \
-         postMarkdown and, as a whole body, mediaBytes"
-    )]
-    UnknownVariable {
-        /// The name.
-        name: String,
-    },
-    /// Use one of the functions that exist.
-    #[error(
-        "{place:?} is not understood: accepted are {{{{name}}}}, {{{{randomInt(a,b)}}}} with whole numbers a <= b, and {{{{choice(a,b,…)}}}}"
-    )]
-    NotUnderstood {
-        /// What stands in the place.
-        place: String,
-    },
-    /// Use it as the whole body.
-    #[error("{{{{mediaBytes}}}} is binary and accepted only as a whole body")]
-    MediaInText,
-    /// Shorten the text.
-    #[error("longer than {TEMPLATE_BYTES_MAX} bytes")]
-    TooLong,
-    /// Use fewer places.
-    #[error("more than {PLACES_MAX} places to fill in")]
-    TooManyPlaces,
-}
-
-/// Whether what stands in a place holds nothing but names and numbers, no text of the template's author.
-pub(crate) fn is_open_place(place: &str) -> bool {
-    let place = place.trim();
-    is_identifier(place)
-        || place.strip_prefix("randomInt").is_some_and(|rest| {
-            rest.bytes()
-                .all(|b| b.is_ascii_digit() || b"(), ".contains(&b))
-        })
-}
-
-/// Splits what follows `{{` at the end of the place; `}}` inside the parentheses of a call does not end it.
-pub(crate) fn split_place(text: &str) -> Option<(&str, &str)> {
-    let end = text.find("}}");
-    let open = text
-        .find('(')
-        .filter(|open| end.is_some_and(|end| *open < end));
-    let Some(open) = open else {
-        return text.split_once("}}");
-    };
-    let close = text.get(open..)?.find(')')?.checked_add(open)?;
-    let end = text.get(close..)?.find("}}")?.checked_add(close)?;
-    Some((text.get(..end)?, text.get(end..)?.strip_prefix("}}")?))
-}
-
-fn source(place: &str, variables: &[String]) -> Result<Source, TemplateError> {
-    let not_understood = || TemplateError::NotUnderstood {
-        place: shown(place),
-    };
-    if let Some((name, arguments)) = place.split_once('(') {
-        let arguments: Vec<&str> = arguments
-            .strip_suffix(')')
-            .ok_or_else(not_understood)?
-            .split(',')
-            .map(str::trim)
-            .collect();
-        return call(name.trim_end(), &arguments).ok_or_else(not_understood);
-    }
-    Ok(match place {
-        "userId" => Source::UserId,
-        "tenant" => Source::Tenant,
-        "variant" => Source::Variant,
-        "iteration" => Source::Iteration,
-        "vu" => Source::Vu,
-        "uuid" => Source::Uuid,
-        "timestamp" => Source::Timestamp,
-        "postTitle" => Source::PostTitle,
-        "postMarkdown" => Source::PostMarkdown,
-        "mediaBytes" => return Err(TemplateError::MediaInText),
-        name if BUILT_IN.contains(&name) || !is_identifier(name) => return Err(not_understood()),
-        name => {
-            let id = variables
-                .iter()
-                .position(|known| known == name)
-                .and_then(|at| u16::try_from(at).ok())
-                .ok_or_else(|| TemplateError::UnknownVariable {
-                    name: name.to_owned(),
-                })?;
-            Source::Variable(VariableId(id))
-        }
-    })
-}
-
-fn call(name: &str, arguments: &[&str]) -> Option<Source> {
-    match (name, arguments) {
-        ("randomInt", [low, high]) => {
-            let (low, high) = (low.parse().ok()?, high.parse().ok()?);
-            (low <= high).then_some(Source::RandomInt(low, high))
-        }
-        ("choice", items) if items.len() <= CHOICES_MAX && items.iter().all(|i| !i.is_empty()) => {
-            Some(Source::Choice(
-                items.iter().map(|&item| item.to_owned()).collect(),
-            ))
-        }
-        _ => None,
-    }
-}
-
-fn is_identifier(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    name.len() <= NAME_BYTES_MAX
-        && bytes
-            .next()
-            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(SHOWN_CHARS).collect()
-}
-
-const BUILT_IN: [&str; 12] = [
-    "userId",
-    "tenant",
-    "variant",
-    "iteration",
-    "vu",
-    "uuid",
-    "timestamp",
-    "postTitle",
-    "postMarkdown",
-    "mediaBytes",
-    "randomInt",
-    "choice",
-];
-
 /// A body of this size is already unusual for a flow; generated content has no such limit.
 const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 
 const PLACES_MAX: usize = 256;
-
-const CHOICES_MAX: usize = 256;
-
-const NAME_BYTES_MAX: usize = 64;
-
-/// How much of a rejected text an error repeats.
-const SHOWN_CHARS: usize = 40;
 
 /// A first guess at the length of a value, which saves most growing of the rendered text.
 const VALUE_BYTES_TYPICAL: usize = 24;
@@ -334,8 +178,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    use crate::template::is_variable_name;
+
     fn error(text: &str) -> String {
-        Template::parse(text, Escape::Plain, &["token".to_owned()])
+        let names = Names {
+            variables: &["token".to_owned()],
+            tables: &[],
+        };
+        Template::parse(text, Escape::Plain, names)
             .expect_err(text)
             .to_string()
     }
@@ -364,8 +214,40 @@ mod tests {
             "{{token}",
             "{{randomInt(1,2}}",
             "{{é}}",
+            "{{base64()}}",
+            "{{base64(a b)}}",
+            "{{sha256('a', 'b')}}",
+            "{{randomString(0)}}",
+            "{{randomString(2000)}}",
+            "{{randomString(token)}}",
+            "{{base64(mediaBytes)}}",
+            "{{upper(tokn)}}",
+            "{{data}}",
+            "{{data.users}}",
+            "{{token.a}}",
         ] {
             error(text);
+        }
+        for (text, expected) in [
+            (
+                "{{foo(1)}}",
+                "unknown function \"foo\": accepted are randomInt(a,b), ",
+            ),
+            ("{{sha256(token, vu)}}", "sha256 takes 1 argument, not 2"),
+            (
+                "{{hmacSha256(token)}}",
+                "hmacSha256 takes 2 arguments, not 1",
+            ),
+            (
+                "{{base64(base64(base64(base64(base64(token)))))}}",
+                "more than 4 calls inside of each other",
+            ),
+            (
+                "{{data.users.email}}",
+                "unknown table \"users\": the scenario has no data",
+            ),
+        ] {
+            assert!(error(text).contains(expected), "{text}: {}", error(text));
         }
         assert!(error("x{{mediaBytes}}").contains("only as a whole body"));
         assert!(error(&"x".repeat(TEMPLATE_BYTES_MAX + 1)).contains("longer than"));
@@ -376,7 +258,7 @@ mod tests {
     fn single_braces_are_text() {
         for text in ["{", "}", "}}", "{a}", "a } } b"] {
             assert_eq!(
-                Template::parse(text, Escape::Plain, &[]),
+                Template::parse(text, Escape::Plain, Names::default()),
                 Ok(Template::literal(text))
             );
         }
@@ -393,12 +275,12 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_is_too_strange(text in any::<String>()) {
-            let _ = Template::parse(&text, Escape::Json, &[]);
+            let _ = Template::parse(&text, Escape::Json, Names::default());
         }
 
         #[test]
         fn no_near_template_is_too_strange(text in "([{}(),a ]|\\{\\{|\\}\\}|userId|choice|randomInt|1){0,24}") {
-            let _ = Template::parse(&text, Escape::Url, &[]);
+            let _ = Template::parse(&text, Escape::Url, Names::default());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What travels and what is stored, byte for byte. A format that changes cannot be read by the code that wrote
 //! it: it needs a new version number, and a thought for the runs that are under way.
 
+use sentinel_engine::cookie::Jar;
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::phase::Phase;
 use sentinel_engine::random::Random;
@@ -48,6 +49,7 @@ fn carry() -> VuCarry {
         iterations: 2,
         due: Tick::from_ms(3_100),
         variables: vec![None, Some("t0".to_owned())],
+        cookies: Jar::default(),
         position: Some(Position {
             application: 0,
             variant: Some(1),
@@ -56,6 +58,10 @@ fn carry() -> VuCarry {
             thinks_until: None,
             began: Tick::from_ms(2_900),
             pending: vec![(StepId(0), Tick::from_ms(2_990))],
+            pending_background: Vec::new(),
+            rows: Vec::new(),
+            repetitions: Vec::new(),
+            pause: None,
             random: Random::for_purpose(7, 0),
         }),
     }

@@ -46,6 +46,8 @@ pub(crate) struct Lab {
     pub(crate) frames: Vec<Frame>,
     /// The most requests that were ever under way at once.
     pub(crate) under_way_max: usize,
+    /// What the answers to requests for paths with this end set as cookies.
+    pub(crate) set_cookie: Option<(&'static str, &'static str)>,
     answers: BinaryHeap<Reverse<(Tick, RequestId)>>,
     outcomes: BTreeMap<RequestId, Answer>,
 }
@@ -59,6 +61,7 @@ impl Lab {
             aborted: Vec::new(),
             frames: Vec::new(),
             under_way_max: 0,
+            set_cookie: None,
             answers: BinaryHeap::new(),
             outcomes: BTreeMap::new(),
         }
@@ -144,9 +147,16 @@ impl Lab {
         };
         match self.outcomes.remove(&id) {
             Some(Answer::Status(status, _)) => {
+                let mut headers = vec![("server-timing".to_owned(), SERVER_TIMING.to_owned())];
+                if let Some((end, cookie)) = self.set_cookie {
+                    let mut requests = self.sent.iter().map(|(_, request)| request);
+                    if requests.any(|request| request.id == id && request.url.ends_with(end)) {
+                        headers.push(("set-cookie".to_owned(), cookie.to_owned()));
+                    }
+                }
                 let exchange = Exchange {
                     status,
-                    headers: &[("server-timing".to_owned(), SERVER_TIMING.to_owned())],
+                    headers: &headers,
                     body: b"{}",
                     bytes_received: 2,
                     truncated: false,

@@ -1,0 +1,361 @@
+//! From a request step of a file to a step of the plan.
+
+use std::collections::BTreeSet;
+
+use super::parse::{check_name, shown};
+use super::problem::{Checked, Report};
+use super::program::Numbers;
+use super::request::{self, Request, Scope};
+use super::types::{Extraction, Repeat, Step};
+use crate::check::{Check, Condition};
+use crate::cookie::Site;
+use crate::duration::{self, Written};
+use crate::extractor::{Extractor, VALUE_BYTES_MAX, compile_regex};
+use crate::response::ExpectedStatus;
+use crate::scenario::{
+    CheckConfig, ExpectedStatuses, ExtractPick, ExtractRule, LatencyLimits, LengthConfig,
+    RepeatPattern, RequestStep,
+};
+use crate::tick::Span;
+
+/// Checks a request of a flow; `path` is that of its step.
+pub(super) fn parse(
+    step: &RequestStep,
+    path: &str,
+    variants: &[String],
+    scope: &Scope<'_>,
+    numbers: &mut Numbers,
+    report: &mut Report,
+) -> Checked<Step> {
+    let id = numbers.step();
+    let name = check_name(&step.name, format!("{path}.name"), report);
+    let request = request::parse(&step.request, path, scope, report);
+    let expected = expected(step.expect.status.as_ref(), path, report);
+    let limits = latency_limits(step.expect.latency_ms, path, report);
+    let extractions = extractions(step, path, scope, report);
+    let probability = step.probability.unwrap_or(1.0);
+    let mut result = Ok(());
+    if !(probability > 0.0 && probability <= 1.0) {
+        result = Err(report.problem(
+            format!("{path}.probability"),
+            format_args!("{probability} is not a chance: accepted are numbers above 0 up to 1"),
+        ));
+    }
+    if step.parallel && step.think.is_some() {
+        result = Err(report.problem(
+            format!("{path}.think"),
+            "a parallel step has no time to think: write a \"think\" step after the parallel ones",
+        ));
+    }
+    let repeat = step
+        .repeat_pattern
+        .as_ref()
+        .map(|pattern| repeat(pattern, path, report))
+        .transpose();
+    let checks = checks(step, path, numbers, report);
+    let unless_set = step.unless_set.as_deref().map(|name| {
+        scope.variable(name).ok_or_else(|| {
+            let message = format!("no step extracts a variable {}", shown(name));
+            report.problem(format!("{path}.unlessSet"), message)
+        })
+    });
+    let only_variants = only_variants(step, path, variants, report);
+    result?;
+    name?;
+    let (extractions, checks) = (extractions?, checks?);
+    let Request { url, headers, body } = request?;
+    Ok(Step {
+        id,
+        name: step.name.clone(),
+        method: step.request.method,
+        headers,
+        body,
+        expected: expected?,
+        wanted_headers: wanted_headers(&extractions, &checks, scope.keeps_cookies),
+        site: Site::of(url.literal_start()),
+        checks,
+        extractions,
+        url,
+        repeat: repeat?,
+        thinks_after: step.think.is_some(),
+        parallel: step.parallel,
+        background: step.background,
+        probability,
+        unless_set: unless_set.transpose()?,
+        only_variants: only_variants?,
+        latency_limits: limits?,
+    })
+}
+
+fn expected(
+    statuses: Option<&ExpectedStatuses>,
+    path: &str,
+    report: &mut Report,
+) -> Checked<ExpectedStatus> {
+    let statuses = match statuses {
+        None => return Ok(ExpectedStatus::Ok),
+        Some(ExpectedStatuses::One(status)) => std::slice::from_ref(status),
+        Some(ExpectedStatuses::AnyOf(statuses)) => statuses.as_slice(),
+    };
+    let path = format!("{path}.expect.status");
+    if statuses.is_empty() {
+        return Err(report.problem(path, "is empty: leave it out to accept 200 to 299"));
+    }
+    let mut accepted = Vec::new();
+    for status in statuses {
+        match u16::try_from(*status) {
+            Ok(status) if (100..600).contains(&status) => accepted.push(status),
+            _ => {
+                return Err(report.problem(
+                    path,
+                    format_args!("{status} is not an HTTP status: accepted are 100 to 599"),
+                ));
+            }
+        }
+    }
+    accepted.sort_unstable();
+    accepted.dedup();
+    Ok(ExpectedStatus::OneOf(accepted))
+}
+
+fn latency_limits(
+    limits: Option<LatencyLimits>,
+    path: &str,
+    report: &mut Report,
+) -> Checked<LatencyLimits> {
+    let Some(limits) = limits else {
+        return Ok(LatencyLimits::default());
+    };
+    report.warning(
+        format!("{path}.expect.latencyMs"),
+        "is kept but decides nothing: what must hold for the run to pass belongs into assertions",
+    );
+    let mut result = Ok(limits);
+    let LatencyLimits { p50, p95, p99, max } = limits;
+    for (name, limit) in [("p50", p50), ("p95", p95), ("p99", p99), ("max", max)] {
+        if limit.is_some_and(|limit| !(limit > 0.0 && limit.is_finite())) {
+            result = Err(report.problem(
+                format!("{path}.expect.latencyMs.{name}"),
+                "is not a limit: accepted are numbers of milliseconds above 0",
+            ));
+        }
+    }
+    result
+}
+
+fn extractions(
+    step: &RequestStep,
+    path: &str,
+    scope: &Scope<'_>,
+    report: &mut Report,
+) -> Checked<Vec<Extraction>> {
+    let mut extractions = Vec::new();
+    let mut result = Ok(());
+    for (name, rule) in step.extract.iter().flat_map(|map| map.iter()) {
+        let path = format!("{path}.extract.{name}");
+        let extractor = report.check(&path, Extractor::parse(rule.place()));
+        let (pick, default) = match rule {
+            ExtractRule::From(_) => (ExtractPick::First, None),
+            ExtractRule::Full(config) => (config.pick.unwrap_or_default(), config.default.clone()),
+        };
+        if default
+            .as_ref()
+            .is_some_and(|text| text.len() > VALUE_BYTES_MAX)
+        {
+            let message = format_args!("is longer than {VALUE_BYTES_MAX} bytes");
+            result = Err(report.problem(format!("{path}.default"), message));
+        }
+        match (extractor, scope.variable(name)) {
+            (Ok(extractor), Some(variable)) => extractions.push(Extraction {
+                variable,
+                extractor,
+                pick,
+                default,
+            }),
+            (Err(reported), _) => result = Err(reported),
+            (Ok(_), None) => {} // not a name, or one too many: reported with the variables
+        }
+    }
+    result.map(|()| extractions)
+}
+
+fn only_variants(
+    step: &RequestStep,
+    path: &str,
+    variants: &[String],
+    report: &mut Report,
+) -> Checked<Vec<u16>> {
+    let Some(names) = &step.variants else {
+        return Ok(Vec::new());
+    };
+    let path = format!("{path}.variants");
+    if names.is_empty() {
+        return Err(report.problem(
+            path,
+            "is empty: leave it out to play the step in all variants",
+        ));
+    }
+    let mut places = Vec::new();
+    for name in names {
+        let place = variants.iter().position(|variant| variant == name);
+        let Some(place) = place.and_then(|place| u16::try_from(place).ok()) else {
+            let message = format!(
+                "{} is not a variant of the application: it has [{}]",
+                shown(name),
+                variants.join(", ")
+            );
+            return Err(report.problem(path, message));
+        };
+        places.push(place);
+    }
+    Ok(places)
+}
+
+fn repeat(pattern: &RepeatPattern, path: &str, report: &mut Report) -> Checked<Repeat> {
+    let path = format!("{path}.repeatPattern");
+    let interval = report.check(
+        format!("{path}.interval"),
+        duration::parse(&pattern.interval),
+    );
+    let variance = pattern
+        .variance
+        .as_deref()
+        .map_or(Ok(Span::ZERO), duration::parse);
+    let variance = report.check(format!("{path}.variance"), variance);
+    let (interval, variance) = (interval?, variance?);
+    if interval < INTERVAL_MIN {
+        let message = format_args!(
+            "{} is too short: accepted are at least {}",
+            shown(&pattern.interval),
+            Written(INTERVAL_MIN)
+        );
+        return Err(report.problem(format!("{path}.interval"), message));
+    }
+    if variance > interval {
+        let message = "is longer than the interval: the starts would lose their order";
+        return Err(report.problem(format!("{path}.variance"), message));
+    }
+    Ok(Repeat { interval, variance })
+}
+
+fn checks(
+    step: &RequestStep,
+    path: &str,
+    numbers: &mut Numbers,
+    report: &mut Report,
+) -> Checked<Vec<Check>> {
+    let mut checks = Vec::new();
+    let mut result = Ok(());
+    let mut names = BTreeSet::new();
+    for (at, config) in step.expect.checks.iter().flatten().enumerate() {
+        let path = format!("{path}.expect.checks[{at}]");
+        if !names.insert(&config.name) {
+            let message = format!("{} is the name of two checks", shown(&config.name));
+            result = Err(report.problem(format!("{path}.name"), message));
+        }
+        match check(config, &path, numbers, report) {
+            Ok(check) => checks.push(check),
+            Err(reported) => result = Err(reported),
+        }
+    }
+    result.map(|()| checks)
+}
+
+fn check(
+    config: &CheckConfig,
+    path: &str,
+    numbers: &mut Numbers,
+    report: &mut Report,
+) -> Checked<Check> {
+    let id = numbers.check_id();
+    let name = check_name(&config.name, format!("{path}.name"), report);
+    let on = report.check(format!("{path}.on"), Extractor::parse(&config.on));
+    let matches = config.matches.as_deref().map(|pattern| {
+        let path = format!("{path}.matches");
+        if pattern.len() > PATTERN_BYTES_MAX {
+            return Err(report.problem(
+                path,
+                format_args!("is longer than {PATTERN_BYTES_MAX} bytes"),
+            ));
+        }
+        report
+            .check(path, compile_regex(pattern))
+            .map(Condition::Matches)
+    });
+    let length = config
+        .length
+        .map(|length| check_length(length, path, report));
+    let on = on?;
+    if config.json_type.is_some() && !on.wants_json() {
+        let message = "only what a JSON path finds has a type: accepted beside it are values of \"on\" such as \"$.id\"";
+        return Err(report.problem(format!("{path}.type"), message));
+    }
+    let conditions: Vec<Condition> = [
+        config.exists.map(Condition::Exists),
+        config.equals.clone().map(Condition::Equals),
+        config.not_equals.clone().map(Condition::NotEquals),
+        config.json_type.map(Condition::Type),
+        config.contains.clone().map(Condition::Contains),
+        matches.transpose()?,
+        length.transpose()?,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    name?;
+    if conditions.is_empty() {
+        return Err(report.problem(
+            path,
+            "asks for nothing: accepted are \"exists\", \"equals\", \"notEquals\", \"type\", \"contains\", \
+             \"matches\" and \"length\"",
+        ));
+    }
+    Ok(Check {
+        id,
+        name: config.name.clone(),
+        on,
+        conditions,
+        required: config.required.unwrap_or_default(),
+    })
+}
+
+fn check_length(length: LengthConfig, path: &str, report: &mut Report) -> Checked<Condition> {
+    let (min, max) = match length {
+        LengthConfig {
+            min: None,
+            max: None,
+            exact: Some(exact),
+        } => (exact, exact),
+        LengthConfig {
+            min,
+            max,
+            exact: None,
+        } if min.is_some() || max.is_some() => (min.unwrap_or(0), max.unwrap_or(u64::MAX)),
+        _ => {
+            let message = "accepted are \"min\", \"max\" or both, or \"exact\" alone";
+            return Err(report.problem(format!("{path}.length"), message));
+        }
+    };
+    if min > max {
+        return Err(report.problem(
+            format!("{path}.length"),
+            "nothing is as long as this: \"min\" is above \"max\"",
+        ));
+    }
+    Ok(Condition::Length { min, max })
+}
+
+fn wanted_headers(extractions: &[Extraction], checks: &[Check], cookies: bool) -> Vec<String> {
+    let extracted = extractions.iter().filter_map(|e| e.extractor.header());
+    let checked = checks.iter().filter_map(|check| check.on.header());
+    let always = ["server-timing"]
+        .into_iter()
+        .chain(cookies.then_some("set-cookie"));
+    let wanted: BTreeSet<&str> = extracted.chain(checked).chain(always).collect();
+    wanted.into_iter().map(str::to_owned).collect()
+}
+
+/// Shorter ones would be a load of their own.
+const INTERVAL_MIN: Span = Span::from_ms(10);
+
+const PATTERN_BYTES_MAX: usize = 256;
