@@ -1,21 +1,20 @@
 //! How a virtual user walks the flow of an application.
 
+use crate::batch::draw::{deal_rows, is_played, number_of_run, pick_application, pick_variant};
 use crate::batch::machine::{Batch, State};
+use crate::batch::message::{add_cookies, render};
 use crate::batch::recorder::Timing;
 use crate::batch::requests::Pending;
-use crate::batch::types::{Output, Request, RequestId};
+use crate::batch::types::{Output, RequestId};
 use crate::batch::user::{Activity, Iteration, User};
-use crate::cookie::Jar;
-use crate::data::Deal;
 use crate::error_class::ErrorClass;
-use crate::plan::{Op, Plan, PlannedScenario, Step};
+use crate::plan::Op;
 use crate::random::Random;
 use crate::response::{Exchange, Outcome, judge};
 use crate::scenario::Cookies;
 use crate::server_timing;
 use crate::template::RenderContext;
 use crate::tick::{Span, Tick};
-use crate::vu::VuId;
 
 /// The least time between two iterations of a user. Without it, an iteration that sends nothing would be
 /// repeated for ever at the same point in time.
@@ -490,125 +489,5 @@ impl Batch {
         {
             player.give_back(member);
         }
-    }
-}
-
-/// A number that no other iteration of the run has, from one that none of its scenario has.
-fn number_of_run(plan: &Plan, scenario: usize, number: u64) -> u64 {
-    let scenarios = plan.scenarios.len() as u64;
-    number
-        .saturating_mul(scenarios)
-        .saturating_add(scenario as u64)
-}
-
-/// The rows of the plan's tables for an iteration, `None` if a table has none left.
-fn deal_rows(plan: &Plan, application: u16, vu: VuId, iteration: u64) -> Option<Vec<u32>> {
-    if plan.tables.is_empty() {
-        return Some(Vec::new());
-    }
-    let mut rows = vec![0; plan.tables.len()];
-    let application = plan.applications.get(usize::from(application))?;
-    for table in &application.tables {
-        let place = usize::from(*table);
-        let deal = Deal {
-            seed: plan.seed,
-            table: *table,
-            vu: vu.0,
-            iteration,
-        };
-        let row = plan.tables.get(place)?.deal(deal)?;
-        if let Some(slot) = rows.get_mut(place) {
-            *slot = row;
-        }
-    }
-    Some(rows)
-}
-
-/// Adds the user's cookies to those that the step sends itself.
-fn add_cookies(cookies: &Jar, step: &Step, unix_ms: u64, request: &mut Request) {
-    let own = request
-        .headers
-        .iter_mut()
-        .find(|(name, _)| name.eq_ignore_ascii_case("cookie"));
-    if let Some((_, value)) = own {
-        cookies.append_header(&step.site, &request.url, unix_ms, value);
-        return;
-    }
-    let mut value = String::new();
-    cookies.append_header(&step.site, &request.url, unix_ms, &mut value);
-    if !value.is_empty() {
-        request.headers.push(("cookie".to_owned(), value));
-    }
-}
-
-/// The place of an application, chosen by weight.
-fn pick_application(scenario: &PlannedScenario, random: &mut Random) -> u16 {
-    let mut left = random.fraction();
-    let chosen = scenario.applications.iter().find(|(_, weight)| {
-        left -= weight;
-        left < 0.0
-    });
-    chosen
-        .or(scenario.applications.last())
-        .map_or(0, |(at, _)| *at)
-}
-
-/// The place of one of the application's variants, if it has any.
-fn pick_variant(plan: &Plan, application: u16, random: &mut Random) -> Option<u16> {
-    let variants = plan
-        .applications
-        .get(usize::from(application))?
-        .variants
-        .len();
-    let last = u64::try_from(variants).ok()?.checked_sub(1)?;
-    u16::try_from(random.between(0, last)).ok()
-}
-
-/// Whether the step is played in this iteration. Chance is drawn for every step, so that a step's place in
-/// the stream of random numbers does not depend on earlier answers.
-fn is_played(step: &Step, iteration: &mut Iteration, variables: &[Option<String>]) -> bool {
-    let chance = step.probability >= 1.0 || iteration.random.fraction() < step.probability;
-    let wanted = step
-        .unless_set
-        .is_none_or(|id| !matches!(variables.get(usize::from(id.0)), Some(Some(_))));
-    let fits = step.only_variants.is_empty()
-        || iteration
-            .variant
-            .is_some_and(|variant| step.only_variants.contains(&variant));
-    chance && wanted && fits
-}
-
-fn render(
-    plan: &Plan,
-    step: &Step,
-    id: RequestId,
-    context: &RenderContext<'_>,
-    random: &mut Random,
-) -> Request {
-    let url = step.url.render(context, random);
-    let mut headers: Vec<(String, String)> = step
-        .headers
-        .iter()
-        .map(|(name, value)| (name.clone(), value.render(context, random)))
-        .collect();
-    let body = step.body.as_ref().map(|body| {
-        if !headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-        {
-            headers.push(("content-type".to_owned(), body.content_type().to_owned()));
-        }
-        body.render(context, random)
-    });
-    Request {
-        id,
-        method: step.method,
-        url,
-        headers,
-        body,
-        wants_body: step.wants_body(),
-        wants_headers: step.wants_headers().to_vec(),
-        body_limit_bytes: plan.body_limit_bytes,
-        timeout: plan.request_timeout,
     }
 }

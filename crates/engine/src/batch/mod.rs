@@ -10,8 +10,10 @@
 //! | ended | the last frame is shipped | no | never |
 
 mod arrivals;
+mod draw;
 mod flow;
 mod machine;
+mod message;
 mod player;
 mod recorder;
 mod repeat;

@@ -3,6 +3,7 @@
 mod flows;
 mod lab;
 mod splitting;
+mod state;
 
 use std::num::NonZeroU16;
 

@@ -1,0 +1,59 @@
+//! From a step to the request that is sent.
+
+use crate::batch::types::{Request, RequestId};
+use crate::cookie::Jar;
+use crate::plan::{Plan, Step};
+use crate::random::Random;
+use crate::template::RenderContext;
+
+pub(super) fn render(
+    plan: &Plan,
+    step: &Step,
+    id: RequestId,
+    context: &RenderContext<'_>,
+    random: &mut Random,
+) -> Request {
+    let url = step.url.render(context, random);
+    let mut headers: Vec<(String, String)> = step
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.render(context, random)))
+        .collect();
+    let body = step.body.as_ref().map(|body| {
+        if !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        {
+            headers.push(("content-type".to_owned(), body.content_type().to_owned()));
+        }
+        body.render(context, random)
+    });
+    Request {
+        id,
+        method: step.method,
+        url,
+        headers,
+        body,
+        wants_body: step.wants_body(),
+        wants_headers: step.wants_headers().to_vec(),
+        body_limit_bytes: plan.body_limit_bytes,
+        timeout: plan.request_timeout,
+    }
+}
+
+/// Adds the user's cookies to those that the step sends itself.
+pub(super) fn add_cookies(cookies: &Jar, step: &Step, unix_ms: u64, request: &mut Request) {
+    let own = request
+        .headers
+        .iter_mut()
+        .find(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+    if let Some((_, value)) = own {
+        cookies.append_header(&step.site, &request.url, unix_ms, value);
+        return;
+    }
+    let mut value = String::new();
+    cookies.append_header(&step.site, &request.url, unix_ms, &mut value);
+    if !value.is_empty() {
+        request.headers.push(("cookie".to_owned(), value));
+    }
+}
