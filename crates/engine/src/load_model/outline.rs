@@ -240,9 +240,13 @@ fn seconds(at: Tick) -> f64 {
     at.saturating_since(Tick::ZERO).as_secs_f64()
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over a reference"
+// Where a pointer is smaller than the number, there is nothing to expect.
+#[cfg_attr(
+    target_pointer_width = "64",
+    expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands over a reference"
+    )
 )]
 const fn is_zero(count: &u64) -> bool {
     *count == 0
