@@ -1,0 +1,173 @@
+//! The stack that a test works with: shared with other tests or its own.
+//!
+//! Invariant: a test that holds a [`Lab`] is alone on its stack, and finds it without a running run and
+//! without a fault.
+
+use std::fs::{self, File};
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use devstack::{DevStack, Options, Service};
+use serde_json::{Value, json};
+
+use super::{Api, Grove, Summary, until};
+
+/// Signs what the coordinator sends to its batches: known, so that the tests can look for it and forge with it.
+pub(crate) const BATCH_KEY: &str = "e2e-batch-key-0123456789abcdef0123456789abcdef";
+
+/// A stack, and clients for it.
+pub(crate) struct Lab {
+    /// The load test API.
+    pub(crate) api: Api,
+    /// The target.
+    pub(crate) grove: Grove,
+    stack: Stack,
+}
+
+enum Stack {
+    Shared(MutexGuard<'static, DevStack>),
+    Own(Box<DevStack>),
+}
+
+impl Lab {
+    /// The stack that most tests take turns on. It is started once for the whole test program.
+    pub(crate) fn shared() -> Self {
+        static SHARED: OnceLock<Result<Mutex<DevStack>, String>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| {
+            DevStack::start(options().state(reserve_folder()))
+                .map(Mutex::new)
+                .map_err(|error| format!("{error:#}"))
+        });
+        let shared = shared.as_ref().unwrap_or_else(|error| panic!("{error}"));
+        // A test that failed says nothing about the next one.
+        let stack = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let lab = Self {
+            api: Api::new(&stack),
+            grove: Grove::new(&stack),
+            stack: Stack::Shared(stack),
+        };
+        lab.tidy();
+        lab
+    }
+
+    /// A stack of its own, for a test that kills it.
+    pub(crate) fn own() -> Self {
+        let stack = DevStack::start(options()).unwrap_or_else(|error| panic!("{error:#}"));
+        Self {
+            api: Api::new(&stack),
+            grove: Grove::new(&stack),
+            stack: Stack::Own(Box::new(stack)),
+        }
+    }
+
+    /// The rows of a query on the load tester's D1 database.
+    pub(crate) fn rows(&self, sql: &str) -> Vec<Value> {
+        self.d1_query(sql)
+            .unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// The only value of a query on the load tester's D1 database.
+    pub(crate) fn value(&self, sql: &str) -> Value {
+        let rows = self.rows(sql);
+        let [Value::Object(row)] = rows.as_slice() else {
+            panic!("{sql} has the rows {rows:?}");
+        };
+        let mut values = row.values();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.clone(),
+            _ => panic!("{sql} has the row {row:?}"),
+        }
+    }
+
+    /// The identifiers of all runs that are running.
+    pub(crate) fn running(&self) -> Vec<String> {
+        let rows = self.rows("SELECT id FROM load_test_runs WHERE status = 'running' ORDER BY id");
+        let id = |row: &Value| row["id"].as_str().expect("a text").to_owned();
+        rows.iter().map(id).collect()
+    }
+
+    /// A run that has ended: its row in D1.
+    pub(crate) fn run_row(&self, id: &str) -> Value {
+        let rows = self.rows(&format!("SELECT * FROM load_test_runs WHERE id = '{id}'"));
+        assert_eq!(rows.len(), 1, "runs with the id {id}");
+        rows[0].clone()
+    }
+
+    /// The stored summary of a run.
+    pub(crate) fn summary(&self, id: &str) -> Summary {
+        Summary::parse(&self.run_row(id)["summary_json"])
+    }
+
+    /// What both Workers printed so far.
+    pub(crate) fn logs(&self) -> String {
+        [Service::LoadTest, Service::Grove]
+            .map(|service| fs::read(self.log(service)).expect("a log"))
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .concat()
+    }
+
+    /// Ends what an earlier test left behind when it failed.
+    fn tidy(&self) {
+        self.grove.clear_faults();
+        for id in self.running() {
+            // What matters is that it stops running, which is waited for.
+            self.api.post(&format!("/runs/{id}/cancel"), &json!({}));
+        }
+        until("nothing is running", Duration::from_secs(30), || {
+            self.running().is_empty().then_some(())
+        });
+    }
+}
+
+impl Deref for Lab {
+    type Target = DevStack;
+
+    fn deref(&self) -> &DevStack {
+        match &self.stack {
+            Stack::Shared(stack) => stack,
+            Stack::Own(stack) => stack,
+        }
+    }
+}
+
+impl DerefMut for Lab {
+    fn deref_mut(&mut self) -> &mut DevStack {
+        match &mut self.stack {
+            Stack::Shared(stack) => stack,
+            Stack::Own(stack) => stack,
+        }
+    }
+}
+
+/// Short slices and small batches, so that a short run with few users already crosses slices and is spread
+/// over several batches.
+fn options() -> Options {
+    Options::default()
+        .batch_key(BATCH_KEY)
+        .var("SLICE_SECONDS", "4")
+        .var("USERS_PER_BATCH", "5")
+        .var("MAX_USERS", "1000")
+        .var("MAX_DURATION", "1h")
+}
+
+/// An empty folder that no other running test program uses. The shared stack is never dropped, so its state
+/// stays until the next test program takes the folder.
+fn reserve_folder() -> PathBuf {
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for number in 0.. {
+        let folder = parent.join(format!("e2e-{number}"));
+        let lock = File::create(folder.with_extension("lock")).expect("a lock file");
+        if lock.try_lock().is_err() {
+            continue;
+        }
+        // The lock is held until this program ends.
+        std::mem::forget(lock);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).expect("the folder is ours to remove");
+        }
+        return folder;
+    }
+    unreachable!("there is always a next number")
+}

@@ -1,0 +1,23 @@
+//! What the end-to-end tests share: a running stack, clients for it, and ways to wait without sleeping.
+
+mod api;
+mod footprint;
+mod grove;
+mod lab;
+mod profile;
+mod raw;
+mod run;
+mod scenario;
+mod target;
+mod wait;
+
+pub(crate) use api::{Answer, Api};
+pub(crate) use footprint::{Footprint, TABLES};
+pub(crate) use grove::Grove;
+pub(crate) use lab::{BATCH_KEY, Lab};
+pub(crate) use profile::{Profile, unix_ms};
+pub(crate) use raw::send_and_go;
+pub(crate) use run::{LEDGER_FIELDS, Run, Summary, count};
+pub(crate) use scenario::{inline, profile};
+pub(crate) use target::{Reply, Target};
+pub(crate) use wait::{until, watch};
