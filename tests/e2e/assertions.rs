@@ -30,7 +30,7 @@ fn assert_explained(run: &Run<'_>, metric: &str) -> f64 {
     let rows = run.rows("assertions");
     let row = rows
         .iter()
-        .find(|row| row["metric"] == metric && row["passed"] == 0);
+        .find(|row| row["metric"] == metric && row["passed"] == false);
     let row = row.unwrap_or_else(|| panic!("no failed {metric} in {rows:?}"));
     row["actual_value"].as_f64().expect("a number")
 }
@@ -69,10 +69,7 @@ fn errors_of_the_target_fail_the_run_and_are_counted() {
     assert!(classes.contains("503"), "the status is named: {classes}");
     run.summary().assert_balanced();
     let answer = lab.api.get(&format!("/runs/{}", run.id)).expect(200);
-    assert!(
-        answer["run"]["passed"] == false || answer["run"]["passed"] == 0,
-        "{answer}"
-    );
+    assert_eq!(answer["run"]["passed"], false, "{answer}");
 }
 
 #[test]
@@ -100,7 +97,7 @@ fn each_of_the_seven_metrics_is_judged_by_what_was_measured() {
         let row = row.unwrap_or_else(|| panic!("no {metric} in {rows:?}"));
         (
             row["actual_value"].as_f64().expect("a number"),
-            row["passed"] == 1,
+            row["passed"] == true,
         )
     };
     assert_eq!(rows.len(), 7);
@@ -160,9 +157,7 @@ fn a_part_that_cannot_keep_up_is_named_with_the_users_at_that_moment() {
         ["warning", "critical"].contains(&row["severity"].as_str().unwrap_or("")),
         "{row}"
     );
-    let details = row["details"].as_str().expect("details");
-    let details: Value = serde_json::from_str(details).expect("JSON");
-    assert!(details.is_object());
+    assert!(row["details"].is_object(), "{row}");
     let told = summary.0["bottlenecks"].as_array().expect("a list");
     let told = told
         .iter()

@@ -103,7 +103,7 @@ fn a_metric_that_was_never_seen_fails_its_assertion() {
     let run = Run::start(&lab, &body);
     assert_eq!(run.ended(LIMIT), "completed");
     assert!(!run.summary().passed());
-    assert_eq!(run.rows("assertions")[0]["passed"], 0);
+    assert_eq!(run.rows("assertions")[0]["passed"], false);
 }
 
 #[test]

@@ -132,6 +132,16 @@ fn what_belongs_to_a_run_is_answered_as_the_table_has_it() {
             }
         }
     }
+    // What the timeline chart of the dashboard reads of each second.
+    for second in run.rows("metrics") {
+        assert_eq!(second["activeUsers"], second["active_users"]);
+        assert_eq!(second["latency"]["p95"], second["latency_p95"]);
+        assert_eq!(second["errorRate"], second["error_rate"]);
+        assert!(
+            second["timestamp"].is_u64() && second["phase"].is_string(),
+            "{second}"
+        );
+    }
 }
 
 #[test]
@@ -176,10 +186,18 @@ fn health_is_open_and_tells_nothing_that_is_secret() {
     assert!(!answer.text.contains(lab.token()) && !answer.text.contains(&lab.grove_url()));
 }
 
-/// D1 gives a whole real number as an integer to JavaScript.
+/// The API tells a truth value as one and JSON as JSON, and D1 gives a whole real number as an integer.
 fn assert_same(answered: &Value, stored: &Value, what: &str) {
-    match (answered.as_f64(), stored.as_f64()) {
-        (Some(answered), Some(stored)) => assert_eq!(answered, stored, "{what}"),
-        _ => assert_eq!(answered, stored, "{what}"),
-    }
+    let same = match (answered, stored) {
+        (Value::Bool(answered), stored) => stored == i32::from(*answered),
+        (Value::Object(_), Value::String(text)) => {
+            serde_json::from_str(text).is_ok_and(|parsed: Value| parsed == *answered)
+        }
+        (Value::Number(answered), Value::Number(stored)) => answered.as_f64() == stored.as_f64(),
+        _ => answered == stored,
+    };
+    assert!(
+        same,
+        "{what} is stored as {stored} and answered as {answered}"
+    );
 }
