@@ -130,14 +130,15 @@ fn each_of_the_seven_metrics_is_judged_by_what_was_measured() {
     );
 }
 
-/// One D1 call at a time, each a tenth of a second: with few users nobody waits, with many all do.
+/// One D1 call at a time, each taking 30 ms: a few users do not notice, sixteen wait for each other.
 #[test]
 fn a_part_that_cannot_keep_up_is_named_with_the_users_at_that_moment() {
-    const USERS: u32 = 20;
+    const USERS: u32 = 16;
     let lab = Lab::shared();
     lab.grove
-        .set_fault(&json!({"component": "D1", "capacity": 1, "delay_ms": 60}));
-    let body = inline(&profile(USERS, [10, 3, 2, 1]), &read_posts());
+        .set_fault(&json!({"component": "D1", "capacity": 1, "delay_ms": 30}));
+    // A user more each second, so that the first seconds show what the target is like at its best.
+    let body = inline(&profile(USERS, [USERS, 4, 1, 1]), &read_posts());
     let run = Run::start(&lab, &body);
     assert_eq!(run.ended(LIMIT), "completed");
     lab.grove.clear_faults();
