@@ -21,6 +21,7 @@ pub struct Options {
     pub(crate) batch_key: Option<String>,
     pub(crate) vars: BTreeMap<String, Value>,
     pub(crate) grove_vars: BTreeMap<String, Value>,
+    pub(crate) allowed_hosts: Vec<String>,
     pub(crate) watch: bool,
     pub(crate) ready_timeout: Duration,
     pub(crate) interrupted: Option<Arc<AtomicBool>>,
@@ -36,6 +37,7 @@ impl Default for Options {
             batch_key: None,
             vars: BTreeMap::new(),
             grove_vars: BTreeMap::new(),
+            allowed_hosts: Vec::new(),
             watch: false,
             ready_timeout: Duration::from_secs(90),
             interrupted: None,
@@ -86,6 +88,13 @@ impl Options {
     #[must_use]
     pub fn grove_var(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.grove_vars.insert(name.into(), value.into());
+        self
+    }
+
+    /// Lets load go to another host besides Grove, `name` or `name:port`.
+    #[must_use]
+    pub fn allowed_host(mut self, host: impl Into<String>) -> Self {
+        self.allowed_hosts.push(host.into());
         self
     }
 

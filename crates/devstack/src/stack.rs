@@ -76,6 +76,8 @@ impl DevStack {
                 watch: options.watch,
             },
         )?;
+        let mut hosts = vec![grove.authority()];
+        hosts.extend(options.allowed_hosts);
         let targets = json!({"staging": grove.url(), "production": grove.url()});
         let load_test = Running::prepare(
             &root.join("wrangler.toml"),
@@ -89,7 +91,7 @@ impl DevStack {
                     [
                         ("ENVIRONMENT", json!("local")),
                         ("TARGETS", json!(targets.to_string())),
-                        ("ALLOWED_HOSTS", json!(grove.authority())),
+                        ("ALLOWED_HOSTS", json!(hosts.join(", "))),
                     ],
                 ),
                 secrets: BTreeMap::from([

@@ -22,8 +22,8 @@ fn get(url: &str) -> String {
 
 #[test]
 fn one_stack_gives_everything_that_the_tests_need() {
-    let mut stack =
-        DevStack::start(options().var("EXTRA", "more").token("t0ken")).expect("the stack starts");
+    let options = options().var("EXTRA", "more").token("t0ken");
+    let mut stack = DevStack::start(options.allowed_host("127.0.0.1:9")).expect("the stack starts");
 
     let vars: serde_json::Value =
         serde_json::from_str(&get(&format!("{}/vars", stack.url()))).expect("JSON");
@@ -32,7 +32,7 @@ fn one_stack_gives_everything_that_the_tests_need() {
     assert_eq!(vars["VISTA_TOKEN"], "t0ken");
     assert_eq!(
         vars["ALLOWED_HOSTS"],
-        stack.grove_url().trim_start_matches("http://")
+        stack.grove_url().trim_start_matches("http://").to_owned() + ", 127.0.0.1:9"
     );
     assert_eq!(vars["BATCH_KEY"].as_str().map(str::len), Some(64));
     let targets: serde_json::Value =
