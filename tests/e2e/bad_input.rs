@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use ureq::SendBody;
 use ureq::http::Request;
 
-use crate::support::{Answer, Footprint, Lab, inline, profile};
+use crate::support::{Answer, Footprint, Lab, Reply, Target, inline, profile};
 
 /// The longest body that is accepted.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -267,6 +267,7 @@ fn load_goes_to_allowed_hosts_only() {
             .map(|(_, port)| port.to_owned())
             .expect("a port");
         let own = lab.url();
+        let target = Target::forbidden(|_| Reply::json(&json!({})));
         for url in [
             "http://evil.example/",
             "https://evil.example:443/x",
@@ -294,6 +295,7 @@ fn load_goes_to_allowed_hosts_only() {
             "file:///etc/passwd",
             "javascript:alert(1)",
             "http://",
+            &target.url(),
             &format!("{own}/api/loadtest/runs"),
             &format!("http://0x7f000001:{port}/"),
             &format!("http://127.1:{port}/internal/batch"),
@@ -308,6 +310,7 @@ fn load_goes_to_allowed_hosts_only() {
             answer.what.push_str(url);
             answer.expect_error(&[400, 403, 422]);
         }
+        assert_eq!(target.received().len(), 0, "nothing was sent");
     });
 }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Lab, Reply, Run, Target, count, inline, profile};
+use crate::support::{Lab, Profile, Reply, Run, Target, count, inline, profile};
 
 const LIMIT: Duration = Duration::from_secs(40);
 
 #[test]
 fn an_inline_scenario_plays_its_own_application() {
     let lab = Lab::shared();
-    let target = Target::start(|request| match request.path.as_str() {
+    let target = lab.target(|request| match request.path.as_str() {
         "/login" => Reply::json(&json!({"session": {"token": "t-123"}}))
             .with("Set-Cookie", "crumb=c-456; Path=/"),
         _ => Reply::json(&json!({"ok": true})),
@@ -24,18 +24,20 @@ fn an_inline_scenario_plays_its_own_application() {
                 "headers": {"X-Kind": "e2e"}, "body": {"user": "{{userId}}"},
             },
             "expect": {"status": 200},
-            "extract": {"token": "$.session.token"},
+            "extract": {"token": "$.session.token", "crumb": "cookie:crumb"},
         },
         {
             "name": "use",
             "request": {
                 "method": "GET", "url": format!("{}/use", target.url()),
-                "headers": {"Authorization": "Bearer {{token}}"}, "params": {"q": "a b&c"},
+                "headers": {"Authorization": "Bearer {{token}}", "Cookie": "crumb={{crumb}}"},
+                "params": {"q": "a b&c"},
             },
             "expect": {"status": [200, 204]},
         },
     ]);
-    let run = Run::start(&lab, &inline(&profile(3, [1, 1, 1, 1]), &steps));
+    let plan = profile(3, [3, 2, 1, 2]);
+    let run = Run::start(&lab, &inline(&plan, &steps));
     assert_eq!(run.ended(LIMIT), "completed");
 
     let summary = run.summary();
@@ -81,8 +83,9 @@ fn an_inline_scenario_plays_its_own_application() {
             used.path
         );
     }
-    // The target tells nothing about its insides: no data is not zero.
     let rows = run.rows("metrics");
+    Profile::parse(&plan).assert_followed(&rows, 0.0);
+    // The target tells nothing about its insides: no data is not zero.
     assert!(
         rows.iter().all(|row| row["d1_metrics"].is_null()),
         "{rows:?}"
@@ -92,7 +95,7 @@ fn an_inline_scenario_plays_its_own_application() {
 #[test]
 fn a_metric_that_was_never_seen_fails_its_assertion() {
     let lab = Lab::shared();
-    let target = Target::start(|_| Reply::json(&json!({})));
+    let target = lab.target(|_| Reply::json(&json!({})));
     let steps = json!([{
         "name": "get", "request": {"method": "GET", "url": format!("{}/", target.url())},
         "expect": {"status": 200},
@@ -103,15 +106,15 @@ fn a_metric_that_was_never_seen_fails_its_assertion() {
     let run = Run::start(&lab, &body);
     assert_eq!(run.ended(LIMIT), "completed");
     assert!(!run.summary().passed());
-    assert_eq!(run.rows("assertions")[0]["passed"], false);
+    assert_eq!(run.rows("assertions")[0]["passed"], 0);
 }
 
 #[test]
 fn a_redirect_to_another_host_is_not_followed() {
     let lab = Lab::shared();
-    let elsewhere = Target::start(|_| Reply::json(&json!({"trap": true})));
+    let elsewhere = Target::forbidden(|_| Reply::json(&json!({"trap": true})));
     let goal = format!("{}/trap", elsewhere.url());
-    let target = Target::start(move |_| Reply {
+    let target = lab.target(move |_| Reply {
         status: 302,
         headers: vec![("Location".to_owned(), goal.clone())],
         body: String::new(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{BATCH_KEY, Footprint, Lab, Reply, Run, Target, inline, profile};
+use crate::support::{BATCH_KEY, Footprint, Lab, Reply, Run, inline, profile};
 
 /// Each is unique, so that finding it proves where it came from.
 const HEADER: &str = "hdr-7f1c9a-secret";
@@ -17,7 +17,7 @@ const SET_COOKIE: &str = "set-e4470c-secret";
 #[test]
 fn secrets_of_a_scenario_and_of_the_target_are_stored_nowhere() {
     let lab = Lab::shared();
-    let target = Target::start(|request| {
+    let target = lab.target(|request| {
         let reply = Reply::json(&json!({"access_token": EXTRACTED}))
             .with("Set-Cookie", format!("session={SET_COOKIE}; Path=/"));
         // Errors are where secrets like to leak.
@@ -39,13 +39,16 @@ fn secrets_of_a_scenario_and_of_the_target_are_stored_nowhere() {
                 "body": {"user": "ada", "password": PASSWORD},
             },
             "expect": {"status": 200},
-            "extract": {"token": "$.access_token"},
+            "extract": {"token": "$.access_token", "session": "cookie:session"},
         },
         {
             "name": "fail",
             "request": {
                 "method": "GET", "url": at(&format!("/fail?token={QUERY}")),
-                "headers": {"Authorization": "Bearer {{token}}", "X-Api-Key": HEADER},
+                "headers": {
+                    "Authorization": "Bearer {{token}}", "X-Api-Key": HEADER,
+                    "Cookie": "session={{session}}",
+                },
                 "params": {"access_token": QUERY},
             },
             "expect": {"status": 200},

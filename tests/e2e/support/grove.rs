@@ -29,6 +29,11 @@ impl Grove {
         stats["total"].as_u64().expect("a total")
     }
 
+    /// Gets a path as a user of Grove would, which Grove counts.
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, String::new())
+    }
+
     /// Makes Grove misbehave from now on.
     pub(crate) fn set_fault(&self, fault: &Value) {
         self.call("POST", "/__faults", fault.to_string())

@@ -4,6 +4,7 @@
 //! without a fault.
 
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use devstack::{DevStack, Options, Service};
 use serde_json::{Value, json};
 
-use super::{Api, Grove, Summary, until};
+use super::{Api, Grove, Received, Reply, Summary, Target, until};
 
 /// Signs what the coordinator sends to its batches: known, so that the tests can look for it and forge with it.
 pub(crate) const BATCH_KEY: &str = "e2e-batch-key-0123456789abcdef0123456789abcdef";
@@ -27,25 +28,28 @@ pub(crate) struct Lab {
 }
 
 enum Stack {
-    Shared(MutexGuard<'static, DevStack>),
-    Own(Box<DevStack>),
+    Shared(MutexGuard<'static, Allowing>),
+    Own(Box<Allowing>),
+}
+
+/// A stack, and the one port besides Grove's to which its load may go.
+struct Allowing {
+    stack: DevStack,
+    listener: TcpListener,
 }
 
 impl Lab {
     /// The stack that most tests take turns on. It is started once for the whole test program.
     pub(crate) fn shared() -> Self {
-        static SHARED: OnceLock<Result<Mutex<DevStack>, String>> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| {
-            DevStack::start(options().state(reserve_folder()))
-                .map(Mutex::new)
-                .map_err(|error| format!("{error:#}"))
-        });
+        static SHARED: OnceLock<Result<Mutex<Allowing>, String>> = OnceLock::new();
+        let shared = SHARED
+            .get_or_init(|| Allowing::start(options().state(reserve_folder())).map(Mutex::new));
         let shared = shared.as_ref().unwrap_or_else(|error| panic!("{error}"));
         // A test that failed says nothing about the next one.
         let stack = shared.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = Self {
-            api: Api::new(&stack),
-            grove: Grove::new(&stack),
+            api: Api::new(&stack.stack),
+            grove: Grove::new(&stack.stack),
             stack: Stack::Shared(stack),
         };
         lab.tidy();
@@ -54,12 +58,24 @@ impl Lab {
 
     /// A stack of its own, for a test that kills it.
     pub(crate) fn own() -> Self {
-        let stack = DevStack::start(options()).unwrap_or_else(|error| panic!("{error:#}"));
+        let stack = Allowing::start(options()).unwrap_or_else(|error| panic!("{error}"));
         Self {
-            api: Api::new(&stack),
-            grove: Grove::new(&stack),
+            api: Api::new(&stack.stack),
+            grove: Grove::new(&stack.stack),
             stack: Stack::Own(Box::new(stack)),
         }
+    }
+
+    /// A target of the test's own, to which load may go. One at a time.
+    pub(crate) fn target(
+        &self,
+        answer: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Target {
+        let listener = match &self.stack {
+            Stack::Shared(stack) => stack.listener.try_clone(),
+            Stack::Own(stack) => stack.listener.try_clone(),
+        };
+        Target::on(listener.expect("another handle"), answer)
     }
 
     /// The rows of a query on the load tester's D1 database.
@@ -126,8 +142,8 @@ impl Deref for Lab {
 
     fn deref(&self) -> &DevStack {
         match &self.stack {
-            Stack::Shared(stack) => stack,
-            Stack::Own(stack) => stack,
+            Stack::Shared(stack) => &stack.stack,
+            Stack::Own(stack) => &stack.stack,
         }
     }
 }
@@ -135,9 +151,20 @@ impl Deref for Lab {
 impl DerefMut for Lab {
     fn deref_mut(&mut self) -> &mut DevStack {
         match &mut self.stack {
-            Stack::Shared(stack) => stack,
-            Stack::Own(stack) => stack,
+            Stack::Shared(stack) => &mut stack.stack,
+            Stack::Own(stack) => &mut stack.stack,
         }
+    }
+}
+
+impl Allowing {
+    fn start(options: Options) -> Result<Self, String> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let host = listener.local_addr().expect("an address").to_string();
+        let stack = DevStack::start(options.allowed_host(host));
+        stack
+            .map(|stack| Self { stack, listener })
+            .map_err(|error| format!("{error:#}"))
     }
 }
 

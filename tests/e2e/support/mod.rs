@@ -19,5 +19,5 @@ pub(crate) use profile::{Profile, unix_ms};
 pub(crate) use raw::send_and_go;
 pub(crate) use run::{LEDGER_FIELDS, Run, Summary, count};
 pub(crate) use scenario::{inline, profile};
-pub(crate) use target::{Reply, Target};
+pub(crate) use target::{Received, Reply, Target};
 pub(crate) use wait::{until, watch};

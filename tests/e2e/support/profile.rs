@@ -1,7 +1,10 @@
-//! How many users the plan calls for at each moment, computed here from the stored configuration alone.
+//! How many users the plan calls for at each moment, computed here from the scenario alone.
 
 use chrono::DateTime;
 use serde_json::Value;
+
+/// How long a user that is no longer needed takes at most to finish its iteration, in seconds.
+const FINISHING_S: f64 = 5.0;
 
 /// The four phases of a `userProfile`: name, users at the start, users at the end, seconds.
 #[derive(Clone, Debug)]
@@ -46,21 +49,47 @@ impl Profile {
         }
     }
 
-    /// The length of the whole plan in seconds.
-    pub(crate) fn seconds(&self) -> f64 {
-        self.phases.iter().map(|phase| phase.3).sum()
+    /// The same shape with another highest number of users and another length.
+    pub(crate) fn scaled(mut self, users: u32, seconds: u32) -> Self {
+        let highest = self.phases.iter().map(|phase| phase.1.max(phase.2));
+        let users_factor = f64::from(users) / highest.fold(0.0, f64::max);
+        let length: f64 = self.phases.iter().map(|phase| phase.3).sum();
+        for (_, from, to, phase_s) in &mut self.phases {
+            *from *= users_factor;
+            *to *= users_factor;
+            *phase_s *= f64::from(seconds) / length;
+        }
+        self
     }
 
-    /// The highest number of users.
-    pub(crate) fn users_max(&self) -> f64 {
-        self.phases
-            .iter()
-            .map(|phase| phase.1.max(phase.2))
-            .fold(0.0, f64::max)
+    /// Checks that the rows of a timeline are in the phases of the plan and have its number of users, to
+    /// within `tolerance`.
+    pub(crate) fn assert_followed(&self, rows: &[Value], tolerance: f64) {
+        let mut seen: Vec<&str> = Vec::new();
+        for (second, row) in (0_u32..).map(f64::from).zip(rows) {
+            let phase = row["phase"].as_str().expect("a phase");
+            if seen.last() != Some(&phase) {
+                seen.push(phase);
+            }
+            let planned = self.phases_in(second, second + 1.0);
+            assert!(
+                planned.contains(&phase),
+                "second {second} is {phase}, planned {planned:?}"
+            );
+            let users = row["active_users"].as_f64().expect("a number");
+            let (low, _) = self.users_between(second, second + 1.0);
+            // A user that is no longer needed finishes what it began.
+            let (_, high) = self.users_between(second - FINISHING_S, second + 1.0);
+            assert!(
+                low.floor() - tolerance <= users && users <= high.ceil() + tolerance,
+                "second {second} has {users} users, planned {low} to {high}"
+            );
+        }
+        assert_eq!(seen, ["ramp_up", "peak", "steady_state", "ramp_down"]);
     }
 
     /// The lowest and the highest number of users that the plan calls for between two moments.
-    pub(crate) fn users_between(&self, from_s: f64, to_s: f64) -> (f64, f64) {
+    fn users_between(&self, from_s: f64, to_s: f64) -> (f64, f64) {
         let (mut low, mut high) = (f64::MAX, 0.0_f64);
         for (_, begin_s, end_s, users_at) in self.spans() {
             let (begin_s, end_s) = (begin_s.max(from_s), end_s.min(to_s));
@@ -76,7 +105,7 @@ impl Profile {
     }
 
     /// The phases that a second of the plan touches; the last phase after the plan's end.
-    pub(crate) fn phases_in(&self, from_s: f64, to_s: f64) -> Vec<&'static str> {
+    fn phases_in(&self, from_s: f64, to_s: f64) -> Vec<&'static str> {
         let touched: Vec<_> = self
             .spans()
             .filter(|(_, begin_s, end_s, _)| *begin_s < to_s && from_s < *end_s)

@@ -1,10 +1,12 @@
 //! A target inside of the test: it answers what the test says and remembers what it received.
+//!
+//! Each answer closes its connection, so that no connection of one test reaches the target of the next.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// A request as it came.
@@ -31,10 +33,11 @@ pub(crate) struct Reply {
     pub(crate) body: String,
 }
 
-/// A server on a free port of the loopback interface, until it is dropped.
+/// A server on the loopback interface, until it is dropped.
 pub(crate) struct Target {
     address: SocketAddr,
     shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -69,26 +72,38 @@ impl Reply {
 }
 
 impl Target {
-    /// Starts the server.
-    pub(crate) fn start(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+    /// Starts a server on a free port, to which no load may go.
+    pub(crate) fn forbidden(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::on(listener, answer)
+    }
+
+    /// Starts a server on `listener`.
+    pub(super) fn on(
+        listener: TcpListener,
+        answer: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             received: Mutex::default(),
             stopped: AtomicBool::new(false),
             answer: Box::new(answer),
         });
-        let accepting = Arc::clone(&shared);
-        thread::spawn(move || {
+        let serving = Arc::clone(&shared);
+        let accepting = thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                if accepting.stopped.load(Ordering::Relaxed) {
+                if serving.stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                let shared = Arc::clone(&accepting);
+                let shared = Arc::clone(&serving);
                 thread::spawn(move || shared.serve(stream));
             }
         });
-        Self { address, shared }
+        Self {
+            address,
+            shared,
+            accepting: Some(accepting),
+        }
     }
 
     /// The server's address without a slash at the end.
@@ -111,37 +126,39 @@ impl Drop for Target {
         self.shared.stopped.store(true, Ordering::Relaxed);
         // Wakes the thread that accepts; if nobody listens any more, there is nothing to wake.
         let _ = TcpStream::connect(self.address);
-    }
-}
-
-impl Shared {
-    /// Serves a connection until the client closes it.
-    fn serve(&self, stream: TcpStream) {
-        let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
-        let Ok(mut writer) = stream.try_clone() else {
-            return;
-        };
-        let mut reader = BufReader::new(stream);
-        while let Some(request) = read(&mut reader) {
-            let reply = (self.answer)(&request);
-            self.received
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(request);
-            let mut head = format!("HTTP/1.1 {} Answer\r\n", reply.status);
-            for (name, value) in &reply.headers {
-                head.push_str(&format!("{name}: {value}\r\n"));
-            }
-            head.push_str(&format!("Content-Length: {}\r\n\r\n", reply.body.len()));
-            if writer.write_all((head + &reply.body).as_bytes()).is_err() {
-                return;
-            }
+        if let Some(accepting) = self.accepting.take() {
+            // The next server on the same port must be the only one that accepts.
+            let _ = accepting.join();
         }
     }
 }
 
+impl Shared {
+    /// Serves the one request of a connection.
+    fn serve(&self, stream: TcpStream) {
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
+        let mut reader = BufReader::new(&stream);
+        let Some(request) = read(&mut reader) else {
+            return;
+        };
+        let reply = (self.answer)(&request);
+        self.received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(request);
+        let mut text = format!("HTTP/1.1 {} Answer\r\nConnection: close\r\n", reply.status);
+        for (name, value) in &reply.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let length = reply.body.len();
+        text.push_str(&format!("Content-Length: {length}\r\n\r\n{}", reply.body));
+        // A client that has gone has gone.
+        let _ = (&stream).write_all(text.as_bytes());
+    }
+}
+
 /// Reads one request; `None` at the end of the connection.
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Received> {
+fn read(reader: &mut BufReader<&TcpStream>) -> Option<Received> {
     let mut line = String::new();
     reader
         .read_line(&mut line)
@@ -180,7 +197,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Received> {
     Some(request)
 }
 
-fn read_chunks(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+fn read_chunks(reader: &mut BufReader<&TcpStream>) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let mut line = String::new();
