@@ -112,6 +112,25 @@ fn the_flag_in_kv_alone_stops_a_run() {
 }
 
 #[test]
+fn a_cancel_does_not_wait_for_answers() {
+    let lab = Lab::shared();
+    let before = lab.grove.total();
+    lab.grove.set_fault(&json!({"delay_ms": 20_000}));
+    let body = json!({
+        "scenario": "grove-mix", "environment": "staging", "users": 6, "duration": "60s",
+    });
+    let run = Run::start(&lab, &body);
+    run.has_seconds(8);
+    run.cancel();
+    assert_eq!(run.ended(Duration::from_secs(5)), "cancelled");
+    let summary = run.summary();
+    summary.assert_balanced();
+    assert!(summary.ledger("cutOff") > 0, "{}", summary.0["ledger"]);
+    assert_eq!(summary.ledger("answered"), 0, "{}", summary.0["ledger"]);
+    assert_eq!(summary.ledger("sent"), lab.grove.total() - before);
+}
+
+#[test]
 fn a_run_that_has_ended_cannot_be_cancelled_any_more() {
     let lab = Lab::shared();
     let body = json!({

@@ -1,5 +1,6 @@
 //! Scenarios that come with the request: they play as written, and stay on the hosts that are allowed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -90,6 +91,74 @@ fn an_inline_scenario_plays_its_own_application() {
         rows.iter().all(|row| row["d1_metrics"].is_null()),
         "{rows:?}"
     );
+}
+
+/// Slices are four seconds long here, and batches have five users.
+#[test]
+fn a_user_goes_on_where_it_was_when_a_slice_ends() {
+    const USERS: usize = 8;
+    let lab = Lab::shared();
+    let target = lab.target(|request| match request.path.as_str() {
+        "/login" => {
+            let body: Value = serde_json::from_str(&request.body).expect("JSON");
+            Reply::json(
+                &json!({"token": format!("token-of-{}", body["user"].as_str().unwrap_or(""))}),
+            )
+        }
+        _ => Reply::json(&json!({})),
+    });
+    let steps = json!([
+        {
+            "name": "login", "unlessSet": "token",
+            "request": {
+                "method": "POST", "url": format!("{}/login", target.url()),
+                "body": {"user": "{{userId}}"},
+            },
+            "expect": {"status": 200}, "extract": {"token": "$.token"},
+        },
+        {
+            "name": "use",
+            "request": {
+                "method": "GET", "url": format!("{}/use", target.url()),
+                "headers": {"Authorization": "{{token}}", "X-User": "{{userId}}"},
+            },
+            "expect": {"status": 200},
+        },
+    ]);
+    let run = Run::start(&lab, &inline(&profile(USERS as u32, [1, 5, 6, 0]), &steps));
+    assert_eq!(run.ended(LIMIT), "completed");
+    let summary = run.summary();
+    summary.assert_balanced();
+    assert!(
+        summary.0["slices"].as_u64() >= Some(3),
+        "{}",
+        summary.0["slices"]
+    );
+    assert!(
+        summary.0["batches"].as_u64() >= Some(2),
+        "{}",
+        summary.0["batches"]
+    );
+    assert_eq!(summary.ledger("interrupted"), 0, "{}", summary.0["ledger"]);
+
+    let received = target.received();
+    assert_eq!(received.len() as u64, summary.ledger("sent"));
+    let (logins, uses): (Vec<_>, Vec<_>) = received
+        .iter()
+        .partition(|request| request.path == "/login");
+    assert_eq!(logins.len(), USERS, "each user signs in once in its life");
+    let mut users = BTreeSet::new();
+    for used in uses {
+        let user = used.header("x-user").expect("a user");
+        let expected = format!("token-of-{user}");
+        assert_eq!(
+            used.header("authorization"),
+            Some(expected.as_str()),
+            "its own token"
+        );
+        users.insert(user);
+    }
+    assert_eq!(users.len(), USERS);
 }
 
 #[test]

@@ -88,3 +88,20 @@ fn a_run_whose_time_passed_while_the_load_tester_was_down_ends() {
     lab.restart(Service::LoadTest).expect("it starts again");
     assert_ended_with_hole(&lab, &Run::again(&lab, &id));
 }
+
+#[test]
+fn a_run_that_is_cancelled_while_the_load_tester_is_down_does_not_go_on() {
+    let mut lab = Lab::own();
+    let run = Run::start(&lab, &body("60s"));
+    run.has_seconds(3);
+    let id = run.id.clone();
+    lab.kill_hard(Service::LoadTest);
+    lab.kv_put(&format!("loadtest:cancel:{id}"), "cancelled")
+        .expect("KV is written");
+    let until_crash = lab.grove.total();
+    lab.restart(Service::LoadTest).expect("it starts again");
+    let run = Run::again(&lab, &id);
+    assert_eq!(run.ended(Duration::from_secs(40)), "cancelled");
+    run.summary().assert_balanced();
+    assert_eq!(lab.grove.total(), until_crash, "it sent nothing more");
+}

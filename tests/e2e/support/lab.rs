@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use devstack::{DevStack, Options, Service};
@@ -134,6 +135,18 @@ impl Lab {
         until("nothing is running", Duration::from_secs(30), || {
             self.running().is_empty().then_some(())
         });
+    }
+}
+
+impl Drop for Lab {
+    /// A panic would cost the whole isolate, and all runs in it; it shows nowhere but in the log.
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            let logs = self.logs();
+            for sign in ["panicked at", "RuntimeError: unreachable", "Uncaught"] {
+                assert!(!logs.contains(sign), "the log has {sign:?}:\n{logs}");
+            }
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) use footprint::{Footprint, TABLES};
 pub(crate) use grove::Grove;
 pub(crate) use lab::{BATCH_KEY, Lab};
 pub(crate) use profile::{Profile, unix_ms};
-pub(crate) use raw::send_and_go;
+pub(crate) use raw::{exchange, send_and_go};
 pub(crate) use run::{LEDGER_FIELDS, Run, Summary, count};
 pub(crate) use scenario::{inline, profile};
 pub(crate) use target::{Received, Reply, Target};

@@ -1,11 +1,42 @@
-//! A request written byte by byte, by a client that does not wait.
+//! Requests written byte by byte, for what no well-behaved client sends.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
 
 /// Sends a request and closes the connection without waiting for a single byte of the answer.
 pub(crate) fn send_and_go(base: &str, request: &[u8]) {
-    let address = base.strip_prefix("http://").expect("an http address");
-    let mut stream = TcpStream::connect(address).expect("the stack listens");
+    let mut stream = connect(base);
     stream.write_all(request).expect("the request is sent");
+}
+
+/// Sends a request and reads the answer at the same time, because a server may refuse a request before it has
+/// read all of it. Returns the answer's status and the text after its head.
+pub(crate) fn exchange(base: &str, request: &[u8]) -> (u16, String) {
+    let stream = connect(base);
+    let patience = Some(Duration::from_secs(30));
+    stream.set_read_timeout(patience).expect("a time limit");
+    let mut answer = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Whoever refuses the request may stop reading it.
+            let _ = (&stream).write_all(request);
+        });
+        // What came before the connection was cut counts.
+        let _ = (&stream).read_to_end(&mut answer);
+    });
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3))
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or_else(|| panic!("no HTTP answer but {text:?}"));
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (status, body.to_owned())
+}
+
+fn connect(base: &str) -> TcpStream {
+    let address = base.strip_prefix("http://").expect("an http address");
+    TcpStream::connect(address).expect("the stack listens")
 }
