@@ -23,7 +23,7 @@ use crate::coordinator::stub::Known;
 use crate::limits::{ALARM_LEASE_MS, SLOTS};
 use crate::log;
 use crate::start::failed_summary;
-use crate::store::{Database, Statement, end_run, run_by_id, store_outcome};
+use crate::store::{Database, Statement, begin_run, end_run, run_by_id, store_outcome};
 
 /// The coordinator of one run; the object's name is the run's identifier.
 #[durable_object]
@@ -259,6 +259,7 @@ impl RunCoordinator {
             }
         } else {
             store.set_epoch_ms(epoch_ms)?;
+            store.post(&[begin_run(&order.run, &iso(epoch_ms))])?;
             Run::new(plan, config)
         };
         Ok(Begun::Playing(Box::new(Playing::new(run, clock))))

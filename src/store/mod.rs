@@ -13,6 +13,6 @@ pub(crate) use d1::{Database, Row};
 pub(crate) use metrics::{metrics_page, replace_metrics};
 pub(crate) use results::{ResultTable, results_of, store_outcome};
 pub(crate) use runs::{
-    NewRun, end_run, insert_run, run_by_id, running_in, running_runs, runs_page,
+    NewRun, begin_run, end_run, insert_run, run_by_id, running_in, running_runs, runs_page,
 };
 pub(crate) use statement::Statement;

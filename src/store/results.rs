@@ -45,7 +45,7 @@ pub(crate) fn store_outcome(report: &Report) -> Vec<Statement> {
     statements.extend(insert_rows(ResultTable::Bottlenecks.name(), &bottlenecks));
     statements.push(ResultTable::Assertions.delete(&run.id));
     statements.extend(insert_rows(ResultTable::Assertions.name(), &assertions));
-    // The start stays as it was written first: pages of runs are cut by it.
+    // The start was written when the coordinator began.
     statements.push(Statement::new(
         "UPDATE load_test_runs SET ended_at = ?, duration_ms = ?, status = ?, summary_json = ? \
          WHERE id = ?",

@@ -55,6 +55,15 @@ pub(crate) fn running_runs() -> Statement {
     )
 }
 
+/// Says when the first second of a run began. What was inserted is when the run was accepted, a little before
+/// that; time line, summary and length count from here.
+pub(crate) fn begin_run(id: &str, started_at: &str) -> Statement {
+    Statement::new(
+        "UPDATE load_test_runs SET started_at = ? WHERE id = ?",
+        [started_at, id].map(Value::from),
+    )
+}
+
 /// Ends a run that nothing else is known about than why it ended.
 pub(crate) fn end_run(id: &str, status: &str, ended_at: &str, summary_json: &str) -> Statement {
     Statement::new(
@@ -166,6 +175,17 @@ mod tests {
             db.run(&end_run("a", "cancelled", "2026-11-21T05:00:00.000Z", "{}")),
             0
         );
+    }
+
+    #[test]
+    fn the_length_of_a_run_counts_from_its_first_second() {
+        let db = TestDatabase::new();
+        db.run(&insert_run(&run("a", "staging", STAGING)));
+        assert_eq!(db.run(&begin_run("a", "2026-11-21T04:00:00.200Z")), 1);
+        db.run(&end_run("a", "failed", "2026-11-21T04:00:01.500Z", "{}"));
+        let row = &db.rows(&run_by_id("a"))[0];
+        assert_eq!(row["started_at"], "2026-11-21T04:00:00.200Z");
+        assert_eq!(row["duration_ms"], 1_300);
     }
 
     #[test]
