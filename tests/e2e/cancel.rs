@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Footprint, Lab, Run, unix_ms, watch};
+use crate::support::{Footprint, Lab, Run, count, unix_ms, watch};
 
 /// After a cancel no request may arrive later than this.
 const QUIET_AFTER: Duration = Duration::from_secs(2);
@@ -63,11 +63,26 @@ fn assert_cancelled(run: &Run<'_>, grove_before: u64, grove_after: u64) {
     );
     assert!(run.rows("metrics").len() >= 3);
     assert_eq!(run.rows("apps").len(), 4);
-    assert_eq!(
-        summary.ledger("sent"),
-        grove_after - grove_before,
-        "nothing lost"
+    assert_nothing_lost(run, grove_after - grove_before);
+}
+
+/// Every request that arrived is accounted for. One that was given up in the moment in which it was sent may not
+/// have reached the network.
+fn assert_nothing_lost(run: &Run<'_>, arrived: u64) {
+    let summary = run.summary();
+    let sent = summary.ledger("sent");
+    let cut_off = summary.ledger("cutOff");
+    assert!(
+        sent - cut_off <= arrived && arrived <= sent,
+        "{arrived} arrived: {}",
+        summary.0["ledger"]
     );
+    let stored = run
+        .rows("apps")
+        .iter()
+        .map(|row| count(row, "total_requests"))
+        .sum::<u64>();
+    assert_eq!(stored, sent, "what D1 holds and what the ledger says");
 }
 
 #[test]
@@ -127,7 +142,7 @@ fn a_cancel_does_not_wait_for_answers() {
     summary.assert_balanced();
     assert!(summary.ledger("cutOff") > 0, "{}", summary.0["ledger"]);
     assert_eq!(summary.ledger("answered"), 0, "{}", summary.0["ledger"]);
-    assert_eq!(summary.ledger("sent"), lab.grove.total() - before);
+    assert_nothing_lost(&run, lab.grove.total() - before);
 }
 
 #[test]
