@@ -261,9 +261,16 @@ impl Batch {
     }
 
     /// Applies the plan's starts and stops that are due. A draining batch applies those of its own slice, so
-    /// that they are handed over, and leaves later ones to the next slice.
+    /// that they are handed over, and leaves later ones to the next slice. After the plan's last slice there is
+    /// none.
     fn change_users(&mut self, now: Tick) {
-        let limit = self.until.min(Tick::from_us(now.as_us().saturating_add(1)));
+        let after_now = Tick::from_us(now.as_us().saturating_add(1));
+        let last = Tick::ZERO + self.plan.duration + self.plan.graceful_stop;
+        let limit = if self.until >= last {
+            after_now
+        } else {
+            self.until.min(after_now)
+        };
         for scenario in 0..self.players.len() {
             while let Some((at, due)) = self
                 .players

@@ -27,6 +27,13 @@ pub(super) struct Flow {
     pub(super) tables: Vec<Table>,
 }
 
+impl Flow {
+    /// The applications with a weight.
+    pub(super) fn weighted(&self) -> &[Application] {
+        self.applications.get(..self.weighted).unwrap_or_default()
+    }
+}
+
 /// Checks the applications that the scenario names. Without a target, everything but the URLs is checked.
 pub(super) fn parse(
     source: &PlanSource,

@@ -294,8 +294,20 @@ mod tests {
     #[test]
     fn a_phase_without_time_is_a_jump() {
         let mut source = source();
-        source.scenario.user_profile.ramp_up.duration = "0s".to_owned();
-        source.scenario.user_profile.ramp_down.duration = "0".to_owned();
+        source
+            .scenario
+            .user_profile
+            .as_mut()
+            .unwrap()
+            .ramp_up
+            .duration = "0s".to_owned();
+        source
+            .scenario
+            .user_profile
+            .as_mut()
+            .unwrap()
+            .ramp_down
+            .duration = "0".to_owned();
         let plan = Plan::parse(&source).unwrap();
         assert_eq!(
             model(&plan).1,
@@ -347,7 +359,7 @@ mod tests {
     #[test]
     fn impossible_profiles_are_refused() {
         let mut source = source();
-        let profile = &mut source.scenario.user_profile;
+        let profile = source.scenario.user_profile.as_mut().unwrap();
         profile.ramp_up.from = -1;
         profile.peak.users = i64::MAX;
         profile.steady_state.duration = "soon".to_owned();
@@ -366,7 +378,7 @@ mod tests {
     #[test]
     fn a_profile_without_users_or_time_is_refused() {
         let mut source = source();
-        let profile = &mut source.scenario.user_profile;
+        let profile = source.scenario.user_profile.as_mut().unwrap();
         (
             profile.ramp_up.to,
             profile.peak.users,

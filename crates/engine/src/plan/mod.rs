@@ -9,6 +9,7 @@ mod parse;
 mod problem;
 mod program;
 mod request;
+mod scenarios;
 mod step;
 mod table;
 mod types;

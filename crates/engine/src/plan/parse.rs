@@ -6,15 +6,15 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::flow::Flow;
 use super::problem::{Checked, Problems, Report};
-use super::{flow, load, table};
-use crate::delay::Delay;
+use super::scenarios::{Rests, Schedule};
+use super::{flow, table};
 use crate::duration;
-use crate::load_model::Model;
-use crate::plan::{Plan, PlannedScenario};
+use crate::plan::Plan;
 use crate::scenario::{ApplicationProfile, LoadScenario};
 use crate::target::TargetPolicy;
-use crate::tick::{Span, Tick};
+use crate::tick::Span;
 
 /// Everything that a plan is made of: equal sources give equal plans on every machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,8 +74,8 @@ impl Plan {
         let name = check_name(&scenario.name, "scenario.name", report);
         let tenants = tenants(scenario.tenants.as_deref(), report);
         let target = target(&source.options, report);
-        let load = load::parse(&scenario.user_profile, &source.options, report);
-        let pause = pause(scenario, report);
+        let pause = scenario.pause.as_deref();
+        let pause = pause.map(|text| flow::delay(text, "scenario.pause", report));
         let pacing = scenario.pacing.as_deref();
         let pacing = pacing.map(|text| flow::delay(text, "scenario.pacing", report));
         let graceful_stop = span(scenario.graceful_stop.as_deref(), &GRACEFUL_STOP, report);
@@ -94,25 +94,15 @@ impl Plan {
                 );
             }
         }
-        let (load, flow, target) = (load?, flow?, target?);
-        let graceful_stop = graceful_stop?;
+        let rests = Rests {
+            pause: pause.transpose(),
+            pacing: pacing.transpose(),
+        };
+        let weighted = flow.as_ref().ok().map(Flow::weighted);
+        let schedule = Schedule::parse(source, graceful_stop, rests, weighted, report);
+        let (schedule, flow, target) = (schedule?, flow?, target?);
         name?;
-        let weights = flow
-            .applications
-            .iter()
-            .map(|application| application.weight);
-        let applications = (0..).zip(weights).take(flow.weighted).collect();
-        let scenarios = vec![PlannedScenario {
-            name: scenario.name.clone(),
-            starts_at: Tick::ZERO,
-            model: Model::Closed(load.model(graceful_stop)),
-            graceful_stop,
-            pause: pause?,
-            pacing: pacing.transpose()?,
-            applications,
-            first_vu: 0,
-        }];
-        table::check_unique(&flow.tables, &scenarios, report)?;
+        table::check_unique(&flow.tables, &schedule.scenarios, report)?;
         Ok(Self {
             name: scenario.name.clone(),
             seed: source.options.seed,
@@ -126,10 +116,10 @@ impl Plan {
             setup: flow.setup,
             teardown: flow.teardown,
             handed_over: flow.handed_over,
-            scenarios,
-            phases: load.phases(),
-            duration: load.duration(),
-            graceful_stop,
+            scenarios: schedule.scenarios,
+            phases: schedule.phases,
+            duration: schedule.duration,
+            graceful_stop: schedule.graceful_stop,
             request_timeout: request_timeout?,
             body_limit_bytes: BODY_LIMIT_BYTES,
             assertions: scenario.assertions.clone(),
@@ -239,16 +229,6 @@ fn span(text: Option<&str>, field: &SpanField, report: &mut Report) -> Checked<S
         ));
     }
     Ok(span)
-}
-
-/// The time between two iterations of a user: the spec's runner lets a second pass. With a pacing, that alone
-/// decides unless a pause is asked for too.
-fn pause(scenario: &LoadScenario, report: &mut Report) -> Checked<Delay> {
-    match scenario.pause.as_deref() {
-        Some(text) => flow::delay(text, "scenario.pause", report),
-        None if scenario.pacing.is_some() => Ok(Delay::Constant(Span::ZERO)),
-        None => Ok(Delay::Constant(Span::from_secs(1))),
-    }
 }
 
 const GRACEFUL_STOP: SpanField = SpanField {

@@ -65,6 +65,8 @@ pub struct PlannedScenario {
     pub applications: Vec<(u16, f64)>,
     /// The number of its first user; those of the scenarios do not overlap.
     pub first_vu: u32,
+    /// Tags of everything that the scenario measures.
+    pub tags: Vec<(String, String)>,
 }
 
 /// How many users a scenario may have at once where each arrival is a new one: Artillery's model sets no

@@ -354,10 +354,16 @@ impl Run {
     fn start_slice(&mut self) {
         let from = self.next_start();
         let last = self.plan_end() + self.plan.graceful_stop;
+        let until = from + self.config.slice.max(SLICE_MIN);
         let started = SliceStarted {
             slice: self.book.slices,
             from,
-            until: (from + self.config.slice.max(SLICE_MIN)).min(last),
+            // What is due at the plan's very end belongs to the slice before it.
+            until: if until >= self.plan_end() {
+                last
+            } else {
+                until
+            },
             batches: self.shares_to_play(from),
         };
         self.book.slices = self.book.slices.saturating_add(1);

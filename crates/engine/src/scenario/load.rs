@@ -14,6 +14,7 @@ use super::json::{TextMap, whole_number};
 /// A load: one of k6's executors, k6's shortcuts (`vus`, `duration`, `iterations`, `stages` without an
 /// executor), or Artillery's `phases`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LoadConfig {
     /// Which of k6's executors it is.
@@ -104,6 +105,7 @@ pub struct LoadConfig {
 
 /// k6's executors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Executor {
     /// Iterations that the users take from a common pile.
@@ -122,6 +124,7 @@ pub enum Executor {
 
 /// A stage of k6: in straight lines to the target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct StageConfig {
     /// How long it takes; with 0 it jumps.
@@ -137,6 +140,7 @@ pub struct StageConfig {
 
 /// A phase of Artillery.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PhaseConfig {
     /// The name in the results.
@@ -167,6 +171,7 @@ pub struct PhaseConfig {
 
 /// How the users of one of Artillery's phases arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ArrivalMode {
     /// At even intervals.
@@ -177,6 +182,7 @@ pub enum ArrivalMode {
 
 /// A duration as written: a text, or a number whose unit the format decides.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(untagged))]
 pub enum DurationValue {
     /// A text such as `1m30s`.
     Text(String),
@@ -186,6 +192,7 @@ pub enum DurationValue {
 
 /// A number as written: Artillery also takes it as text, as variables of the environment hold it.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(untagged))]
 pub enum NumberValue {
     /// A text such as `20`.
     Text(String),

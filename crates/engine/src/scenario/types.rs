@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::data::DataConfig;
 use super::json::{NamedMap, duration_text, maybe_duration_text, whole_number};
+use super::load::{LoadConfig, ScenarioMap};
 use super::step::FlowStep;
 use crate::assertion::Assertion;
 
@@ -19,8 +20,20 @@ pub struct LoadScenario {
     pub description: String,
     /// Which applications the users play, and how often each.
     pub applications: Vec<ApplicationWeight>,
-    /// How many users there are, over time.
-    pub user_profile: UserProfile,
+    /// How many users there are, over time: the spec's four phases. Exactly one of this, `load` and
+    /// `scenarios` is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_profile: Option<UserProfile>,
+    /// One load in k6's or Artillery's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadConfig>,
+    /// Several loads in k6's words, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<std::collections::BTreeMap<String, LoadConfig>>")
+    )]
+    pub scenarios: Option<ScenarioMap>,
     /// What must hold for the run to pass.
     #[serde(default)]
     pub assertions: Vec<Assertion>,

@@ -202,6 +202,24 @@ pub(crate) fn plan(profile: Value, applications: Value, extra: Value) -> Plan {
     Plan::parse(&source).expect("a plan without problems")
 }
 
+/// A plan with k6's or Artillery's words for its load instead of a profile, whose iterations read these paths.
+pub(crate) fn load_plan(load: Value, paths: &[&str]) -> Plan {
+    let several = load
+        .as_object()
+        .is_some_and(|load| load.values().all(Value::is_object));
+    let field = if several { "scenarios" } else { "load" };
+    let source = PlanSource {
+        scenario: serde_json::from_value(json!({
+            "name": "lab", "applications": [{"name": "reads", "weight": 1.0}], field: load,
+            "requestTimeout": "10m",
+        }))
+        .expect("a scenario"),
+        applications: serde_json::from_value(reads(paths)).expect("applications"),
+        options: options(),
+    };
+    Plan::parse(&source).expect("a plan without problems")
+}
+
 /// A profile that holds `users` for `seconds`.
 pub(crate) fn hold(users: u32, seconds: u64) -> Value {
     json!({

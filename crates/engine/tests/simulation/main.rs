@@ -1,5 +1,6 @@
 //! The batch machine under a virtual clock, against targets whose behaviour is known.
 
+mod executors;
 mod flows;
 mod lab;
 mod splitting;

@@ -97,17 +97,29 @@ fn one_batch_and_many_give_equal_counts_and_equal_histograms() {
 }
 
 /// Plays the plan in slices of `length`, each going on from what the last one handed over.
-fn play_in_slices(plan: &Plan, length: Span) -> (Totals, Vec<Lab>) {
+pub(crate) fn play_in_slices(
+    plan: &Plan,
+    length: Span,
+    mut target: impl FnMut(&str) -> Answer,
+) -> Sliced {
     let end = Tick::ZERO + plan.duration() + plan.graceful_stop();
     let mut totals = Totals::default();
     let mut labs = Vec::new();
     let (mut from, mut played_through, mut carry) = (Tick::ZERO, Tick::ZERO, Vec::new());
+    let mut begun: Vec<u64> = Vec::new();
     for number in 0.. {
         let until = (from + length).min(end);
         let mut assignment = slice(Share::WHOLE, number, from, until, carry);
         assignment.played_through = played_through;
+        assignment.begun = begun.clone();
         let mut lab = Lab::new(plan, assignment);
         lab.play(|_, request| target(&request.url));
+        for (place, begun_now) in begun_in(&lab) {
+            if begun.len() <= place {
+                begun.resize(place + 1, 0);
+            }
+            begun[place] += begun_now;
+        }
         totals.add(&lab);
         assert!(
             lab.sent.iter().all(|(at, _)| *at < until),
@@ -126,27 +138,38 @@ fn play_in_slices(plan: &Plan, length: Span) -> (Totals, Vec<Lab>) {
         }
         (from, played_through, carry) = (batch_end.at, until, batch_end.carry);
     }
-    (totals, labs)
+    Sliced {
+        ledger: totals.ledger,
+        labs,
+    }
+}
+
+/// A plan that was played in slices.
+pub(crate) struct Sliced {
+    pub(crate) ledger: Ledger,
+    pub(crate) labs: Vec<Lab>,
+}
+
+/// How many iterations of each scenario were begun.
+fn begun_in(lab: &Lab) -> BTreeMap<usize, u64> {
+    let mut begun = BTreeMap::new();
+    for (place, scenario) in lab.windows().flat_map(|window| &window.scenarios) {
+        *begun.entry(usize::from(*place)).or_insert(0) += scenario.started;
+    }
+    begun
 }
 
 #[test]
 fn slices_continue_their_users_and_lose_nothing() {
     let plan = busy_plan();
-    let (whole, _) = play_in_slices(&plan, Span::from_secs(1_000));
+    let whole = play_in_slices(&plan, Span::from_secs(1_000), target);
     for length_ms in [400, 1_000, 2_700, 6_000] {
-        let (sliced, labs) = play_in_slices(&plan, Span::from_ms(length_ms));
+        let Sliced { ledger, labs } = play_in_slices(&plan, Span::from_ms(length_ms), target);
         assert!(labs.len() > 3, "{length_ms} ms: the plan was really sliced");
-        assert_eq!(sliced.ledger.imbalances(), [], "{length_ms} ms");
-        assert_eq!(
-            (
-                sliced.ledger.lost,
-                sliced.ledger.interrupted,
-                sliced.ledger.cut_off
-            ),
-            (0, 0, 0)
-        );
+        assert_eq!(ledger.imbalances(), [], "{length_ms} ms");
+        assert_eq!((ledger.lost, ledger.interrupted, ledger.cut_off), (0, 0, 0));
         // The end of a slice waits for the requests under way, at most 90.5 ms, in which nobody starts.
-        let kept = sliced.ledger.sent as f64 / whole.ledger.sent as f64;
+        let kept = ledger.sent as f64 / whole.ledger.sent as f64;
         let least = 1.0 - 1.2 * 90.5 / length_ms as f64;
         assert!(
             (least..=1.001).contains(&kept),
@@ -158,7 +181,7 @@ fn slices_continue_their_users_and_lose_nothing() {
 #[test]
 fn an_iteration_goes_on_where_the_slice_ended() {
     let plan = busy_plan();
-    let (_, labs) = play_in_slices(&plan, Span::from_ms(700));
+    let labs = play_in_slices(&plan, Span::from_ms(700), target).labs;
     let mut flows: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for (_, request) in labs.iter().flat_map(|lab| &lab.sent) {
         let parts: Vec<&str> = request.url.rsplit('/').collect();

@@ -1,0 +1,300 @@
+//! From what the file says about the load to the scenarios of a plan: the spec's user profile, or k6's and
+//! Artillery's models.
+
+use super::load;
+use super::parse::{PlanOptions, PlanSource};
+use super::problem::{Checked, Problems, Report};
+use super::types::{Application, LoadModel, PlannedScenario, Stage};
+use crate::delay::Delay;
+use crate::duration::Written;
+use crate::load_model::{ArrivalModel, ArrivalUsers, Model, Workload, Workloads};
+use crate::phase::{Phase, PhaseSpan};
+use crate::tick::{Span, Tick};
+
+/// When everybody comes, and what the time line is told in.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    pub(super) scenarios: Vec<PlannedScenario>,
+    pub(super) phases: Vec<PhaseSpan>,
+    pub(super) duration: Span,
+    pub(super) graceful_stop: Span,
+}
+
+/// What users do between two iterations, as the scenario says it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rests {
+    pub(super) pause: Checked<Option<Delay>>,
+    pub(super) pacing: Checked<Option<Delay>>,
+}
+
+impl Schedule {
+    /// Checks the load of a source. Without applications, everything but what they are needed for is checked.
+    pub(super) fn parse(
+        source: &PlanSource,
+        graceful_stop: Checked<Span>,
+        rests: Rests,
+        applications: Option<&[Application]>,
+        report: &mut Report,
+    ) -> Checked<Self> {
+        let scenario = &source.scenario;
+        let models = scenario.load.is_some() || scenario.scenarios.is_some();
+        let Some(profile) = &scenario.user_profile else {
+            if !models {
+                return Err(report.problem(
+                    "scenario",
+                    "has no load: accepted are userProfile, load and scenarios",
+                ));
+            }
+            return Self::of_models(source, rests, applications.unwrap_or_default(), report);
+        };
+        if models {
+            report.problem(
+                "scenario.userProfile",
+                "does not go together with load or scenarios: write one of them",
+            );
+        }
+        let load = load::parse(profile, &source.options, report)?;
+        let graceful_stop = graceful_stop?;
+        let (pause, pacing) = (rests.pause?, rests.pacing?);
+        // The spec's runner lets a second pass between two iterations. A pacing alone decides.
+        let default = if pacing.is_some() {
+            Span::ZERO
+        } else {
+            PROFILE_PAUSE
+        };
+        let planned = PlannedScenario {
+            name: scenario.name.clone(),
+            starts_at: Tick::ZERO,
+            model: Model::Closed(load.model(graceful_stop)),
+            graceful_stop,
+            pause: pause.unwrap_or(Delay::Constant(default)),
+            pacing,
+            applications: by_weight(applications.unwrap_or_default()),
+            first_vu: 0,
+            tags: Vec::new(),
+        };
+        Ok(Self {
+            scenarios: vec![planned],
+            phases: load.phases(),
+            duration: load.duration(),
+            graceful_stop,
+        })
+    }
+
+    /// The scenarios of `load` or `scenarios`.
+    fn of_models(
+        source: &PlanSource,
+        rests: Rests,
+        applications: &[Application],
+        report: &mut Report,
+    ) -> Checked<Self> {
+        let PlanSource {
+            scenario, options, ..
+        } = source;
+        for (option, given) in [
+            ("users", options.users.is_some()),
+            ("duration", options.duration.is_some()),
+        ] {
+            if given {
+                report.problem(
+                    format!("options.{option}"),
+                    "scales a userProfile, which this scenario does not have: change its load instead",
+                );
+            }
+        }
+        let load = scenario.load.as_ref();
+        let parsed = Workloads::parse(load, scenario.scenarios.as_ref(), "scenario");
+        let workloads = match parsed {
+            Ok(workloads) => workloads,
+            Err(Problems(problems)) => {
+                let told = problems
+                    .into_iter()
+                    .map(|p| report.problem(p.path, p.message));
+                // At least one problem comes with the error.
+                let last = told.last();
+                return Err(last.unwrap_or_else(|| report.problem("scenario", "has no load")));
+            }
+        };
+        for warning in workloads.warnings {
+            report.warning(warning.path, warning.message);
+        }
+        let rests = (rests.pause?, rests.pacing?);
+        let mut scenarios: Vec<PlannedScenario> = Vec::new();
+        let mut result = Ok(());
+        for workload in &workloads.list {
+            match planned(workload, rests, applications, report) {
+                Ok(planned) => scenarios.push(planned),
+                Err(reported) => result = Err(reported),
+            }
+        }
+        result?;
+        let mut first_vu = 0_u32;
+        for scenario in &mut scenarios {
+            scenario.first_vu = first_vu;
+            first_vu = first_vu.saturating_add(scenario.users_max());
+        }
+        let schedule = Self::around(scenarios);
+        schedule.check_limits(options, report)?;
+        Ok(schedule)
+    }
+
+    fn around(scenarios: Vec<PlannedScenario>) -> Self {
+        let ends = scenarios.iter().map(|s| s.starts_at + s.duration());
+        let end = ends.max().unwrap_or(Tick::ZERO);
+        let graces = scenarios
+            .iter()
+            .map(|s| s.starts_at + s.duration() + s.graceful_stop);
+        let last = graces.max().unwrap_or(end);
+        Self {
+            phases: phases(&scenarios, end),
+            duration: end.saturating_since(Tick::ZERO),
+            graceful_stop: last.saturating_since(end),
+            scenarios,
+        }
+    }
+
+    fn check_limits(&self, options: &PlanOptions, report: &mut Report) -> Checked<()> {
+        let mut result = Ok(());
+        let counted = self
+            .scenarios
+            .iter()
+            .filter(|scenario| !is_fresh(&scenario.model));
+        let users = counted.fold(0_u32, |sum, scenario| {
+            sum.saturating_add(scenario.users_max())
+        });
+        if users > options.users_max {
+            result = Err(report.problem(
+                "scenario",
+                format_args!(
+                    "calls for up to {users} users: accepted are up to {}",
+                    options.users_max
+                ),
+            ));
+        }
+        let longest = Span::from_secs(options.duration_max_s);
+        if self.duration > longest {
+            let [duration, longest] = [self.duration, longest].map(Written);
+            let message = format_args!("takes {duration}: accepted are up to {longest}");
+            result = Err(report.problem("scenario", message));
+        }
+        result
+    }
+}
+
+fn planned(
+    workload: &Workload,
+    (pause, pacing): (Option<Delay>, Option<Delay>),
+    applications: &[Application],
+    report: &mut Report,
+) -> Checked<PlannedScenario> {
+    let path = format!("scenario.scenarios.{}", workload.name);
+    if !workload.env.is_empty() {
+        let message = "is not used: templates take their values from data, variables and functions";
+        report.warning(format!("{path}.env"), message);
+    }
+    let played = match &workload.exec {
+        None => by_weight(applications),
+        Some(name) => {
+            let place = applications
+                .iter()
+                .position(|application| application.name == *name);
+            let Some(place) = place.and_then(|place| u16::try_from(place).ok()) else {
+                let known = applications
+                    .iter()
+                    .map(|a| a.name.as_str())
+                    .collect::<Vec<_>>();
+                let message = format!(
+                    "{name:?} is not an application of the scenario: it has [{}]",
+                    known.join(", ")
+                );
+                return Err(report.problem(format!("{path}.exec"), message));
+            };
+            vec![(place, 1.0)]
+        }
+    };
+    Ok(PlannedScenario {
+        name: workload.name.clone(),
+        starts_at: Tick::ZERO + workload.starts_at,
+        model: workload.model.clone(),
+        graceful_stop: workload.graceful_stop,
+        pause: pause.unwrap_or(Delay::Constant(Span::ZERO)),
+        pacing,
+        applications: played,
+        first_vu: 0, // set when all scenarios are known
+        tags: workload.tags.clone(),
+    })
+}
+
+/// Every application by its weight.
+fn by_weight(applications: &[Application]) -> Vec<(u16, f64)> {
+    let weights = applications.iter().map(|application| application.weight);
+    (0..).zip(weights).collect()
+}
+
+const fn is_fresh(model: &Model) -> bool {
+    matches!(
+        model,
+        Model::Open {
+            users: ArrivalUsers::Fresh,
+            ..
+        }
+    )
+}
+
+/// The four phases of a load that is not told in them: where it rises and falls, where it is held at its
+/// highest, and where it is held otherwise. Several scenarios together are one steady state.
+fn phases(scenarios: &[PlannedScenario], end: Tick) -> Vec<PhaseSpan> {
+    let mut spans: Vec<PhaseSpan> = Vec::new();
+    let mut add = |phase: Phase, length: Span| {
+        let from = spans.last().map_or(Tick::ZERO, |span| span.to);
+        let to = (from + length).min(end);
+        match spans.last_mut() {
+            Some(last) if last.phase == phase => last.to = to,
+            _ if to > from => spans.push(PhaseSpan { phase, from, to }),
+            _ => {}
+        }
+    };
+    if let [only] = scenarios {
+        add(Phase::RampUp, only.starts_at.saturating_since(Tick::ZERO));
+        if let Some((start, stages)) = stages_of(&only.model) {
+            let highest = stages
+                .iter()
+                .map(|stage| stage.target)
+                .max()
+                .unwrap_or(0)
+                .max(start);
+            let mut level = start;
+            for stage in stages {
+                let phase = match stage.target.cmp(&level) {
+                    std::cmp::Ordering::Greater => Phase::RampUp,
+                    std::cmp::Ordering::Less => Phase::RampDown,
+                    std::cmp::Ordering::Equal if level == highest => Phase::Peak,
+                    std::cmp::Ordering::Equal => Phase::SteadyState,
+                };
+                level = stage.target;
+                add(phase, stage.duration);
+            }
+        }
+    }
+    add(Phase::SteadyState, end.saturating_since(Tick::ZERO));
+    spans
+}
+
+/// The stages of a model that changes, and where it starts.
+fn stages_of(model: &Model) -> Option<(u32, &[Stage])> {
+    match model {
+        Model::Closed(LoadModel::RampingVus {
+            start_users,
+            stages,
+            ..
+        }) if stages.len() > 1 => Some((*start_users, stages)),
+        Model::Open {
+            arrivals: ArrivalModel::RampingRate { start, stages, .. },
+            ..
+        } => Some((*start, stages)),
+        Model::Closed(_) | Model::Open { .. } => None,
+    }
+}
+
+/// The pause of a user profile; k6's executors do not pause.
+const PROFILE_PAUSE: Span = Span::from_secs(1);
