@@ -3,6 +3,8 @@
 //! Invariant: whatever bytes a target answers, judging them ends in a result, and what is kept of them is
 //! bounded.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::check::CheckId;
@@ -58,7 +60,7 @@ impl Step {
     /// The fields of the answer's header that are looked at, in lower case, each once; `server-timing` is
     /// always among them.
     #[must_use]
-    pub fn wants_headers(&self) -> &[String] {
+    pub fn wants_headers(&self) -> &[Cow<'static, str>] {
         &self.wanted_headers
     }
 
@@ -73,11 +75,11 @@ impl Step {
 
 /// What becomes of an answer beside the verdict.
 #[derive(Debug)]
-pub struct Outcome<'a, F> {
+pub struct Outcome<'a, R, F> {
     /// The user's variables, by [`VariableId`](crate::template::VariableId).
     pub variables: &'a mut [Option<String>],
-    /// The random numbers with which one of several matches is taken.
-    pub random: Random,
+    /// Makes the random numbers with which one of several matches is taken.
+    pub random: R,
     /// Is told of every check whether it passed.
     pub on_check: F,
 }
@@ -87,14 +89,14 @@ pub struct Outcome<'a, F> {
 /// # Errors
 /// The class of the first thing that is not as the step expects: the status, the size of the body, the
 /// checks that are required, the values to extract. Then no variable is changed. Checks are counted always.
-pub fn judge<F: FnMut(CheckId, bool)>(
+pub fn judge<R: FnOnce() -> Random, F: FnMut(CheckId, bool)>(
     step: &Step,
     exchange: &Exchange<'_>,
-    outcome: Outcome<'_, F>,
+    outcome: Outcome<'_, R, F>,
 ) -> Result<(), ErrorClass> {
     let Outcome {
         variables,
-        mut random,
+        random,
         mut on_check,
     } = outcome;
     let json: Option<Value> = if step.places().any(Extractor::wants_json) {
@@ -121,6 +123,10 @@ pub fn judge<F: FnMut(CheckId, bool)>(
     if missed {
         return Err(ErrorClass::Check);
     }
+    if step.extractions.is_empty() {
+        return Ok(());
+    }
+    let mut random = random();
     let values = step.extractions.iter().map(|extraction| {
         let chance = (extraction.pick == ExtractPick::Random).then_some(&mut random);
         let found = extraction.extractor.find_any(answer, chance);
@@ -193,10 +199,12 @@ mod tests {
         .to_vec()
     }
 
-    fn outcome(variables: &mut [Option<String>]) -> Outcome<'_, impl FnMut(CheckId, bool)> {
+    fn outcome(
+        variables: &mut [Option<String>],
+    ) -> Outcome<'_, impl FnOnce() -> Random, impl FnMut(CheckId, bool)> {
         Outcome {
             variables,
-            random: Random::for_purpose(1, 1),
+            random: || Random::for_purpose(1, 1),
             on_check: |_, _| {},
         }
     }
@@ -320,8 +328,9 @@ mod tests {
                 truncated: false,
             };
             let outcome = Outcome {
-                random: Random::for_purpose(seed, 0),
-                ..outcome(&mut variables)
+                variables: &mut variables,
+                random: || Random::for_purpose(seed, 0),
+                on_check: |_, _| {},
             };
             judge(&step, &exchange, outcome).unwrap();
             assert_eq!(variables[0].as_deref(), Some("else"));
@@ -363,7 +372,7 @@ mod tests {
             };
             let outcome = Outcome {
                 variables: &mut [None],
-                random: Random::for_purpose(0, 0),
+                random: || Random::for_purpose(0, 0),
                 on_check: |id: CheckId, passed| counted.push((id.0, passed)),
             };
             assert_eq!(judge(&step, &exchange, outcome), verdict);

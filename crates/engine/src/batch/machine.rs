@@ -189,7 +189,7 @@ impl Batch {
                 continue;
             };
             let repetitions = iteration
-                .repetitions
+                .repetitions()
                 .iter()
                 .map(|repetition| repetition.due);
             let timers = repetitions.map(|due| Reverse((due, place)));

@@ -9,6 +9,7 @@
 //! | draining | the slice ends | no | the last request under way has ended |
 //! | ended | the last frame is shipped | no | never |
 
+mod answers;
 mod arrivals;
 mod draw;
 mod flow;

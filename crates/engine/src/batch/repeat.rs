@@ -15,7 +15,7 @@ use crate::window::StepId;
 impl Iteration {
     /// Whether a repetition is due at this point.
     pub(super) fn repeats_at(&self, at: Tick) -> bool {
-        self.repetitions
+        self.repetitions()
             .iter()
             .any(|repetition| repetition.due == at)
     }
@@ -30,8 +30,9 @@ impl Iteration {
         first: Tick,
     ) -> Tick {
         let due = due(seed, who, repeat, first, 1);
-        self.repetitions.retain(|known| known.step != step);
-        self.repetitions.push(Repetition {
+        let repetitions = &mut self.extras().repetitions;
+        repetitions.retain(|known| known.step != step);
+        repetitions.push(Repetition {
             step,
             first,
             next: 1,
@@ -46,7 +47,7 @@ impl Iteration {
         let rows = plan.tables.get(place).map_or(0, |table| table.rows.len());
         let left = self.loops.last().copied().unwrap_or(0);
         let turns = u32::try_from(rows).unwrap_or(u32::MAX);
-        if let Some(row) = self.rows.get_mut(place) {
+        if let Some(row) = self.extras().rows.get_mut(place) {
             *row = turns.saturating_sub(1).saturating_sub(left);
         }
     }
@@ -63,7 +64,8 @@ impl Batch {
         };
         let who = (user.vu, user.iterations);
         let mut wakes = Vec::new();
-        for repetition in &mut iteration.repetitions {
+        let mut awaited = 0;
+        for repetition in &mut iteration.extras().repetitions {
             let step = self.plan.step(repetition.step);
             let Some(repeat) = step.and_then(|(_, step)| step.repeat) else {
                 continue;
@@ -78,7 +80,7 @@ impl Batch {
                 queued: now,
                 background: true,
             });
-            iteration.awaited += 1; // until it is sent
+            awaited += 1; // until it is sent
             repetition.next = repetition.next.saturating_add(1);
             let due = due(
                 self.plan.seed,
@@ -90,6 +92,7 @@ impl Batch {
             repetition.due = due.max(Tick::from_us(at.as_us().saturating_add(1)));
             wakes.push(repetition.due);
         }
+        iteration.awaited += awaited;
         self.recorder.lateness(now.saturating_since(at));
         for at in wakes {
             self.wake_user_at(at, place);

@@ -1,5 +1,7 @@
 //! What goes into a batch and what comes out of it.
 
+use std::borrow::Cow;
+
 use crate::error_class::ErrorClass;
 use crate::response::Exchange;
 use crate::scenario::Method;
@@ -79,7 +81,7 @@ pub struct Request {
     /// Whether the body of the answer is needed; otherwise it is only drained and counted.
     pub wants_body: bool,
     /// Header fields of the answer that are needed, in lower case.
-    pub wants_headers: Vec<String>,
+    pub wants_headers: Vec<Cow<'static, str>>,
     /// How many bytes of body are read at most.
     pub body_limit_bytes: u64,
     /// The time after which the batch will give the request up.

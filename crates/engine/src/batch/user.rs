@@ -66,12 +66,39 @@ pub(super) struct Iteration {
     pub(super) awaited: u32,
     /// Whether it has sent anything yet.
     pub(super) sent_any: bool,
-    /// Its rows of the plan's tables, by table; empty when there are none.
+    /// What few iterations have; there may be very many of them.
+    pub(super) extras: Option<Box<Extras>>,
+    pub(super) random: Random,
+}
+
+/// What iterations have of plans with data, with steps that repeat themselves, or with delays of actions.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Extras {
+    /// Rows of the plan's tables, by table; empty when there are none.
     pub(super) rows: Vec<u32>,
     pub(super) repetitions: Vec<Repetition>,
-    /// How long the user waits afterwards, if that is decided here.
+    /// How long the user waits afterwards, if that is decided by the iteration.
     pub(super) pause: Option<Span>,
-    pub(super) random: Random,
+}
+
+impl Extras {
+    /// Nothing if it is empty.
+    pub(super) fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
+impl Iteration {
+    pub(super) fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    /// The steps that repeat themselves.
+    pub(super) fn repetitions(&self) -> &[Repetition] {
+        self.extras
+            .as_ref()
+            .map_or(&[], |extras| &extras.repetitions)
+    }
 }
 
 impl User {
@@ -124,9 +151,11 @@ impl User {
                 began: position.began,
                 awaited: 0,
                 sent_any: true,
-                rows: position.rows,
-                repetitions: position.repetitions,
-                pause: position.pause,
+                extras: Extras::boxed(Extras {
+                    rows: position.rows,
+                    repetitions: position.repetitions,
+                    pause: position.pause,
+                }),
                 random: position.random,
             }
         });
@@ -145,19 +174,22 @@ impl User {
             due: self.due,
             variables: self.variables,
             cookies: self.cookies,
-            position: self.iteration.map(|iteration| Position {
-                application: iteration.application,
-                variant: iteration.variant,
-                next_op: iteration.next_op,
-                loops: iteration.loops,
-                thinks_until: iteration.thinks_until,
-                began: iteration.began,
-                pending: due(false),
-                pending_background: due(true),
-                rows: iteration.rows,
-                repetitions: iteration.repetitions,
-                pause: iteration.pause,
-                random: iteration.random,
+            position: self.iteration.map(|iteration| {
+                let extras = iteration.extras.map(|extras| *extras).unwrap_or_default();
+                Position {
+                    application: iteration.application,
+                    variant: iteration.variant,
+                    next_op: iteration.next_op,
+                    loops: iteration.loops,
+                    thinks_until: iteration.thinks_until,
+                    began: iteration.began,
+                    pending: due(false),
+                    pending_background: due(true),
+                    rows: extras.rows,
+                    repetitions: extras.repetitions,
+                    pause: extras.pause,
+                    random: iteration.random,
+                }
             }),
         }
     }

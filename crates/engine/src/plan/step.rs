@@ -1,5 +1,6 @@
 //! From a request step of a file to a step of the plan.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::parse::{check_name, shown};
@@ -345,14 +346,22 @@ fn check_length(length: LengthConfig, path: &str, report: &mut Report) -> Checke
     Ok(Condition::Length { min, max })
 }
 
-fn wanted_headers(extractions: &[Extraction], checks: &[Check], cookies: bool) -> Vec<String> {
+fn wanted_headers(
+    extractions: &[Extraction],
+    checks: &[Check],
+    cookies: bool,
+) -> Vec<Cow<'static, str>> {
     let extracted = extractions.iter().filter_map(|e| e.extractor.header());
     let checked = checks.iter().filter_map(|check| check.on.header());
+    let named = extracted
+        .chain(checked)
+        .map(|name| Cow::Owned(name.to_owned()));
+    // These two are asked for so often that nothing is copied for them.
     let always = ["server-timing"]
         .into_iter()
         .chain(cookies.then_some("set-cookie"));
-    let wanted: BTreeSet<&str> = extracted.chain(checked).chain(always).collect();
-    wanted.into_iter().map(str::to_owned).collect()
+    let wanted: BTreeSet<Cow<'static, str>> = always.map(Cow::Borrowed).chain(named).collect();
+    wanted.into_iter().collect()
 }
 
 /// Shorter ones would be a load of their own.

@@ -1,5 +1,6 @@
 //! The types of a parsed plan.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use url::Url;
@@ -180,8 +181,8 @@ pub struct Step {
     pub only_variants: Vec<u16>,
     /// Limits for the step's latencies over the whole run.
     pub latency_limits: LatencyLimits,
-    pub(crate) site: Site,                  // where the step's cookies belong
-    pub(crate) wanted_headers: Vec<String>, // lower case, sorted, each once, with server-timing
+    pub(crate) site: Site, // where the step's cookies belong
+    pub(crate) wanted_headers: Vec<Cow<'static, str>>, // lower case, sorted, each once, with server-timing
 }
 
 impl Step {
