@@ -1,5 +1,6 @@
 //! The project's own commands, `cargo xtask …`. Each sets up what it needs first.
 
+mod bench;
 mod build;
 mod check;
 mod demo;
@@ -31,6 +32,7 @@ enum Command {
     Dev(dev::Dev),
     Test(test::Test),
     Check(check::Check),
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Dev(command) => command.run(),
         Command::Test(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Bench(command) => command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
