@@ -7,6 +7,7 @@ mod demo;
 mod dev;
 mod progress;
 mod run;
+mod schema;
 mod setup;
 mod test;
 mod tools;
@@ -33,6 +34,8 @@ enum Command {
     Test(test::Test),
     Check(check::Check),
     Bench(bench::Bench),
+    /// Write the JSON Schema of scenario files anew
+    Schema,
 }
 
 fn main() -> ExitCode {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Command::Test(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Schema => schema::write(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

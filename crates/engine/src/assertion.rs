@@ -17,6 +17,7 @@ pub const NO_DATA_VALUE: f64 = -1.0;
 
 /// One assertion of a scenario (the spec's `Assertion`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Assertion {
     /// What is compared.
@@ -29,6 +30,7 @@ pub struct Assertion {
 
 /// What an assertion can be about (the spec's `MetricType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum MetricType {
     /// Requests that ended per second of the steady state; of the whole run when the plan has no steady state.
     #[serde(rename = "throughput_requests_per_sec")]
@@ -56,6 +58,7 @@ pub enum MetricType {
 
 /// How an assertion compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Operator {
     /// Above.
     #[serde(rename = ">")]

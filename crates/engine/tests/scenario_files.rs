@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use sentinel_engine::plan::{Plan, PlanOptions, PlanSource};
 use sentinel_engine::redact::{redact_application, redact_scenario};
 use sentinel_engine::scenario::{
-    ApplicationProfile, LoadScenario, parse_application, parse_scenario,
+    ApplicationProfile, LoadScenario, json_schema, parse_application, parse_scenario,
 };
+use serde_json::Value;
 
 #[test]
 fn the_examples_of_the_documentation_are_a_plan_without_warnings() {
@@ -36,11 +37,11 @@ fn all_files_are_plans_without_warnings_and_hold_no_secret() {
     let mut scenarios = BTreeMap::new();
     let mut applications = Vec::new();
     for (path, json) in json_files(&repository().join("scenarios")) {
-        let value: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+        let value: Value = serde_json::from_slice(&json).expect("JSON");
         if value.get("$schema").is_some() {
             continue; // the schema itself
         }
-        if value.get("steps").is_some() {
+        if value.get("steps").or(value.get("actions")).is_some() {
             applications.push(parse_application(&json).unwrap_or_else(|e| panic!("{path:?}: {e}")));
         } else {
             let scenario = parse_scenario(&json).unwrap_or_else(|e| panic!("{path:?}: {e}"));
@@ -69,6 +70,129 @@ fn all_files_are_plans_without_warnings_and_hold_no_secret() {
         assert_eq!(small.users_max(), 3, "{path:?}");
         assert_eq!(small.duration().as_us(), 10_000_000, "{path:?}");
     }
+}
+
+#[test]
+fn the_schema_is_that_of_the_types() {
+    let path = repository().join("scenarios/schema.json");
+    let written = fs::read_to_string(&path).expect("scenarios/schema.json");
+    let written: Value = serde_json::from_str(&written).expect("JSON");
+    assert!(
+        written == json_schema(),
+        "scenarios/schema.json is stale: run `cargo xtask schema`"
+    );
+}
+
+fn validator() -> jsonschema::Validator {
+    jsonschema::validator_for(&json_schema()).expect("a schema")
+}
+
+#[test]
+fn files_and_examples_are_valid_by_the_schema() {
+    let validator = validator();
+    let mut files = json_files(&repository().join("scenarios"));
+    let text = fs::read_to_string(repository().join("docs/scenarios.md")).expect("the guide");
+    for block in text.split("```json\n").skip(1) {
+        let json = block.split("```").next().unwrap_or_default();
+        files.push((PathBuf::from(json), json.as_bytes().to_vec()));
+    }
+    files.push((
+        PathBuf::from("all kinds of steps"),
+        FLOW.as_bytes().to_vec(),
+    ));
+    files.push((PathBuf::from("all fields"), SCENARIO.as_bytes().to_vec()));
+    assert!(files.len() > 8);
+    for (path, json) in files {
+        let value: Value = serde_json::from_slice(&json).expect("JSON");
+        if value.get("$schema").is_none() {
+            let errors: Vec<String> = validator
+                .iter_errors(&value)
+                .map(|e| e.to_string())
+                .collect();
+            assert!(errors.is_empty(), "{path:?}: {errors:?}");
+        }
+    }
+}
+
+const FLOW: &str = r#"{
+  "name": "flow", "pacing": "1s~100ms", "variants": ["a"],
+  "doInteractions": [{ "do": "PostDO", "pattern": "write-append", "id": "post:{{userId}}" }],
+  "steps": [
+    { "think": "1s-2s" },
+    { "name": "many", "loop": { "times": 3, "steps": [
+      { "choose": [{ "weight": 2, "steps": [{ "think": "5s" }] }, { "weight": 1, "steps": [] }] }
+    ] } },
+    { "name": "r", "request": { "method": "PUT", "url": "/", "headers": { "A": "b" }, "params": { "c": "d" }, "body": { "e": [1, null] } },
+      "think": "1s", "repeatPattern": { "interval": "5s", "variance": "1s" }, "parallel": false, "background": true,
+      "probability": 0.5, "unlessSet": "token", "variants": ["a"],
+      "expect": { "status": [200, 201], "latencyMs": { "p95": 200 }, "checks": [
+        { "name": "c", "on": "$.a", "exists": true, "equals": null, "notEquals": [1], "type": "string", "contains": "x",
+          "matches": "^x", "length": { "min": 1, "max": 2 }, "required": true }
+      ] },
+      "extract": { "v": { "from": "$.a", "pick": "random", "default": "x" }, "w": "status" } }
+  ],
+  "actions": [{ "name": "a", "weight": 1, "delay": "30s - 2m", "steps": [{ "loop": { "over": "t", "steps": [{ "think": "0" }] } }] }]
+}"#;
+
+const SCENARIO: &str = r#"{
+  "name": "all", "description": "", "applications": [{ "name": "flow", "weight": 1 }],
+  "load": { "executor": "constant-vus", "vus": 2, "duration": "1m" },
+  "assertions": [{ "metric": "error_rate", "operator": "<=", "value": 0.01 }],
+  "tenants": ["oak"], "tags": ["x"], "pause": "1s-2s", "gracefulStop": "30s", "requestTimeout": "1.5s", "pacing": "3s",
+  "cookies": "iteration", "data": { "t": { "rows": [{ "a": 1, "b": "x", "c": true }], "pick": "random", "per": "user" } },
+  "setup": [{ "think": "1s" }], "teardown": []
+}"#;
+
+#[test]
+fn what_the_schema_refuses_cannot_be_read_either() {
+    let validator = validator();
+    for (file, from, to) in [
+        (FLOW, "\"think\": \"1s-2s\"", "\"think\": 1"),
+        (FLOW, "{ \"think\": \"1s-2s\" }", "{}"),
+        (
+            FLOW,
+            "{ \"think\": \"1s-2s\" }",
+            "{ \"think\": \"1s\", \"choose\": [] }",
+        ),
+        (
+            FLOW,
+            "{ \"think\": \"1s-2s\" }",
+            "{ \"think\": \"1s\", \"extract\": {} }",
+        ),
+        (FLOW, "\"name\": \"r\", ", ""),
+        (FLOW, "\"PUT\"", "\"put\""),
+        (FLOW, "\"times\": 3", "\"times\": 1.5"),
+        (FLOW, "\"times\": 3", "\"turns\": 3"),
+        (FLOW, "\"weight\": 2", "\"weight\": \"2\""),
+        (FLOW, "\"type\": \"string\"", "\"type\": \"text\""),
+        (FLOW, "\"pick\": \"random\"", "\"pick\": \"last\""),
+        (FLOW, "\"w\": \"status\"", "\"w\": 1"),
+        (FLOW, "\"matches\"", "\"match\""),
+        (FLOW, "[200, 201]", "\"200\""),
+        (FLOW, "{ \"A\": \"b\" }", "{ \"A\": 1 }"),
+        (FLOW, "\"actions\"", "\"action\""),
+        (SCENARIO, "\"applications\"", "\"apps\""),
+        (SCENARIO, "\"iteration\"", "\"always\""),
+        (SCENARIO, "\"c\": true", "\"c\": null"),
+        (SCENARIO, "\"rows\"", "\"row\""),
+        (SCENARIO, "constant-vus", "constant-users"),
+        (SCENARIO, "\"<=\"", "\"=<\""),
+        (SCENARIO, "[\"oak\"]", "\"oak\""),
+    ] {
+        assert!(file.contains(from), "{from}");
+        let json = file.replacen(from, to, 1);
+        let value: Value = serde_json::from_str(&json).expect("JSON");
+        assert!(!validator.is_valid(&value), "the schema accepts {to}");
+        let read = if file == FLOW {
+            parse_application(json.as_bytes()).err()
+        } else {
+            parse_scenario(json.as_bytes()).err()
+        };
+        assert!(read.is_some(), "the reader accepts {to}");
+    }
+    // Texts of a form of their own are the schema's business and the plan's.
+    let json = FLOW.replace("\"1s-2s\"", "\"two seconds\"");
+    assert!(!validator.is_valid(&serde_json::from_str(&json).expect("JSON")));
 }
 
 fn plan(

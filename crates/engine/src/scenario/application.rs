@@ -25,6 +25,10 @@ pub struct ApplicationProfile {
         deserialize_with = "maybe_duration_text",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::DelayText>")
+    )]
     pub pacing: Option<String>,
     /// Which Durable Objects of the target the application exercises. It says so to the reader of results
     /// and changes nothing about what is sent.
@@ -50,6 +54,10 @@ pub struct Action {
         default,
         deserialize_with = "maybe_duration_text",
         skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::DelayText>")
     )]
     pub delay: Option<String>,
     /// What is done, at least one step.
@@ -97,12 +105,17 @@ pub enum RequestBody {
 pub struct RepeatPattern {
     /// The time from one start to the next.
     #[serde(deserialize_with = "duration_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "super::schema::DurationText"))]
     pub interval: String,
     /// By how much each start is moved at most, earlier or later; not at all when absent.
     #[serde(
         default,
         deserialize_with = "maybe_duration_text",
         skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::DurationText>")
     )]
     pub variance: Option<String>,
 }

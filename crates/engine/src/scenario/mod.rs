@@ -11,6 +11,8 @@ mod extract;
 mod json;
 mod load;
 mod read;
+#[cfg(feature = "schema")]
+mod schema;
 mod step;
 mod types;
 
@@ -29,6 +31,8 @@ pub use load::{
     StageConfig,
 };
 pub use read::{parse_application, parse_scenario};
+#[cfg(feature = "schema")]
+pub use schema::json_schema;
 pub use step::{Choice, ChooseStep, FlowStep, LoopConfig, LoopStep, RequestStep, ThinkStep};
 pub use types::{
     ApplicationWeight, Cookies, LoadScenario, RampDown, RampUp, TestRunConfig, UserPlateau,

@@ -65,6 +65,10 @@ pub struct RequestStep {
         deserialize_with = "maybe_duration_text",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::DelayText>")
+    )]
     pub think: Option<String>,
 }
 
@@ -77,6 +81,7 @@ pub struct ThinkStep {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// How long, such as `2s`, `1s-5s` or `2s~500ms`.
+    #[cfg_attr(feature = "schema", schemars(with = "super::schema::DelayText"))]
     pub think: String,
 }
 

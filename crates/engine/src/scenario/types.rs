@@ -49,12 +49,20 @@ pub struct LoadScenario {
         deserialize_with = "maybe_duration_text",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::DelayText>")
+    )]
     pub pause: Option<String>,
     /// How long iterations may take to finish when their user is no longer needed, 30 seconds when absent.
     #[serde(
         default,
         deserialize_with = "maybe_duration_text",
         skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::DurationText>")
     )]
     pub graceful_stop: Option<String>,
     /// How long an answer may take, 30 seconds when absent.
@@ -63,6 +71,10 @@ pub struct LoadScenario {
         deserialize_with = "maybe_duration_text",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::DurationText>")
+    )]
     pub request_timeout: Option<String>,
     /// The least time from the start of an iteration to the start of the user's next one (k6's
     /// `minIterationDuration`).
@@ -70,6 +82,10 @@ pub struct LoadScenario {
         default,
         deserialize_with = "maybe_duration_text",
         skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::DelayText>")
     )]
     pub pacing: Option<String>,
     /// How long users keep their cookies; for the whole run when absent.
@@ -139,6 +155,7 @@ pub struct RampUp {
     pub to: i64,
     /// How long it takes, as in [`duration`](crate::duration).
     #[serde(deserialize_with = "duration_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "super::schema::DurationText"))]
     pub duration: String,
 }
 
@@ -152,6 +169,7 @@ pub struct UserPlateau {
     pub users: i64,
     /// How long it takes, as in [`duration`](crate::duration).
     #[serde(deserialize_with = "duration_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "super::schema::DurationText"))]
     pub duration: String,
 }
 
@@ -165,6 +183,7 @@ pub struct RampDown {
     pub to: i64,
     /// How long it takes, as in [`duration`](crate::duration).
     #[serde(deserialize_with = "duration_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "super::schema::DurationText"))]
     pub duration: String,
 }
 
