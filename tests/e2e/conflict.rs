@@ -88,3 +88,26 @@ fn of_runs_that_start_at_the_same_moment_exactly_one_wins() {
     assert_eq!(lab.running(), std::slice::from_ref(&id));
     lab.api.post(&format!("/runs/{id}/cancel"), &json!({}));
 }
+
+#[test]
+fn runs_on_two_environments_at_once_do_not_disturb_each_other() {
+    let lab = Lab::shared();
+    let before = lab.grove.total();
+    let mut short = body("staging");
+    short["duration"] = json!("6s");
+    short["users"] = json!(8);
+    let staging = Run::start(&lab, &short);
+    short["environment"] = json!("production");
+    let production = Run::start(&lab, &short);
+    let mut sent = 0;
+    for run in [&staging, &production] {
+        assert_eq!(run.ended(Duration::from_secs(40)), "completed");
+        let summary = run.summary();
+        summary.assert_balanced();
+        assert_eq!(summary.holes(), [] as [Value; 0]);
+        assert_eq!(summary.ledger("interrupted"), 0, "{}", summary.0["ledger"]);
+        assert!(run.rows("metrics").len() >= 6);
+        sent += summary.ledger("sent");
+    }
+    assert_eq!(sent, lab.grove.total() - before, "nothing lost");
+}

@@ -1,21 +1,21 @@
 //! End-to-end tests: the built Workers in local workerd, used as Grove DevOps, Vista and the platform use them,
 //! through the public API, D1, KV and cron triggers. Each module is one promise to them.
 
+mod absent_target;
 mod assertions;
 mod bad_input;
 mod cancel;
 mod client_gone;
 mod conflict;
 mod cron;
+mod downtime;
 mod dry_run;
 mod inline;
 mod internal;
 mod listing;
 mod main_job;
 mod misconfigured;
-mod restart;
 mod schema;
 mod secrets;
 mod summary_shape;
 mod support;
-mod target_gone;
