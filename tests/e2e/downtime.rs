@@ -105,3 +105,18 @@ fn a_run_that_is_cancelled_while_the_load_tester_is_down_does_not_go_on() {
     run.summary().assert_balanced();
     assert_eq!(lab.grove.total(), until_crash, "it sent nothing more");
 }
+
+#[test]
+fn a_run_that_was_accepted_a_moment_ago_survives_a_crash() {
+    let mut lab = Lab::own();
+    let id = Run::start(&lab, &body("4s")).id;
+    lab.kill_hard(Service::LoadTest);
+    lab.restart(Service::LoadTest).expect("it starts again");
+    let run = Run::again(&lab, &id);
+    let status = run.ended(Duration::from_secs(60));
+    assert!(
+        ["completed", "failed"].contains(&status.as_str()),
+        "{status}"
+    );
+    run.summary().assert_balanced();
+}
