@@ -5,6 +5,18 @@
 //! under the virtual clock of the tests.
 
 #![forbid(unsafe_code)]
+// A panic would cost everything that runs in the same isolate. Tests may.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod assertion;
 pub mod batch;

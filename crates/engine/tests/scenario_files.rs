@@ -19,17 +19,19 @@ fn the_examples_of_the_documentation_are_a_plan_without_warnings() {
     let examples: Vec<&str> = blocks
         .filter_map(|block| block.split("```").next())
         .collect();
-    let [scenario, read, sign_in] = examples[..] else {
-        panic!(
-            "one scenario and its two applications, not {} blocks",
-            examples.len()
-        )
-    };
-    let applications = [read, sign_in].map(|json| parse_application(json.as_bytes()).expect(json));
-    let scenario = parse_scenario(scenario.as_bytes()).expect(scenario);
-    let plan = plan(scenario, applications.to_vec(), |_| {});
-    assert_eq!(plan.warnings(), []);
-    assert_eq!(plan.users_max(), 50);
+    let is_application =
+        |json: &str| json.contains("\"steps\"") && !json.contains("\"applications\"");
+    let (applications, scenarios): (Vec<&str>, Vec<&str>) =
+        examples.iter().partition(|json| is_application(json));
+    assert_eq!((applications.len(), scenarios.len()), (3, 2));
+    let read = |json: &&str| parse_application(json.as_bytes()).expect(json);
+    let applications: Vec<ApplicationProfile> = applications.iter().map(read).collect();
+    for (json, users) in scenarios.iter().zip([50, 20]) {
+        let scenario = parse_scenario(json.as_bytes()).expect(json);
+        let plan = plan(scenario, applications.clone(), |_| {});
+        assert_eq!(plan.warnings(), []);
+        assert_eq!(plan.users_max(), users);
+    }
 }
 
 #[test]

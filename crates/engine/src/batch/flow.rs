@@ -39,6 +39,15 @@ struct Turn {
 }
 
 impl Iteration {
+    /// Counts a request that is to be sent.
+    pub(super) fn count(&mut self, background: bool) {
+        if background {
+            self.unsent = self.unsent.saturating_add(1);
+        } else {
+            self.awaited = self.awaited.saturating_add(1);
+        }
+    }
+
     /// Carries out an operation that only moves the place in the program.
     fn steer(&mut self, op: &Op) {
         match op {
@@ -116,10 +125,8 @@ impl Batch {
         let Some(rows) = rows else {
             user.activity = Activity::Stopped;
             let scenario = user.scenario;
-            self.recorder.scenario(scenario).out_of_data += 1;
-            self.drop_iterations(scenario, 1);
             self.count_active(was_active, place);
-            self.give_back(scenario, place);
+            self.run_out_of_data(scenario, place);
             return;
         };
         if self.plan.cookies == Cookies::Iteration {
@@ -133,6 +140,7 @@ impl Batch {
             thinks_until: None,
             began,
             awaited: 0,
+            unsent: 0,
             sent_any: false,
             extras: Extras::boxed(Extras {
                 rows,
@@ -150,6 +158,13 @@ impl Batch {
         ledger.planned += 1;
         ledger.started += 1;
         self.advance(began, place);
+    }
+
+    /// Drops an iteration for which no row of data is left.
+    fn run_out_of_data(&mut self, scenario: usize, place: usize) {
+        self.recorder.scenario(scenario).out_of_data += 1;
+        self.drop_iterations(scenario, 1);
+        self.give_back(scenario, place);
     }
 
     /// Goes on to the next step, or to the steps that run together, which are due at `planned`; ends the
@@ -196,24 +211,21 @@ impl Batch {
                 }
                 (Op::Row(table), _) => iteration.take_row(*table, &self.plan),
                 (_, Some(step)) if is_played(step, iteration, variables) => {
-                    iteration.awaited += 1;
-                    iteration.sent_any = true;
-                    self.requests.wait(Pending {
+                    let pending = Pending {
                         user: place,
                         step: step.id,
                         planned,
                         queued: now,
                         background: step.background,
-                    });
+                    };
+                    iteration.count(pending.background);
+                    iteration.sent_any = true;
                     if let Some(repeat) = step.repeat {
                         let who = (*vu, *iterations);
-                        wakes.push(iteration.begin_repeating(
-                            self.plan.seed,
-                            who,
-                            (step.id, repeat),
-                            planned,
-                        ));
+                        let due = iteration.begin_repeating(self.plan.seed, who, repeat, &pending);
+                        wakes.push(due);
                     }
+                    self.requests.wait(pending);
                     if !step.background {
                         turn.waits = true;
                         turn.group_open = step.parallel;
@@ -224,7 +236,11 @@ impl Batch {
             }
         }
         let thinks_until = iteration.thinks_until;
-        let is_over = iteration.awaited == 0;
+        let at_end = usize::from(iteration.next_op) >= application.program.len();
+        if at_end && !turn.waits && thinks_until.is_none() {
+            iteration.end_repeating();
+        }
+        let is_over = iteration.awaited == 0 && iteration.unsent == 0;
         for at in wakes {
             self.wake_user_at(at, place);
         }
@@ -279,7 +295,7 @@ impl Batch {
             add_cookies(&user.cookies, step, context.unix_ms, &mut request);
         }
         if pending.background {
-            iteration.awaited = iteration.awaited.saturating_sub(1);
+            iteration.unsent = iteration.unsent.saturating_sub(1);
         }
         let over = iteration.awaited == 0 && iteration.thinks_until.is_none();
         let step_window = self.recorder.step(pending.step);

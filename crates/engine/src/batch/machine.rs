@@ -240,8 +240,8 @@ impl Batch {
 
     fn set_user(&mut self, place: usize, mut user: User, from: Tick, pending: Vec<Waiting>) {
         if let Some(iteration) = &mut user.iteration {
-            iteration.awaited = u32::try_from(pending.len()).unwrap_or(u32::MAX);
             for due in pending {
+                iteration.count(due.background);
                 self.requests.wait(Pending {
                     user: place,
                     step: due.step,

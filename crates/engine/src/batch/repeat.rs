@@ -10,7 +10,6 @@ use crate::plan::{Plan, Repeat};
 use crate::random::Random;
 use crate::tick::{Span, Tick};
 use crate::vu::{Repetition, VuId};
-use crate::window::StepId;
 
 impl Iteration {
     /// Whether a repetition is due at this point.
@@ -20,25 +19,32 @@ impl Iteration {
             .any(|repetition| repetition.due == at)
     }
 
-    /// Lets a step repeat itself that was played at `first`, instead of what it may have repeated so far.
-    /// Answers when its first repetition is due.
+    /// Lets a step repeat itself after its request `first`, instead of what it may have repeated so far.
+    /// Answers when the first repetition is due.
     pub(super) fn begin_repeating(
         &mut self,
         seed: u64,
         who: (VuId, u32),
-        (step, repeat): (StepId, Repeat),
-        first: Tick,
+        repeat: Repeat,
+        first: &Pending,
     ) -> Tick {
-        let due = due(seed, who, repeat, first, 1);
+        let due = due(seed, who, repeat, first.planned, 1);
         let repetitions = &mut self.extras().repetitions;
-        repetitions.retain(|known| known.step != step);
+        repetitions.retain(|known| known.step != first.step);
         repetitions.push(Repetition {
-            step,
-            first,
+            step: first.step,
+            first: first.planned,
             next: 1,
             due,
         });
         due
+    }
+
+    /// The flow has come to its end, and what repeats itself with it.
+    pub(super) fn end_repeating(&mut self) {
+        if let Some(extras) = &mut self.extras {
+            extras.repetitions.clear();
+        }
     }
 
     /// Takes the row of a table that belongs to the turn of the innermost loop.
@@ -64,7 +70,7 @@ impl Batch {
         };
         let who = (user.vu, user.iterations);
         let mut wakes = Vec::new();
-        let mut awaited = 0;
+        let mut unsent = 0;
         for repetition in &mut iteration.extras().repetitions {
             let step = self.plan.step(repetition.step);
             let Some(repeat) = step.and_then(|(_, step)| step.repeat) else {
@@ -80,7 +86,7 @@ impl Batch {
                 queued: now,
                 background: true,
             });
-            awaited += 1; // until it is sent
+            unsent += 1;
             repetition.next = repetition.next.saturating_add(1);
             let due = due(
                 self.plan.seed,
@@ -92,7 +98,7 @@ impl Batch {
             repetition.due = due.max(Tick::from_us(at.as_us().saturating_add(1)));
             wakes.push(repetition.due);
         }
-        iteration.awaited += awaited;
+        iteration.unsent += unsent;
         self.recorder.lateness(now.saturating_since(at));
         for at in wakes {
             self.wake_user_at(at, place);

@@ -62,8 +62,10 @@ pub(super) struct Iteration {
     pub(super) thinks_until: Option<Tick>,
     /// When it was due to begin.
     pub(super) began: Tick,
-    /// Requests that must be sent, and those that must be answered, before the flow goes on.
+    /// Requests that must be answered before the flow goes on.
     pub(super) awaited: u32,
+    /// Requests in the background that must be sent before the iteration ends.
+    pub(super) unsent: u32,
     /// Whether it has sent anything yet.
     pub(super) sent_any: bool,
     /// What few iterations have; there may be very many of them.
@@ -150,6 +152,7 @@ impl User {
                 thinks_until: position.thinks_until,
                 began: position.began,
                 awaited: 0,
+                unsent: 0,
                 sent_any: true,
                 extras: Extras::boxed(Extras {
                     rows: position.rows,

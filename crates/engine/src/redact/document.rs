@@ -200,7 +200,7 @@ fn redact_body(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::parse_application;
+    use crate::scenario::{parse_application, parse_scenario};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -256,6 +256,36 @@ mod tests {
             "the same as plain JSON: {other}"
         );
         assert_eq!(other["steps"][0]["extract"]["token"], "$.access_token");
+    }
+
+    #[test]
+    fn secrets_are_found_wherever_requests_and_data_stand() {
+        let request = r#"{"name": "r", "request": {"method": "GET", "url": "/?token=SECRET"},
+            "extract": {"token": {"from": "$.a", "default": "SECRET"}},
+            "expect": {"checks": [{"name": "c", "on": "body", "contains": "Bearer SECRETSECRET"}]}}"#;
+        let application = format!(
+            r#"{{"name": "a", "steps": [{{"loop": {{"times": 2, "steps": [{{"choose": [{{"weight": 1, "steps": [{request}]}}]}}]}}}}],
+                "actions": [{{"name": "x", "weight": 1, "steps": [{request}]}}]}}"#
+        );
+        let mut application = parse_application(application.as_bytes()).unwrap();
+        let mut plain = serde_json::to_value(&application).unwrap();
+        redact_application(&mut application);
+        redact_json(&mut plain);
+        let scenario = format!(
+            r#"{{"name": "s", "applications": [], "setup": [{request}], "teardown": [{request}],
+                "data": {{"users": {{"rows": [{{"name": "oak", "password": "SECRET", "apiKey": 1234567}}]}}}}}}"#
+        );
+        let mut scenario = parse_scenario(scenario.as_bytes()).unwrap();
+        redact_scenario(&mut scenario);
+        let text = format!("{}{}", json!(application), json!(scenario));
+        for text in [text, plain.to_string()] {
+            assert!(
+                !text.contains("SECRET") && !text.contains("1234567"),
+                "{text}"
+            );
+            assert!(text.contains(r#""from":"$.a""#), "{text}");
+        }
+        assert!(json!(scenario).to_string().contains("\"oak\""));
     }
 
     #[test]

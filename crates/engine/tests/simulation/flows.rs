@@ -218,6 +218,26 @@ fn repetitions_vary_around_their_planned_times_without_drifting() {
     assert_eq!(lab.ledger().sent, lab.ledger().answered);
 }
 
+#[test]
+fn repetitions_that_wait_for_a_slot_hold_nobody_up() {
+    let steps = json!([
+        get("beat", json!({"repeatPattern": {"interval": "50ms"}})),
+        get("a", json!({})),
+        get("b", json!({})),
+    ]);
+    let plan = plan(hold(1, 1), one(steps), json!({"pause": "1h"}));
+    let mut assignment = whole(&plan);
+    assignment.slots = std::num::NonZeroU16::new(1);
+    let mut lab = Lab::new(&plan, assignment);
+    lab.play(|_, _| Answer::ok(200));
+    assert_eq!(lab.ledger().imbalances(), []);
+    assert_eq!((lab.ledger().finished, lab.ledger().interrupted), (1, 0));
+    let names: Vec<String> = sent(&lab).into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names.first().map(String::as_str), Some("beat"));
+    let place = |wanted: &str| names.iter().position(|name| name == wanted).expect(wanted);
+    assert!(place("a") < place("b"), "{names:?}");
+}
+
 /// Plays in slices and answers everything that was sent, with the labs.
 fn in_slices(
     plan: &Plan,
