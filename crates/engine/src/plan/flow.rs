@@ -74,6 +74,11 @@ pub(super) fn parse(
         .zip(once)
         .filter_map(|(place, once)| Some((place, once?)))
     {
+        if profiles.iter().any(|profile| profile.name == name) {
+            let path = format!("scenario.{name}");
+            let message = "an application has this name too, and results could not be told apart";
+            result = Err(report.problem(path, message));
+        }
         match played_once(name, steps, &scope, &mut numbers, report) {
             Ok(application) => {
                 *place = u16::try_from(applications.len()).ok();
@@ -550,6 +555,103 @@ mod tests {
             "applications[read].steps[1].request.url: unknown variable \"postID\"",
             "applications[auth].steps: is empty",
         ] {
+            assert!(text.contains(part), "{text}\n{part}");
+        }
+    }
+
+    #[test]
+    fn flows_that_cannot_be_played_are_refused_with_their_paths() {
+        for (steps, part) in [
+            (
+                r#"{"think": "2h"}"#,
+                "steps[0].think: \"2h\" is too long: accepted are up to 1h",
+            ),
+            (
+                r#"{"loop": {"times": 0, "steps": [{"think": "1s"}]}}"#,
+                "steps[0].loop.times: 0 turns are not possible",
+            ),
+            (
+                r#"{"loop": {"times": 1, "over": "t", "steps": []}}"#,
+                "steps[0].loop: needs exactly one of",
+            ),
+            (
+                r#"{"loop": {"times": 1, "steps": []}}"#,
+                "steps[0].loop.steps: is empty",
+            ),
+            (
+                r#"{"loop": {"over": "t", "steps": [{"think": "1s"}]}}"#,
+                "steps[0].loop.over: unknown table \"t\": known are []",
+            ),
+            (r#"{"choose": []}"#, "steps[0].choose: is empty"),
+            (
+                r#"{"choose": [{"weight": 0, "steps": [{"think": "x"}]}]}"#,
+                "steps[0].choose[0].weight: 0 is not a weight",
+            ),
+            (
+                r#"{"choose": [{"weight": 1, "steps": [{"think": "x"}]}]}"#,
+                "steps[0].choose[0].steps[0].think: \"x\" is not a duration",
+            ),
+        ] {
+            let mut source = source();
+            source.applications[0].steps = serde_json::from_str(&format!("[{steps}]")).unwrap();
+            let text = problems(&source);
+            assert!(
+                text.contains(&format!("applications[auth].{part}")),
+                "{text}\n{part}"
+            );
+        }
+        let deep = (0..10).fold(r#"{"think": "1s"}"#.to_owned(), |inner, _| {
+            format!(r#"{{"loop": {{"times": 1, "steps": [{inner}]}}}}"#)
+        });
+        let mut source = source();
+        source.applications[0].steps = serde_json::from_str(&format!("[{deep}]")).unwrap();
+        assert!(problems(&source).contains("is nested too deeply: accepted are 8 levels"));
+        source.applications[0].name = "setup".to_owned();
+        source.scenario.applications[1].name = "setup".to_owned();
+        source.scenario.setup = Some(serde_json::from_str(r#"[{"think": "1s"}]"#).unwrap());
+        assert!(problems(&source).contains("scenario.setup: an application has this name too"));
+    }
+
+    #[test]
+    fn checks_that_ask_for_nothing_sensible_are_refused() {
+        for (check, part) in [
+            (
+                r#"{"name": "c", "on": "$.a"}"#,
+                "checks[0]: asks for nothing: accepted are",
+            ),
+            (
+                r#"{"name": "c", "on": "text", "exists": true}"#,
+                "checks[0].on: \"text\" is not understood",
+            ),
+            (
+                r#"{"name": "", "on": "body", "exists": true}"#,
+                "checks[0].name: \"\" is not a name",
+            ),
+            (
+                r#"{"name": "c", "on": "body", "type": "string"}"#,
+                "checks[0].type: only what a JSON path finds",
+            ),
+            (
+                r#"{"name": "c", "on": "body", "matches": "("}"#,
+                "checks[0].matches: is not a regular expression",
+            ),
+            (
+                r#"{"name": "c", "on": "body", "length": {}}"#,
+                "checks[0].length: accepted are",
+            ),
+            (
+                r#"{"name": "c", "on": "body", "length": {"min": 2, "max": 1}}"#,
+                "checks[0].length: nothing is as long",
+            ),
+            (
+                r#"{"name": "c", "on": "body", "exists": true}, {"name": "c", "on": "body", "exists": true}"#,
+                "checks[1].name: \"c\" is the name of two checks",
+            ),
+        ] {
+            let mut source = source();
+            let expect = format!(r#"{{"checks": [{check}]}}"#);
+            request_step(&mut source, 1, 0).expect = serde_json::from_str(&expect).unwrap();
+            let text = problems(&source);
             assert!(text.contains(part), "{text}\n{part}");
         }
     }
