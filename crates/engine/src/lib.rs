@@ -32,6 +32,7 @@ pub mod extractor;
 pub mod histogram;
 pub mod ledger;
 pub mod load_model;
+pub mod metering;
 pub mod metric;
 pub mod phase;
 pub mod plan;

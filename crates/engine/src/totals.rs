@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::histogram::Histogram;
 use crate::histogram::SparseHistogram;
@@ -26,6 +27,7 @@ pub struct Totals {
     phases: BTreeMap<Phase, PhaseTotals>,
     components: BTreeMap<String, ComponentWindow>,
     scenarios: BTreeMap<u16, ScenarioWindow>,
+    checks: BTreeMap<CheckId, (u64, u64)>,
     slot_wait_us: SparseHistogram,
     lateness_us: SparseHistogram,
 }
@@ -48,6 +50,11 @@ impl Totals {
             }
             for (place, scenario) in &window.scenarios {
                 self.scenarios.entry(*place).or_default().merge(scenario);
+            }
+            for (id, (passed, failed)) in &window.checks {
+                let counts = self.checks.entry(*id).or_default();
+                counts.0 = counts.0.saturating_add(*passed);
+                counts.1 = counts.1.saturating_add(*failed);
             }
             self.slot_wait_us.merge(&window.slot_wait_us);
             self.lateness_us.merge(&window.lateness_us);
@@ -103,6 +110,12 @@ impl Totals {
     #[must_use]
     pub fn scenario(&self, place: u16) -> Option<&ScenarioWindow> {
         self.scenarios.get(&place)
+    }
+
+    /// How often a check passed and how often it failed.
+    #[must_use]
+    pub fn check(&self, id: CheckId) -> (u64, u64) {
+        self.checks.get(&id).copied().unwrap_or_default()
     }
 
     /// What the target told about its components, by name.

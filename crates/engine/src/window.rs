@@ -11,6 +11,7 @@ use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
 use crate::ledger::Ledger;
+use crate::metric::MetricWindow;
 use crate::phase::Phase;
 
 /// How many differently named components of the target a window keeps apart; further ones share the name
@@ -52,6 +53,13 @@ pub struct Window {
     pub lateness_us: SparseHistogram,
     /// What the target told about its insides through `Server-Timing`, by component name.
     pub components: BTreeMap<String, ComponentWindow>,
+    /// Series of metrics that all of the above does not tell; see [`metering`](crate::metering).
+    #[serde(default, skip_serializing_if = "MetricWindow::is_empty")]
+    pub metrics: MetricWindow,
+    /// Values for the scenario's own metrics that could not be recorded: no numbers, or below zero for a
+    /// Counter.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub samples_refused: u64,
 }
 
 /// What the users of one scenario did in one window.
@@ -151,6 +159,8 @@ impl Window {
             slot_wait_us: SparseHistogram::default(),
             lateness_us: SparseHistogram::default(),
             components: BTreeMap::new(),
+            metrics: MetricWindow::default(),
+            samples_refused: 0,
         }
     }
 
@@ -165,17 +175,31 @@ impl Window {
         for (id, step) in &other.steps {
             self.steps.entry(*id).or_default().merge(step);
         }
+        self.merge_checks(other);
+        self.slot_wait_us.merge(&other.slot_wait_us);
+        self.lateness_us.merge(&other.lateness_us);
+        for (name, component) in &other.components {
+            self.component_mut(name, component.kind).merge(component);
+        }
+        self.merge_metrics(other);
+    }
+
+    /// Adds the metrics of another window. One of another kind, which no batch of the same plan records, is
+    /// left out.
+    pub fn merge_metrics(&mut self, other: &Self) {
+        let merged = self.metrics.merge(&other.metrics);
+        debug_assert!(merged.is_ok(), "kinds are checked when a frame comes in");
+        self.samples_refused = self.samples_refused.saturating_add(other.samples_refused);
+    }
+
+    /// Adds the counts of another window's checks.
+    pub fn merge_checks(&mut self, other: &Self) {
         for (id, (passed, failed)) in &other.checks {
             let counts = self.checks.entry(*id).or_default();
             *counts = (
                 counts.0.saturating_add(*passed),
                 counts.1.saturating_add(*failed),
             );
-        }
-        self.slot_wait_us.merge(&other.slot_wait_us);
-        self.lateness_us.merge(&other.lateness_us);
-        for (name, component) in &other.components {
-            self.component_mut(name, component.kind).merge(component);
         }
     }
 

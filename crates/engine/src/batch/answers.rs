@@ -3,7 +3,7 @@
 //! Invariant: each request ends exactly once: answered, failed or cut off.
 
 use crate::batch::machine::Batch;
-use crate::batch::recorder::Timing;
+use crate::batch::recorder::{Ended, Timing};
 use crate::batch::types::{Output, RequestId};
 use crate::error_class::ErrorClass;
 use crate::random::Random;
@@ -33,12 +33,12 @@ impl Batch {
                 user.cookies.store(&step.site, field, unix_ms);
             }
         }
-        let window = self.recorder.window();
-        let vu = user.vu;
+        let (plan, recorder) = (&self.plan, &mut self.recorder);
+        let (of, vu) = ((user.scenario, request.step), user.vu);
         let outcome = Outcome {
             variables: &mut user.variables,
-            random: || Random::for_answer(self.plan.seed, vu, request.step, request.planned),
-            on_check: |id, passed| window.count_check(id, passed),
+            random: || Random::for_answer(plan.seed, vu, request.step, request.planned),
+            on_check: |id, passed| recorder.checked(plan, now, of, id, passed),
         };
         let verdict = judge(step, exchange, outcome);
         let timing = Timing {
@@ -46,12 +46,16 @@ impl Batch {
             sent: request.sent,
             done: now,
         };
-        self.recorder.latency(request.step, timing);
-        self.recorder.step(request.step).bytes_received += exchange.bytes_received;
-        match verdict {
-            Ok(()) => self.recorder.step(request.step).succeeded += 1,
-            Err(class) => self.recorder.error(request.step, class),
-        }
+        let ended = Ended {
+            scenario: user.scenario,
+            step: request.step,
+            status: Some(exchange.status),
+            class: verdict.err(),
+            timing: Some(timing),
+            bytes_received: exchange.bytes_received,
+            variables: &user.variables,
+        };
+        self.recorder.request_ended(&self.plan, now, &ended);
         let window = self.recorder.window();
         window.ledger.answered += 1;
         let named = |(name, _): &&(String, String)| name == "server-timing";
@@ -67,25 +71,32 @@ impl Batch {
         let Some(request) = self.requests.end(id) else {
             return;
         };
-        if class == ErrorClass::Timeout {
-            // A lower bound of the true latency: leaving it out would hide the slowest answers of all.
-            let timing = Timing {
-                planned: request.planned,
-                sent: request.sent,
-                done: now,
-            };
-            self.recorder.latency(request.step, timing);
-        }
-        self.recorder.error(request.step, class);
-        let window = self.recorder.window();
-        window.ledger.failed += 1;
+        // A lower bound of the true latency: leaving it out would hide the slowest answers of all.
+        let timing = (class == ErrorClass::Timeout).then_some(Timing {
+            planned: request.planned,
+            sent: request.sent,
+            done: now,
+        });
+        let ended = Ended {
+            scenario: self.scenario_of(request.user),
+            step: request.step,
+            status: None,
+            class: Some(class),
+            timing,
+            bytes_received: 0,
+            variables: &[],
+        };
+        self.recorder.request_ended(&self.plan, now, &ended);
+        self.recorder.window().ledger.failed += 1;
+        let of = (ended.scenario, request.step);
         for check in self
             .plan
             .step(request.step)
             .iter()
             .flat_map(|(_, step)| &step.checks)
         {
-            window.count_check(check.id, false); // as in k6: there is nothing that could pass
+            // As in k6: there is nothing that could pass.
+            self.recorder.checked(&self.plan, now, of, check.id, false);
         }
         if request.awaited {
             self.resume_flow(now, request.user);
@@ -98,8 +109,9 @@ impl Batch {
             return;
         };
         self.outputs.push_back(Output::Abort(id));
-        self.recorder.error(request.step, ErrorClass::CutOff);
-        self.recorder.window().ledger.cut_off += 1;
+        let scenario = self.scenario_of(request.user);
+        self.recorder
+            .request_cut_off(&self.plan, self.now(), scenario, request.step);
     }
 
     /// One awaited request of the user has ended.

@@ -82,10 +82,9 @@ impl Batch {
         if count == 0 {
             return;
         }
-        self.recorder.scenario(scenario).dropped += count;
-        let ledger = &mut self.recorder.window().ledger;
-        ledger.planned += count;
-        ledger.dropped += count;
+        let now = self.now();
+        self.recorder
+            .iterations_dropped(&self.plan, now, scenario, count);
     }
 
     /// Chance in the open model belongs to the arrival, not to whoever happens to play it.

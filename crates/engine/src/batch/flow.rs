@@ -148,21 +148,19 @@ impl Batch {
             }),
             random,
         });
-        self.recorder.scenario(user.scenario).started += 1;
+        let late = now.saturating_since(began);
+        self.recorder
+            .iteration_began(&self.plan, now, user.scenario, late);
         if let Some(busy) = self.busy.get_mut(user.scenario) {
             *busy += 1;
         }
         self.count_active(was_active, place);
-        self.recorder.lateness(now.saturating_since(began));
-        let ledger = &mut self.recorder.window().ledger;
-        ledger.planned += 1;
-        ledger.started += 1;
         self.advance(began, place);
     }
 
     /// Drops an iteration for which no row of data is left.
     fn run_out_of_data(&mut self, scenario: usize, place: usize) {
-        self.recorder.scenario(scenario).out_of_data += 1;
+        self.recorder.out_of_data(scenario);
         self.drop_iterations(scenario, 1);
         self.give_back(scenario, place);
     }
@@ -298,14 +296,11 @@ impl Batch {
             iteration.unsent = iteration.unsent.saturating_sub(1);
         }
         let over = iteration.awaited == 0 && iteration.thinks_until.is_none();
-        let step_window = self.recorder.step(pending.step);
-        step_window.sent += 1;
-        step_window.bytes_sent += request.body.as_ref().map_or(0, |body| body.len() as u64);
-        let window = self.recorder.window();
-        window.ledger.sent += 1;
-        window
-            .slot_wait_us
-            .record(now.saturating_since(pending.queued).as_us());
+        let bytes = request.body.as_ref().map_or(0, |body| body.len() as u64);
+        let of = (user.scenario, pending.step);
+        let waited = now.saturating_since(pending.queued);
+        self.recorder
+            .request_sent(&self.plan, now, of, bytes, waited);
         self.outputs.push_back(Output::Send(request));
         if over {
             self.advance(now, pending.user);
@@ -313,7 +308,7 @@ impl Batch {
     }
 
     /// Ends a user's iteration before its end, if it is in one.
-    pub(super) fn interrupt(&mut self, _now: Tick, place: usize) {
+    pub(super) fn interrupt(&mut self, now: Tick, place: usize) {
         let Some(user) = self.users.get_mut(place) else {
             return;
         };
@@ -321,13 +316,14 @@ impl Batch {
         user.activity = Activity::Stopped;
         user.due = Tick::NEVER;
         let scenario = user.scenario;
-        let interrupted = user.iteration.take().is_some();
+        let interrupted = user.iteration.take();
         self.count_active(was_active, place);
-        if !interrupted {
+        let Some(Iteration { application, .. }) = interrupted else {
             return;
-        }
+        };
         self.free_user(scenario, place);
-        self.recorder.window().ledger.interrupted += 1;
+        self.recorder
+            .iteration_interrupted(&self.plan, now, scenario, application);
         self.requests.forget_waiting_of(place);
         for id in self.requests.ids_of(Some(place)) {
             self.cut_off(id);
@@ -341,7 +337,9 @@ impl Batch {
             return;
         };
         iteration.thinks_until = None;
-        self.recorder.lateness(now.saturating_since(due));
+        let late = now.saturating_since(due);
+        let scenario = self.scenario_of(place);
+        self.recorder.lateness(&self.plan, now, scenario, late);
         self.advance(due, place);
     }
 
@@ -354,10 +352,10 @@ impl Batch {
         let Some(iteration) = user.iteration.take() else {
             return;
         };
-        self.recorder.window().ledger.finished += 1;
         let took = now.saturating_since(iteration.began);
-        let measured = self.recorder.scenario(user.scenario);
-        measured.iteration_us.record(took.as_us());
+        let (scenario, application) = (user.scenario, iteration.application);
+        self.recorder
+            .iteration_finished(&self.plan, now, scenario, application, took);
         let mut random = iteration.random;
         let scenario_place = user.scenario;
         if user.activity != Activity::Active {
@@ -388,6 +386,11 @@ impl Batch {
 }
 
 impl Batch {
+    /// The scenario that a user belongs to, by its place in the plan.
+    pub(super) fn scenario_of(&self, place: usize) -> usize {
+        self.users.get(place).map_or(0, |user| user.scenario)
+    }
+
     /// The user's iteration has ended.
     fn free_user(&mut self, scenario: usize, place: usize) {
         if let Some(busy) = self.busy.get_mut(scenario) {

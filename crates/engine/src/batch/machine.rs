@@ -66,7 +66,7 @@ impl Batch {
             users: Vec::new(),
             busy: vec![0; plan.scenarios.len()],
             requests: Requests::new(slots),
-            recorder: Recorder::new(slice, share.index(), &plan.phases, from),
+            recorder: Recorder::new(slice, share.index(), &plan, from),
             outputs: VecDeque::new(),
             until,
             now: from,

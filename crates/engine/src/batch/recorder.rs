@@ -3,8 +3,11 @@
 //! Invariant: windows close in order, every second from the slice's start to its end has one, and a closed
 //! window never changes.
 
+use crate::check::CheckId;
 use crate::error_class::ErrorClass;
+use crate::metering::{Event, Happening, Meter, Sample};
 use crate::phase::{Phase, PhaseSpan, phase_at};
+use crate::plan::Plan;
 use crate::tick::{Span, Tick};
 use crate::window::{ScenarioWindow, StepId, StepWindow, Window};
 use crate::wire::{BatchEnd, Frame, WIRE_VERSION};
@@ -18,6 +21,7 @@ pub(super) struct Recorder {
     phases: Vec<PhaseSpan>,
     closed: Vec<Window>,
     open: Window,
+    meter: Meter,
 }
 
 /// When a request was due, was sent and ended.
@@ -28,8 +32,26 @@ pub(super) struct Timing {
     pub(super) done: Tick,
 }
 
+/// A request that came to an end of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended<'a> {
+    /// The scenario's place in the plan.
+    pub(super) scenario: usize,
+    pub(super) step: StepId,
+    /// The status, if an answer came.
+    pub(super) status: Option<u16>,
+    /// What went wrong, if anything did.
+    pub(super) class: Option<ErrorClass>,
+    /// How long it took, as far as that says something about the target.
+    pub(super) timing: Option<Timing>,
+    pub(super) bytes_received: u64,
+    /// The values of the user's variables.
+    pub(super) variables: &'a [Option<String>],
+}
+
 impl Recorder {
-    pub(super) fn new(slice: u32, batch: u32, phases: &[PhaseSpan], from: Tick) -> Self {
+    pub(super) fn new(slice: u32, batch: u32, plan: &Plan, from: Tick) -> Self {
+        let phases = plan.phases();
         let open = Window::new(from.second(), phase_at(phases, from));
         Self {
             slice,
@@ -38,6 +60,7 @@ impl Recorder {
             phases: phases.to_vec(),
             closed: Vec::new(),
             open,
+            meter: Meter::new(plan),
         }
     }
 
@@ -83,39 +106,213 @@ impl Recorder {
         &mut self.open
     }
 
+    /// Writes down that an iteration began, this late.
+    pub(super) fn iteration_began(&mut self, plan: &Plan, at: Tick, scenario: usize, late: Span) {
+        self.scenario(scenario).started += 1;
+        self.open.ledger.planned += 1;
+        self.open.ledger.started += 1;
+        self.lateness(plan, at, scenario, late);
+    }
+
+    /// Writes down how late something began that was due at a point of time.
+    pub(super) fn lateness(&mut self, plan: &Plan, at: Tick, scenario: usize, late: Span) {
+        self.open.lateness_us.record(late.as_us());
+        let sample = Sample {
+            wait: Some(late),
+            ..Sample::default()
+        };
+        self.happened(plan, at, Event::Late, scenario, None, sample);
+    }
+
+    /// Writes down that an iteration ran to its end.
+    pub(super) fn iteration_finished(
+        &mut self,
+        plan: &Plan,
+        at: Tick,
+        scenario: usize,
+        application: u16,
+        took: Span,
+    ) {
+        self.open.ledger.finished += 1;
+        self.scenario(scenario).iteration_us.record(took.as_us());
+        let sample = Sample {
+            count: 1,
+            response: Some(took),
+            ..Sample::default()
+        };
+        let application = Some(application);
+        self.happened(plan, at, Event::Finished, scenario, application, sample);
+    }
+
+    /// Writes down that an iteration was ended before its end.
+    pub(super) fn iteration_interrupted(
+        &mut self,
+        plan: &Plan,
+        at: Tick,
+        scenario: usize,
+        application: u16,
+    ) {
+        self.open.ledger.interrupted += 1;
+        let sample = Sample {
+            count: 1,
+            ..Sample::default()
+        };
+        let application = Some(application);
+        self.happened(plan, at, Event::Interrupted, scenario, application, sample);
+    }
+
+    /// Writes down that iterations were due when no user was free.
+    pub(super) fn iterations_dropped(
+        &mut self,
+        plan: &Plan,
+        at: Tick,
+        scenario: usize,
+        count: u64,
+    ) {
+        self.scenario(scenario).dropped += count;
+        self.open.ledger.planned += count;
+        self.open.ledger.dropped += count;
+        let sample = Sample {
+            count,
+            ..Sample::default()
+        };
+        self.happened(plan, at, Event::Dropped, scenario, None, sample);
+    }
+
+    /// Writes down that an iteration was due for which no row of data was left; it counts as dropped besides.
+    pub(super) fn out_of_data(&mut self, scenario: usize) {
+        self.scenario(scenario).out_of_data += 1;
+    }
+
+    /// Writes down that a request was handed to the network, after waiting for a connection slot.
+    pub(super) fn request_sent(
+        &mut self,
+        plan: &Plan,
+        at: Tick,
+        (scenario, step): (usize, StepId),
+        bytes: u64,
+        waited: Span,
+    ) {
+        self.open.ledger.sent += 1;
+        self.open.slot_wait_us.record(waited.as_us());
+        let window = self.step(step);
+        window.sent += 1;
+        window.bytes_sent += bytes;
+        let sample = Sample {
+            count: 1,
+            wait: Some(waited),
+            bytes,
+            ..Sample::default()
+        };
+        let happening = Happening::of_request(Event::Sent, (scenario, step), sample);
+        self.meter.record(plan, at, &happening);
+    }
+
+    /// Writes down that a request came to an end of its own, with an answer or without.
+    pub(super) fn request_ended(&mut self, plan: &Plan, at: Tick, ended: &Ended<'_>) {
+        let window = self.open.steps.entry(ended.step).or_default();
+        match ended.class {
+            None => window.succeeded += 1,
+            Some(class) => *window.errors.entry(class).or_insert(0) += 1,
+        }
+        window.bytes_received += ended.bytes_received;
+        let took = |from: fn(&Timing) -> Tick| {
+            let timing = ended.timing.as_ref();
+            timing.map(|timing| timing.done.saturating_since(from(timing)))
+        };
+        let (response, service) = (took(|t| t.planned), took(|t| t.sent));
+        if let (Some(response), Some(service)) = (response, service) {
+            window.response_us.record(response.as_us());
+            window.service_us.record(service.as_us());
+        }
+        let sample = Sample {
+            count: 1,
+            failed: ended.class.is_some(),
+            service,
+            response,
+            bytes: ended.bytes_received,
+            status: ended.status,
+            variables: if ended.class.is_none() {
+                ended.variables
+            } else {
+                &[]
+            },
+            ..Sample::default()
+        };
+        let happening = Happening {
+            class: ended.class,
+            ..Happening::of_request(Event::Ended, (ended.scenario, ended.step), sample)
+        };
+        self.meter.record(plan, at, &happening);
+    }
+
+    /// Counts what a check said.
+    pub(super) fn checked(
+        &mut self,
+        plan: &Plan,
+        at: Tick,
+        (scenario, step): (usize, StepId),
+        check: CheckId,
+        passed: bool,
+    ) {
+        self.open.count_check(check, passed);
+        let sample = Sample {
+            count: 1,
+            failed: !passed,
+            ..Sample::default()
+        };
+        let happening = Happening {
+            check: Some(check),
+            ..Happening::of_request(Event::Checked, (scenario, step), sample)
+        };
+        self.meter.record(plan, at, &happening);
+    }
+
+    /// Writes down that a request was given up.
+    pub(super) fn request_cut_off(&mut self, plan: &Plan, at: Tick, scenario: usize, step: StepId) {
+        self.open.ledger.cut_off += 1;
+        let errors = &mut self.step(step).errors;
+        *errors.entry(ErrorClass::CutOff).or_insert(0) += 1;
+        let sample = Sample {
+            count: 1,
+            ..Sample::default()
+        };
+        let happening = Happening::of_request(Event::CutOff, (scenario, step), sample);
+        self.meter.record(plan, at, &happening);
+    }
+
     /// The open window's entry for a scenario, by its place in the plan, of which there are few.
-    pub(super) fn scenario(&mut self, place: usize) -> &mut ScenarioWindow {
+    fn scenario(&mut self, place: usize) -> &mut ScenarioWindow {
         let place = u16::try_from(place).unwrap_or(u16::MAX);
         self.open.scenarios.entry(place).or_default()
     }
 
     /// The open window's entry for a step.
-    pub(super) fn step(&mut self, id: StepId) -> &mut StepWindow {
+    fn step(&mut self, id: StepId) -> &mut StepWindow {
         self.open.steps.entry(id).or_default()
     }
 
-    /// Writes down how long a request took, from its planned start and from its sending.
-    pub(super) fn latency(&mut self, id: StepId, timing: Timing) {
-        let step = self.step(id);
-        step.response_us
-            .record(timing.done.saturating_since(timing.planned).as_us());
-        step.service_us
-            .record(timing.done.saturating_since(timing.sent).as_us());
-    }
-
-    /// Counts a request that ended as an error.
-    pub(super) fn error(&mut self, id: StepId, class: ErrorClass) {
-        *self.step(id).errors.entry(class).or_insert(0) += 1;
-    }
-
-    /// Writes down how late an iteration began.
-    pub(super) fn lateness(&mut self, late: Span) {
-        self.open.lateness_us.record(late.as_us());
+    /// Records what the windows do not tell of an iteration.
+    fn happened(
+        &mut self,
+        plan: &Plan,
+        at: Tick,
+        event: Event,
+        scenario: usize,
+        application: Option<u16>,
+        sample: Sample<'_>,
+    ) {
+        let happening = Happening {
+            application,
+            ..Happening::of(event, scenario, sample)
+        };
+        self.meter.record(plan, at, &happening);
     }
 
     fn replace_open(&mut self, second: u32, phase: Phase, active_users: u32) {
         let mut window = std::mem::replace(&mut self.open, Window::new(second, phase));
         window.active_users = active_users;
+        (window.metrics, window.samples_refused) = self.meter.take_window();
         self.closed.push(window);
     }
 

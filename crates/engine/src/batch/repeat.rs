@@ -99,7 +99,9 @@ impl Batch {
             wakes.push(repetition.due);
         }
         iteration.unsent += unsent;
-        self.recorder.lateness(now.saturating_since(at));
+        let late = now.saturating_since(at);
+        let scenario = user.scenario;
+        self.recorder.lateness(&self.plan, now, scenario, late);
         for at in wakes {
             self.wake_user_at(at, place);
         }

@@ -4,11 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use super::definition::Contains::{self, Data, Default as Plain, Time};
+use super::definition::Contains::{self, Data, Default as Plain, Time, Whole};
 use super::definition::MetricKind::{self, Counter, Gauge, Rate, Trend};
 use super::definition::Origin::{self, Batch, Run, Target};
 use super::definition::{CustomMetric, Definition};
 use super::limits::CUSTOM_METRICS_MAX;
+use super::tags::TagSet;
+use super::value::Value;
+use super::window::MetricWindow;
 
 /// The number of a metric in its catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +41,24 @@ pub enum CatalogError {
     /// Define fewer metrics.
     #[error("{0} metrics are defined: at most {CUSTOM_METRICS_MAX} are accepted")]
     TooMany(usize),
+}
+
+/// Metrics that a batch cannot have recorded; nothing of them was merged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// The plan has no such metric, or batches do not record it.
+    #[error("metric {0:?} is not one that batches record")]
+    Metric(String),
+    /// The plan has it with another kind.
+    #[error("metric {metric} came as a {}: it is a {}", .came.name(), .is.name())]
+    Kind {
+        /// The metric.
+        metric: String,
+        /// The kind that came.
+        came: MetricKind,
+        /// The kind in the plan.
+        is: MetricKind,
+    },
 }
 
 impl Catalog {
@@ -93,9 +114,39 @@ impl Catalog {
         self.definitions.get(usize::from(id.0))
     }
 
+    /// Whether the scenario defines the metric.
+    #[must_use]
+    pub const fn is_custom(&self, id: MetricId) -> bool {
+        id.0 as usize >= BUILT_IN.len()
+    }
+
     /// All metrics in the order of their numbers: built-in ones first.
     pub fn iter(&self) -> impl Iterator<Item = (MetricId, &Definition)> {
         (0..).map(MetricId).zip(&self.definitions)
+    }
+
+    /// The metrics of a window in its order, if batches can have recorded all of it.
+    ///
+    /// # Errors
+    /// The first metric that no batch of this plan records.
+    pub fn check(&self, window: &MetricWindow) -> Result<Vec<MetricId>, MergeError> {
+        let check = |(name, series): (&String, &BTreeMap<TagSet, Value>)| {
+            let unknown = || MergeError::Metric(name.chars().take(NAME_CHARS_SHOWN).collect());
+            let id = self.id(name).ok_or_else(unknown)?;
+            let definition = self.definition(id).ok_or_else(unknown)?;
+            if definition.origin == Run {
+                return Err(unknown());
+            }
+            match series.values().find(|v| v.kind() != definition.kind) {
+                None => Ok(id),
+                Some(value) => Err(MergeError::Kind {
+                    metric: definition.name.clone(),
+                    came: value.kind(),
+                    is: definition.kind,
+                }),
+            }
+        };
+        window.series.iter().map(check).collect()
     }
 
     fn push(&mut self, definition: Definition) {
@@ -179,7 +230,7 @@ const BUILT_IN: [(&str, MetricKind, Contains, Origin); 38] = [
     // What the target tells through Server-Timing (docs/telemetry.md).
     ("do_wake_rate", Rate, Plain, Target),
     ("do_duration", Trend, Time, Target),
-    ("d1_queue_depth", Trend, Plain, Target),
+    ("d1_queue_depth", Trend, Whole, Target),
     ("d1_duration", Trend, Time, Target),
     ("storage_duration", Trend, Time, Target),
 ];

@@ -6,6 +6,7 @@ use super::amount::Amount;
 
 /// How the samples of a metric add up; k6's metric types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MetricKind {
     /// A sum.
@@ -35,6 +36,7 @@ impl MetricKind {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Contains {
     /// Plain numbers, kept to the thousandth.
@@ -44,6 +46,8 @@ pub enum Contains {
     Time,
     /// Sizes in bytes.
     Data,
+    /// Whole numbers, such as depths.
+    Whole,
 }
 
 impl Contains {
@@ -52,7 +56,7 @@ impl Contains {
     pub const fn steps_per_unit(self) -> i64 {
         match self {
             Self::Default | Self::Time => 1_000,
-            Self::Data => 1,
+            Self::Data | Self::Whole => 1,
         }
     }
 

@@ -23,7 +23,7 @@ mod window;
 
 pub use admission::{OverflowWarning, SeriesId};
 pub use amount::Amount;
-pub use catalog::{Catalog, CatalogError, MetricId};
+pub use catalog::{Catalog, CatalogError, MergeError, MetricId};
 pub use definition::{Contains, CustomMetric, Definition, MetricKind, Origin};
 pub use limits::{
     CUSTOM_METRICS_MAX, OVERFLOW_SETS_MAX, OVERFLOW_TAG, PENDING_SECONDS_MAX, SERIES_MAX,
@@ -33,7 +33,7 @@ pub use limits::{
 pub use percentile::Percentile;
 pub use recorder::{Recorder, Refused};
 pub use selection::{Query, Selected, Selection, WindowLength};
-pub use store::{MergeError, MetricStore};
+pub use store::{MetricStore, StoreState};
 pub use tags::TagSet;
 pub use trend::Trend;
 pub use value::{Gauge, KindMismatch, Rate, Value};

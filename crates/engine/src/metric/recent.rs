@@ -51,6 +51,12 @@ impl Recent {
         });
     }
 
+    /// The seconds that are kept, one by one: all that windows need.
+    pub(super) fn seconds(&self) -> impl Iterator<Item = (u32, &Value)> {
+        let single = self.blocks.range((0, 0)..(1, 0));
+        single.map(|((_, second), value)| (*second, value))
+    }
+
     /// The blocks that make up the seconds from `from` on, before `until`.
     pub(super) fn within(&self, from: u32, until: u32) -> impl Iterator<Item = &Value> {
         let mut at = from;

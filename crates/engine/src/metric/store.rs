@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::admission::{Admission, OverflowWarning, SeriesId};
 use super::amount::Amount;
-use super::catalog::{Catalog, MetricId};
+use super::catalog::{Catalog, MergeError, MetricId};
 use super::definition::{MetricKind, Origin};
 use super::limits::{PENDING_SECONDS_MAX, WINDOWED_MAX};
 use super::recent::Recent;
@@ -30,27 +30,10 @@ pub struct MetricStore {
     closed_before: u32,
     recent: Vec<Recent>, // at most WINDOWED_MAX
     has_data: bool,
+    active_from: Option<u32>, // the first second in which the run is known to have done something
 }
 
 type Second = BTreeMap<SeriesId, Value>;
-
-/// Metrics that a batch cannot have recorded; nothing of them was merged.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MergeError {
-    /// The plan has no such metric, or batches do not record it.
-    #[error("metric {0:?} is not one that batches record")]
-    Metric(String),
-    /// The plan has it with another kind.
-    #[error("metric {metric} came as a {}: it is a {}", .came.name(), .is.name())]
-    Kind {
-        /// The metric.
-        metric: String,
-        /// The kind that came.
-        came: MetricKind,
-        /// The kind in the plan.
-        is: MetricKind,
-    },
-}
 
 impl MetricStore {
     /// A store for the metrics of a plan that will be asked these queries. Sliding windows beyond the first
@@ -75,6 +58,7 @@ impl MetricStore {
             closed_before: 0,
             recent,
             has_data: false,
+            active_from: None,
         }
     }
 
@@ -94,7 +78,7 @@ impl MetricStore {
         phase: Phase,
         window: &MetricWindow,
     ) -> Result<(), MergeError> {
-        let ids = self.check(window)?;
+        let ids = self.catalog.check(window)?;
         for (metric, series) in ids.into_iter().zip(window.series.values()) {
             for (tags, value) in series {
                 let id = self.admission.series(metric, tags);
@@ -109,10 +93,32 @@ impl MetricStore {
     pub fn record(&mut self, phase: Phase, metric: MetricId, at: Tick, amount: Amount) {
         if let Some(definition) = self.catalog.definition(metric) {
             let value = Value::of(definition.kind, at, amount);
-            let id = self.admission.series(metric, &TagSet::new());
-            self.add(at.second(), phase, id, &value);
+            self.record_value(at.second(), phase, metric, &TagSet::new(), &value);
+        }
+    }
+
+    /// Adds what the run itself has added up from what the shares told. A value of another kind than the
+    /// metric's is left out.
+    pub fn record_value(
+        &mut self,
+        second: u32,
+        phase: Phase,
+        metric: MetricId,
+        tags: &TagSet,
+        value: &Value,
+    ) {
+        let definition = self.catalog.definition(metric);
+        if definition.is_some_and(|definition| definition.kind == value.kind()) {
+            let id = self.admission.series(metric, tags);
+            self.add(second, phase, id, value);
             self.bound_pending();
         }
+    }
+
+    /// Notes that the run did something in this second, whether or not a metric tells of it.
+    pub fn note_activity(&mut self, second: u32) {
+        let first = self.active_from.unwrap_or(second);
+        self.active_from = Some(first.min(second));
     }
 
     /// Closes all seconds that ended at or before `now`: from now on they count.
@@ -168,10 +174,12 @@ impl MetricStore {
     }
 
     /// Whether the run itself has produced data: a closed second with a Counter, Rate or Trend that a batch
-    /// recorded. Only then does a Counter that never came count as 0.
+    /// recorded, or in which it is known to have done something. Only then does a Counter that never came
+    /// count as 0.
     #[must_use]
-    pub const fn has_data(&self) -> bool {
-        self.has_data
+    pub fn has_data(&self) -> bool {
+        let active = self.active_from.is_some_and(|s| s < self.closed_before);
+        self.has_data || active
     }
 
     /// All series with what they add up to over the whole run, of closed seconds.
@@ -186,27 +194,6 @@ impl MetricStore {
     #[must_use]
     pub fn warnings(&self) -> Vec<OverflowWarning> {
         warnings(&self.catalog, &self.admission)
-    }
-
-    /// The metrics of a window, if all of it can be merged.
-    fn check(&self, window: &MetricWindow) -> Result<Vec<MetricId>, MergeError> {
-        let check = |(name, series): (&String, &BTreeMap<TagSet, Value>)| {
-            let unknown = || MergeError::Metric(name.chars().take(NAME_CHARS_SHOWN).collect());
-            let id = self.catalog.id(name).ok_or_else(unknown)?;
-            let definition = self.catalog.definition(id).ok_or_else(unknown)?;
-            if definition.origin == Origin::Run {
-                return Err(unknown());
-            }
-            match series.values().find(|v| v.kind() != definition.kind) {
-                None => Ok(id),
-                Some(value) => Err(MergeError::Kind {
-                    metric: definition.name.clone(),
-                    came: value.kind(),
-                    is: definition.kind,
-                }),
-            }
-        };
-        window.series.iter().map(check).collect()
     }
 
     fn add(&mut self, second: u32, phase: Phase, id: SeriesId, value: &Value) {
@@ -295,7 +282,8 @@ fn sum<'a>(mut values: impl Iterator<Item = &'a Value>) -> Option<Value> {
     Some(sum)
 }
 
-const NAME_CHARS_SHOWN: usize = 64;
-
+mod state;
 #[cfg(test)]
 mod tests;
+
+pub use state::StoreState;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
 use super::percentile::Percentile;
-use crate::histogram::{SparseHistogram, bucket_end};
+use crate::histogram::{SparseHistogram, VALUE_MAX, bucket_end};
 
 /// The distribution of a Trend's samples. Values whose number of steps is above
 /// [`VALUE_MAX`](crate::histogram::VALUE_MAX) (an hour, 3.6 million, 3.6 GB) are counted without their size: a
@@ -36,6 +36,35 @@ impl Trend {
         };
         side.record(steps.unsigned_abs());
         self.sum = self.sum.saturating_add(steps);
+    }
+
+    /// The samples of a histogram, of which only the buckets are known: sum, lowest and highest sample are then
+    /// exact to within the buckets' three digits as well.
+    #[must_use]
+    pub fn of_buckets(histogram: &SparseHistogram) -> Self {
+        let steps = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let mut trend = Self {
+            from_zero: histogram.clone(),
+            ..Self::default()
+        };
+        let mut lowest = None;
+        for (start, count) in histogram.buckets() {
+            let end = bucket_end(start);
+            lowest.get_or_insert(start);
+            trend.highest = steps(end);
+            let middle = start + (end - start).div_ceil(2);
+            trend.sum = trend
+                .sum
+                .saturating_add(steps(middle.saturating_mul(count)));
+        }
+        if histogram.overflow() > 0 {
+            trend.highest = steps(VALUE_MAX);
+            trend.sum = trend
+                .sum
+                .saturating_add(steps(VALUE_MAX.saturating_mul(histogram.overflow())));
+        }
+        trend.lowest = lowest.map_or(trend.highest, steps);
+        trend
     }
 
     /// Adds all samples of another Trend.
@@ -106,6 +135,21 @@ impl Trend {
         let below = (rank.floor() as u64).min(last);
         let (low, high) = self.values_at(below, (below + 1).min(last));
         Some(low + (high - low) * (rank - rank.floor()))
+    }
+
+    /// The sample below or at which this percentile of the samples lies, in steps: the nearest rank, as
+    /// [`Histogram::value_at_quantile`](crate::histogram::Histogram::value_at_quantile) answers it.
+    #[must_use]
+    pub fn nearest_rank(&self, percentile: Percentile) -> Option<f64> {
+        let count = self.count();
+        let rank = (percentile.fraction() * count as f64).ceil().max(1.0);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 1 to a count"
+        )]
+        let place = (rank as u64).min(count).checked_sub(1)?;
+        Some(self.values_at(place, place).1)
     }
 
     /// The values at two ranks, counted from 0, of which the second is not lower than the first.

@@ -5,6 +5,7 @@
 
 mod flow;
 mod load;
+mod metering;
 mod parse;
 mod problem;
 mod program;

@@ -9,8 +9,9 @@ use url::Url;
 use super::flow::Flow;
 use super::problem::{Checked, Problems, Report};
 use super::scenarios::{Rests, Schedule};
-use super::{flow, table};
+use super::{flow, metering, table};
 use crate::duration;
+use crate::metering::Metering;
 use crate::plan::Plan;
 use crate::scenario::{ApplicationProfile, LoadScenario};
 use crate::target::TargetPolicy;
@@ -86,24 +87,20 @@ impl Plan {
         );
         let tables = table::parse(scenario, report);
         let flow = flow::parse(source, tables, target.as_ref().ok(), report);
-        for (at, assertion) in scenario.assertions.iter().enumerate() {
-            if !assertion.value.is_finite() {
-                report.problem(
-                    format!("scenario.assertions[{at}].value"),
-                    "is not a number",
-                );
-            }
-        }
         let rests = Rests {
             pause: pause.transpose(),
             pacing: pacing.transpose(),
         };
         let weighted = flow.as_ref().ok().map(Flow::weighted);
         let schedule = Schedule::parse(source, graceful_stop, rests, weighted, report);
+        let planned = schedule
+            .as_ref()
+            .map(|schedule| schedule.scenarios.as_slice());
+        let asked = metering::parse(scenario, planned.unwrap_or_default(), report);
         let (schedule, flow, target) = (schedule?, flow?, target?);
         name?;
         table::check_unique(&flow.tables, &schedule.scenarios, report)?;
-        Ok(Self {
+        let mut plan = Self {
             name: scenario.name.clone(),
             seed: source.options.seed,
             base_url: target.base_url,
@@ -123,8 +120,11 @@ impl Plan {
             request_timeout: request_timeout?,
             body_limit_bytes: BODY_LIMIT_BYTES,
             assertions: scenario.assertions.clone(),
+            metering: Metering::default(),
             warnings: Vec::new(),
-        })
+        };
+        plan.metering = metering::resolve(asked?, scenario, &plan, report)?;
+        Ok(plan)
     }
 }
 

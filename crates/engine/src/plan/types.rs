@@ -13,6 +13,7 @@ use crate::data::Table;
 use crate::delay::Delay;
 use crate::extractor::Extractor;
 use crate::load_model::{ArrivalUsers, Model};
+use crate::metering::Metering;
 use crate::phase::PhaseSpan;
 use crate::plan::Problem;
 use crate::random::Random;
@@ -44,6 +45,7 @@ pub struct Plan {
     pub(crate) request_timeout: Span,
     pub(crate) body_limit_bytes: u64,
     pub(crate) assertions: Vec<Assertion>,
+    pub(crate) metering: Metering,
     pub(crate) warnings: Vec<Problem>,
 }
 
@@ -435,6 +437,12 @@ impl Plan {
     #[must_use]
     pub fn assertions(&self) -> &[Assertion] {
         &self.assertions
+    }
+
+    /// What is measured beside the windows, and everything that must hold for the run to pass.
+    #[must_use]
+    pub const fn metering(&self) -> &Metering {
+        &self.metering
     }
 
     /// What is probably not meant as it is written, but can be run.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Imbalance, Ledger};
-use crate::phase::PhaseSpan;
+use crate::plan::Plan;
+use crate::run::judging::{Final, Judging};
 use crate::run::types::LossReason;
 use crate::share::Share;
 use crate::tick::{Span, Tick};
@@ -199,8 +200,8 @@ impl Book {
         sum
     }
 
-    /// Enters a window.
-    pub(super) fn add_window(&mut self, batch: u32, window: &Window) {
+    /// Enters a window. One that came for a second that is published already is answered, to be judged too.
+    pub(super) fn add_window(&mut self, batch: u32, window: &Window) -> Option<Second> {
         if let Some(share) = self.share_mut(batch) {
             share.ledger += window.ledger;
             share.count_begun(window);
@@ -213,7 +214,7 @@ impl Book {
                 .entry(window.second)
                 .or_default()
                 .add(batch, window);
-            return;
+            return None;
         }
         let mut late = Second::default();
         late.add(batch, window);
@@ -222,6 +223,7 @@ impl Book {
             batch,
             second: window.second,
         });
+        Some(late)
     }
 
     /// Enters the end of a batch.
@@ -351,41 +353,74 @@ impl Book {
         }
     }
 
-    /// Publishes the seconds before `horizon` that have not been. Those after the `planned_seconds` of the
-    /// plan are held back as long as nothing happened in them or after them.
+    /// Publishes the seconds before `horizon` that have not been, and has them judged. Those after the end of
+    /// the plan are held back as long as nothing happened in them or after them.
     pub(super) fn publish(
         &mut self,
         horizon: u32,
-        planned_seconds: u32,
+        plan: &Plan,
         epoch_ms: u64,
-        phases: &[PhaseSpan],
+        judging: &mut Judging,
     ) -> Vec<TimelineRow> {
-        let eventful = self.activity.map_or(0, |second| second.saturating_add(1));
-        let horizon = horizon.min(planned_seconds.max(eventful));
-        let mut rows = Vec::new();
-        while self.published < horizon {
-            let number = self.published;
-            let second = self.open.remove(&number).unwrap_or_default();
-            let point = second.to_point(number, phases);
-            rows.push(point.to_row(epoch_ms));
-            self.totals.add(&second);
-            self.timeline.push(point);
-            self.published += 1;
-        }
-        rows
+        self.publish_before(horizon, Tick::NEVER, plan, epoch_ms, judging)
     }
 
     /// Publishes what is left at the run's end: every second that the plan had up to then, and every later one
     /// in which something happened.
     pub(super) fn publish_rest(
         &mut self,
-        planned_seconds: u32,
+        plan: &Plan,
         epoch_ms: u64,
-        phases: &[PhaseSpan],
+        judging: &mut Judging,
     ) -> Vec<TimelineRow> {
         let eventful = self.activity.map_or(0, |second| second.saturating_add(1));
-        let played = seconds_begun(self.ended_at).min(planned_seconds);
-        self.publish(eventful.max(played), planned_seconds, epoch_ms, phases)
+        let played = seconds_begun(self.ended_at).min(planned_seconds(plan));
+        let ended_at = self.ended_at;
+        self.publish_before(eventful.max(played), ended_at, plan, epoch_ms, judging)
+    }
+
+    fn publish_before(
+        &mut self,
+        horizon: u32,
+        ended_at: Tick,
+        plan: &Plan,
+        epoch_ms: u64,
+        judging: &mut Judging,
+    ) -> Vec<TimelineRow> {
+        let eventful = self.activity.map_or(0, |second| second.saturating_add(1));
+        let horizon = horizon.min(planned_seconds(plan).max(eventful));
+        let ledger = self.ledger();
+        let mut rows = Vec::new();
+        while self.published < horizon {
+            let number = self.published;
+            let second = self.open.remove(&number).unwrap_or_default();
+            let point = second.to_point(number, plan.phases());
+            rows.push(point.to_row(epoch_ms));
+            self.totals.add(&second);
+            let end = Tick::from_second(number.saturating_add(1)).min(ended_at);
+            let of = Final {
+                number,
+                second: &second,
+                phase: point.phase,
+                played: end.saturating_since(Tick::from_second(number)),
+                batches: self.shares.len(),
+                missing: self.missing_before(end),
+                ledger,
+            };
+            judging.add(plan, of);
+            self.timeline.push(point);
+            self.published += 1;
+        }
+        rows
+    }
+
+    /// The time in holes of all shares together. Holes that have been closed lie before everything that is
+    /// published afterwards.
+    fn missing_before(&self, at: Tick) -> Span {
+        let open = self.shares.iter().filter_map(|share| share.hole.as_ref());
+        open.fold(self.hole_us_total, |sum, hole| {
+            sum + at.saturating_since(hole.from)
+        })
     }
 
     fn fault(&mut self, fault: LedgerFault) {
@@ -395,7 +430,12 @@ impl Book {
     }
 }
 
+/// How many seconds have begun before the planned end, without the grace after it.
+fn planned_seconds(plan: &Plan) -> u32 {
+    seconds_begun(Tick::ZERO + plan.duration())
+}
+
 /// How many seconds have begun before `at`.
-pub(super) fn seconds_begun(at: Tick) -> u32 {
+fn seconds_begun(at: Tick) -> u32 {
     u32::try_from(at.as_us().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 
-use crate::phase::PhaseSpan;
 use crate::plan::Plan;
-use crate::run::book::{Book, Hole, seconds_begun};
+use crate::run::book::{Book, Hole};
+use crate::run::judging::Judging;
 use crate::run::slice::{Live, Reception, Slice};
 use crate::run::stored::{CHECKPOINT_VERSION, Checkpoint, SliceStarted, Stop, Stored};
 use crate::run::types::{Input, LossReason, Output, Progress, RunConfig, StopReason};
 use crate::summary::{Ending, Report};
+use crate::threshold::Outcome;
 use crate::tick::{Span, Tick};
 use crate::timeline::TimelineRow;
 use crate::wire::{Assignment, EndReason, Frame, WIRE_VERSION};
@@ -38,6 +39,7 @@ pub struct Run {
     pub(super) state: State,
     pub(super) stop: Option<Stop>,
     pub(super) book: Book,
+    pub(super) judging: Judging,
     pub(super) outputs: VecDeque<Output>,
 }
 
@@ -55,6 +57,7 @@ impl Run {
     #[must_use]
     pub fn new(plan: Plan, config: RunConfig) -> Self {
         let book = Book::new(config.batches.max(1));
+        let judging = Judging::new(&plan);
         Self {
             plan,
             config,
@@ -62,6 +65,7 @@ impl Run {
             state: State::New,
             stop: None,
             book,
+            judging,
             outputs: VecDeque::new(),
         }
     }
@@ -123,6 +127,19 @@ impl Run {
         }
     }
 
+    /// What becomes of the requirements of the plan as far as it is known, in the order of
+    /// [`Metering::requirements`](crate::metering::Metering::requirements).
+    #[must_use]
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let ended = matches!(self.state, State::Finished(_));
+        let published = Tick::from_second(self.book.seconds_published());
+        self.judging.outcomes(if ended {
+            self.book.ended_at()
+        } else {
+            published
+        })
+    }
+
     /// The plan that is played.
     #[must_use]
     pub const fn plan(&self) -> &Plan {
@@ -149,7 +166,15 @@ impl Run {
             State::Finished(_) => {}
             _ if self.is_over() => self.finish(),
             State::Waiting(until) if until > self.now => {}
-            State::New | State::Playing(_) | State::Waiting(_) => self.start_slice(),
+            State::New | State::Playing(_) | State::Waiting(_) => {
+                // Before the slice closes any hole: an open one is known to cover all seconds up to now.
+                self.publish(self.next_start().second());
+                if self.is_over() {
+                    self.finish();
+                } else {
+                    self.start_slice();
+                }
+            }
         }
     }
 
@@ -210,7 +235,7 @@ impl Run {
             }
             return;
         };
-        match slice.reception(&frame, self.plan.request_timeout) {
+        match slice.reception(&frame, &self.plan) {
             Reception::New => {
                 self.outputs
                     .push_back(Output::Persist(Stored::Frame(frame.clone())));
@@ -236,7 +261,9 @@ impl Run {
         for frame in frames {
             self.book.frames_merged += 1;
             for window in &frame.windows {
-                self.book.add_window(frame.batch, window);
+                if let Some(late) = self.book.add_window(frame.batch, window) {
+                    self.judging.add_windows(&self.plan, window.second, &late);
+                }
             }
             let Some(end) = frame.end else { continue };
             let stopped = end.reason == EndReason::Stopped;
@@ -278,7 +305,7 @@ impl Run {
             return;
         }
         let reason = match reason {
-            StopReason::Cancelled => StopReason::Cancelled,
+            StopReason::Cancelled | StopReason::ThresholdCrossed => reason,
             StopReason::Failed(why) => {
                 StopReason::Failed(why.chars().take(STOP_TEXT_MAX).collect())
             }
@@ -398,7 +425,6 @@ impl Run {
             self.book.close_hole(*batch, from);
         }
         self.state = State::Playing(Slice::new(&started));
-        self.publish(from.second());
     }
 
     /// Closes the run.
@@ -414,11 +440,11 @@ impl Run {
         }
         self.book.interrupt_carried();
         self.book.audit();
-        let planned_seconds = seconds_begun(self.plan_end());
-        let rows =
-            self.book
-                .publish_rest(planned_seconds, self.config.epoch_ms, self.plan.phases());
+        let rows = self
+            .book
+            .publish_rest(&self.plan, self.config.epoch_ms, &mut self.judging);
         self.push_rows(rows);
+        self.judging.finish(self.book.ended_at);
         self.checkpoint(true);
         self.state = State::Finished(Box::new(self.report()));
     }
@@ -429,6 +455,7 @@ impl Run {
             at: self.now,
             finished,
             book: self.book.clone(),
+            judging: self.judging.state(),
         };
         self.outputs
             .push_back(Output::Persist(Stored::Checkpoint(Box::new(checkpoint))));
@@ -444,18 +471,25 @@ impl Run {
                 reason: StopReason::Failed(why),
                 ..
             }) => Ending::Failed(why.clone()),
+            Some(Stop {
+                reason: StopReason::ThresholdCrossed,
+                ..
+            }) => Ending::ThresholdCrossed,
             None => Ending::PlanOver,
         };
-        Report::new(&self.plan, &self.config, &self.book, &ending)
+        Report::new(&self.plan, &self.config, &self.book, &self.judging, &ending)
     }
 
+    /// Publishes and judges the seconds before `horizon`.
     pub(super) fn publish(&mut self, horizon: u32) {
-        let planned_seconds = seconds_begun(self.plan_end());
-        let phases: &[PhaseSpan] = self.plan.phases();
         let rows = self
             .book
-            .publish(horizon, planned_seconds, self.config.epoch_ms, phases);
+            .publish(horizon, &self.plan, self.config.epoch_ms, &mut self.judging);
         self.push_rows(rows);
+        let closed = Tick::from_second(self.book.seconds_published());
+        if self.judging.advance(closed).is_some() {
+            self.ask_to_stop(StopReason::ThresholdCrossed);
+        }
     }
 
     fn push_rows(&mut self, rows: Vec<TimelineRow>) {

@@ -20,6 +20,7 @@
 //! of its story.
 
 mod book;
+mod judging;
 mod machine;
 mod restore;
 mod slice;
@@ -28,6 +29,7 @@ mod types;
 
 pub(crate) use book::Book;
 pub use book::{FAULTS_MAX, HOLES_MAX, Hole, LedgerFault, PAUSE_MAX};
+pub(crate) use judging::Judging;
 pub use machine::Run;
 pub use stored::{
     CHECKPOINT_VERSION, Checkpoint, RECORD_BYTES_MAX, Record, RestoreError, SliceStarted, Stop,

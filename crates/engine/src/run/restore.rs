@@ -1,6 +1,7 @@
 //! How a run comes back after its coordinator was lost.
 
 use crate::plan::Plan;
+use crate::run::judging::Judging;
 use crate::run::machine::{Run, State};
 use crate::run::slice::{Reception, Slice};
 use crate::run::stored::{Record, RestoreError, Restored, SliceStarted};
@@ -35,6 +36,7 @@ impl Run {
         if let Some(checkpoint) = checkpoint {
             run.now = now.max(checkpoint.at);
             run.book = checkpoint.book;
+            run.judging = Judging::restored(&run.plan, checkpoint.judging);
             if checkpoint.finished {
                 run.state = State::Finished(Box::new(run.report()));
                 return Ok(run);
@@ -58,6 +60,7 @@ impl Run {
         let paused_until = started.from.min(self.pause_end());
         self.book.open_holes(paused_until, self.pause_reason());
         self.book.slices = started.slice.saturating_add(1);
+        self.publish(started.from.second());
         for batch in &started.batches {
             self.book.close_hole(*batch, started.from);
             if let Some(share) = self.book.share_mut(*batch) {
@@ -65,10 +68,9 @@ impl Run {
             }
         }
         self.state = State::Playing(Slice::new(started));
-        self.publish(started.from.second());
         for frame in frames {
             if let State::Playing(slice) = &mut self.state
-                && slice.reception(&frame, self.plan.request_timeout) == Reception::New
+                && slice.reception(&frame, &self.plan) == Reception::New
             {
                 let ready = slice.take(started.from, frame);
                 self.merge(ready);

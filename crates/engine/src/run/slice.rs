@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::Ledger;
+use crate::metric::{self, MetricWindow};
+use crate::plan::Plan;
 use crate::run::stored::SliceStarted;
 use crate::tick::{Span, Tick};
 use crate::window::Window;
@@ -67,6 +69,9 @@ pub(super) enum Reception {
 /// More than any batch can count in a window; sums of such numbers cannot overflow.
 const COUNT_MAX: u64 = 1 << 40;
 
+/// More series than a batch can keep.
+const SERIES_MAX: usize = 2 * metric::SERIES_MAX;
+
 impl Slice {
     pub(super) fn new(started: &SliceStarted) -> Self {
         let seat = |batch: &u32| {
@@ -89,7 +94,7 @@ impl Slice {
     }
 
     /// What would become of this frame.
-    pub(super) fn reception(&self, frame: &Frame, request_timeout: Span) -> Reception {
+    pub(super) fn reception(&self, frame: &Frame, plan: &Plan) -> Reception {
         if frame.version != WIRE_VERSION || frame.slice > self.number {
             return Reception::Refused;
         }
@@ -105,7 +110,7 @@ impl Slice {
         if frame.sequence < live.next_sequence || live.early.contains_key(&frame.sequence) {
             return Reception::Known;
         }
-        let latest = self.until + request_timeout + FUTURE_MAX;
+        let latest = self.until + plan.request_timeout + FUTURE_MAX;
         let told = frame.windows.iter();
         let possible = frame.closed_through <= latest
             && frame.end.as_ref().is_none_or(|end| end.at <= latest)
@@ -113,6 +118,7 @@ impl Slice {
                 window.second >= self.from.second()
                     && window.second <= frame.closed_through.second()
                     && is_plausible(window)
+                    && are_of_plan(&window.metrics, plan)
             });
         if possible && live.early.len() < EARLY_FRAMES_MAX {
             Reception::New
@@ -178,6 +184,12 @@ impl Slice {
     }
 }
 
+/// Whether a batch can have recorded these metrics.
+fn are_of_plan(metrics: &MetricWindow, plan: &Plan) -> bool {
+    let series: usize = metrics.series.values().map(BTreeMap::len).sum();
+    series <= SERIES_MAX && plan.metering().catalog().check(metrics).is_ok()
+}
+
 fn is_plausible(window: &Window) -> bool {
     let Ledger {
         planned,
@@ -204,7 +216,8 @@ fn is_plausible(window: &Window) -> bool {
         cut_off,
     ];
     let scenarios = window.scenarios.values();
-    let scenarios = scenarios.flat_map(|scenario| [scenario.started, scenario.dropped]);
+    let scenarios =
+        scenarios.flat_map(|scenario| [scenario.started, scenario.dropped, scenario.out_of_data]);
     let steps = window.steps.values().flat_map(|step| {
         let counts = [
             step.sent,
@@ -214,8 +227,13 @@ fn is_plausible(window: &Window) -> bool {
         ];
         counts.into_iter().chain(step.errors.values().copied())
     });
+    let checks = window
+        .checks
+        .values()
+        .flat_map(|(passed, failed)| [*passed, *failed]);
     ledger
         .into_iter()
+        .chain(checks)
         .chain(steps)
         .chain(scenarios)
         .all(|count| count <= COUNT_MAX)

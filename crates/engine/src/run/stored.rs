@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::run::book::Book;
+use crate::run::judging::JudgingState;
 use crate::run::types::StopReason;
 use crate::tick::Tick;
 use crate::wire::{Frame, WIRE_VERSION};
 
 /// The version of [`Checkpoint`] that this code writes and reads.
-pub const CHECKPOINT_VERSION: u32 = 1;
+pub const CHECKPOINT_VERSION: u32 = 2;
 
 /// The longest body of a record. SQLite in a Durable Object takes 2 MB per row
 /// (<https://developers.cloudflare.com/durable-objects/platform/limits/>); half of it leaves room for text
@@ -71,6 +72,7 @@ pub struct Checkpoint {
     /// Whether the run is over.
     pub finished: bool,
     pub(super) book: Book,
+    pub(super) judging: JudgingState,
 }
 
 /// A key with a text.

@@ -75,6 +75,8 @@ pub enum LossReason {
 pub enum StopReason {
     /// Somebody cancelled it.
     Cancelled,
+    /// A threshold that aborts the run did not hold. Only the run itself can tell.
+    ThresholdCrossed,
     /// It cannot go on, for the reason in these words, which appear in the report.
     Failed(String),
 }

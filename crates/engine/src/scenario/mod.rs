@@ -10,6 +10,7 @@ mod expect;
 mod extract;
 mod json;
 mod load;
+mod metrics;
 mod read;
 #[cfg(feature = "schema")]
 mod schema;
@@ -30,6 +31,7 @@ pub use load::{
     ArrivalMode, DurationValue, Executor, LoadConfig, NumberValue, PhaseConfig, ScenarioMap,
     StageConfig,
 };
+pub use metrics::{MeasuredValue, MetricConfig, MetricSource};
 pub use read::{parse_application, parse_scenario};
 #[cfg(feature = "schema")]
 pub use schema::json_schema;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::application::ApplicationProfile;
 use super::json::{NamedMap, TextMap};
 use super::types::LoadScenario;
+use crate::threshold::ThresholdMap;
 
 /// The JSON Schema (draft 2020-12) of scenario files and application files, in one document.
 #[must_use]
@@ -60,6 +61,49 @@ impl<V: JsonSchema> JsonSchema for NamedMap<V> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         BTreeMap::<String, V>::json_schema(generator)
+    }
+}
+
+/// Keys and expressions have grammars of their own, which the plan checks.
+impl JsonSchema for ThresholdMap {
+    fn schema_name() -> Cow<'static, str> {
+        "Thresholds".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Lists of thresholds by metric, such as http_req_duration{status:200}.",
+            "type": "object",
+            "additionalProperties": {
+                "type": "array",
+                "items": {
+                    "anyOf": [
+                        { "description": "What must hold, such as p(95)<500.", "type": "string" },
+                        {
+                            "type": "object",
+                            "properties": {
+                                "threshold": {
+                                    "description": "What must hold, such as p(95)<500.",
+                                    "type": "string",
+                                },
+                                "abortOnFail": {
+                                    "description": "Whether the run is aborted when it does not hold.",
+                                    "type": ["boolean", "null"],
+                                },
+                                "delayAbortEval": {
+                                    "description": "How long the run goes on in any case: a duration, or a number \
+                                                    of milliseconds.",
+                                    "type": ["string", "number", "null"],
+                                    "minimum": 0,
+                                },
+                            },
+                            "required": ["threshold"],
+                            "additionalProperties": false,
+                        },
+                    ],
+                },
+            },
+        })
     }
 }
 

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::data::DataConfig;
 use super::json::{NamedMap, duration_text, maybe_duration_text, whole_number};
 use super::load::{LoadConfig, ScenarioMap};
+use super::metrics::MetricConfig;
 use super::step::FlowStep;
 use crate::assertion::Assertion;
+use crate::threshold::ThresholdMap;
 
 /// A load scenario (the spec's `LoadScenario`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,6 +102,12 @@ pub struct LoadScenario {
     /// What is done once, after the run has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teardown: Option<Vec<FlowStep>>,
+    /// What must hold for the run to pass, in k6's grammar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<ThresholdMap>,
+    /// Metrics of the scenario's own, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<NamedMap<MetricConfig>>,
 }
 
 /// How long users keep their cookies.

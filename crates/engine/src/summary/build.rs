@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat};
 
-use crate::assertion::MeasuredMetrics;
 use crate::bottleneck;
 use crate::phase::Phase;
 use crate::plan::Plan;
-use crate::run::{Book, RunConfig};
+use crate::run::{Book, Judging, RunConfig};
+use crate::summary::judged::{Verdicts, metrics, verdicts};
 use crate::summary::types::{
-    ApplicationResult, AssertionResult, ComponentResult, GeneratorLimited, PhaseSummaries,
+    ApplicationResult, CheckResult, ComponentResult, GeneratorLimited, PhaseSummaries,
     PhaseSummary, RunStatus, ScenarioResult, StepResult, TestRunResult,
 };
 use crate::tick::{Span, Tick};
@@ -47,25 +47,30 @@ pub enum Ending {
     PlanOver,
     /// It was cancelled.
     Cancelled,
+    /// A threshold that aborts the run did not hold.
+    ThresholdCrossed,
     /// It could not go on, for this reason.
     Failed(String),
 }
 
 impl Report {
-    pub(crate) fn new(plan: &Plan, config: &RunConfig, book: &Book, ending: &Ending) -> Self {
+    pub(crate) fn new(
+        plan: &Plan,
+        config: &RunConfig,
+        book: &Book,
+        judging: &Judging,
+        ending: &Ending,
+    ) -> Self {
         let overall = book.totals.overall();
         let (status, failure) = status_of(book, ending);
-        let measured = measure(plan, book, &overall);
-        let judge = |assertion: &crate::assertion::Assertion| AssertionResult {
-            assertion: *assertion,
-            outcome: assertion.evaluate(&measured),
-        };
-        let assertions: Vec<AssertionResult> = plan.assertions().iter().map(judge).collect();
-        let failed = assertions.iter().filter(|result| !result.outcome.passed());
-        let failed_assertions: Vec<String> = failed
-            .map(|result| result.assertion.explain(result.outcome))
-            .collect();
+        let Verdicts {
+            assertions,
+            thresholds,
+            failed: failed_assertions,
+            aborted_by,
+        } = verdicts(plan, book, judging, ending);
         let passed = status == RunStatus::Completed
+            && *ending != Ending::ThresholdCrossed
             && failed_assertions.is_empty()
             && overall.finished() > 0;
         let duration = book.ended_at().saturating_since(Tick::ZERO);
@@ -88,8 +93,18 @@ impl Report {
             timeline,
             status,
             failure,
-            warnings: warnings(plan, config, book, &overall, generator_limited.as_ref()),
+            warnings: warnings(
+                plan,
+                config,
+                book,
+                judging,
+                &overall,
+                generator_limited.as_ref(),
+            ),
             assertions,
+            thresholds,
+            aborted_by,
+            metrics: metrics(plan, judging),
             ledger: book.ledger(),
             ledger_faults: book.faults.clone(),
             holes: book.holes.clone(),
@@ -103,6 +118,7 @@ impl Report {
             error_rate: overall.error_rate(),
             scenarios: scenarios(plan, book),
             steps: steps(plan, book),
+            checks: checks(plan, book),
             components: components(book),
             bottleneck_analysis,
             timeline_step_seconds,
@@ -141,34 +157,7 @@ fn status_of(book: &Book, ending: &Ending) -> (RunStatus, Option<String>) {
             let why = "no batch could be started: nothing was measured";
             (RunStatus::Failed, Some(why.to_owned()))
         }
-        Ending::PlanOver => (RunStatus::Completed, None),
-    }
-}
-
-fn measure(plan: &Plan, book: &Book, overall: &Aggregate) -> MeasuredMetrics {
-    let steady = plan
-        .phases()
-        .iter()
-        .any(|span| span.phase == Phase::SteadyState && span.from < span.to);
-    let (throughput, error_rate) = if steady {
-        let steady = phase(plan, book, Phase::SteadyState);
-        (steady.throughput, steady.error_rate)
-    } else {
-        let duration = book.ended_at().saturating_since(Tick::ZERO);
-        (
-            per_second(overall.finished(), duration),
-            overall.error_rate(),
-        )
-    };
-    MeasuredMetrics {
-        // A run that measured nothing has no throughput of 0: it has none.
-        throughput_requests_per_sec: throughput.filter(|_| book.frames_merged > 0),
-        p50_latency_ms: quantile_ms(&overall.response_us, 0.5),
-        p95_latency_ms: quantile_ms(&overall.response_us, 0.95),
-        p99_latency_ms: quantile_ms(&overall.response_us, 0.99),
-        error_rate,
-        do_wake_rate: book.totals.do_wake_rate(),
-        d1_queue_depth: book.totals.d1_queue_depth(),
+        Ending::PlanOver | Ending::ThresholdCrossed => (RunStatus::Completed, None),
     }
 }
 
@@ -239,6 +228,7 @@ fn scenarios(plan: &Plan, book: &Book) -> Vec<ScenarioResult> {
             name: scenario.name.clone(),
             iterations_started: sum.map_or(0, |sum| sum.started),
             iterations_dropped: sum.map_or(0, |sum| sum.dropped),
+            iterations_out_of_data: sum.map_or(0, |sum| sum.out_of_data),
             iteration_time: LatencyPercentiles::of(&dense(sum.map(|sum| &sum.iteration_us))),
         }
     };
@@ -265,6 +255,20 @@ fn steps(plan: &Plan, book: &Book) -> Vec<StepResult> {
         }
     };
     steps.map(result).collect()
+}
+
+fn checks(plan: &Plan, book: &Book) -> Vec<CheckResult> {
+    let checks = plan.checks().map(|(application, step, check)| {
+        let (passes, fails) = book.totals.check(check.id);
+        CheckResult {
+            application: application.name.clone(),
+            step: step.name.clone(),
+            check: check.name.clone(),
+            passes,
+            fails,
+        }
+    });
+    checks.collect()
 }
 
 fn components(book: &Book) -> BTreeMap<String, ComponentResult> {
@@ -321,6 +325,7 @@ fn warnings(
     plan: &Plan,
     config: &RunConfig,
     book: &Book,
+    judging: &Judging,
     overall: &Aggregate,
     limited: Option<&GeneratorLimited>,
 ) -> Vec<String> {
@@ -346,6 +351,14 @@ fn warnings(
     let overflow = overall.response_us.overflow();
     if overflow > 0 {
         warnings.push(format!("{overflow} response times were above one hour"));
+    }
+    let overflows = judging.store().warnings();
+    warnings.extend(overflows.iter().map(ToString::to_string));
+    let refused = judging.samples_refused();
+    if refused > 0 {
+        warnings.push(format!(
+            "{refused} values for the scenario's metrics are not in them: they were no numbers, or below 0 for a counter"
+        ));
     }
     if book.frames_ignored > 0 {
         let frames = book.frames_ignored;

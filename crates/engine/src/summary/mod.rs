@@ -4,11 +4,12 @@
 //! was not measured is `null`, never 0.
 
 mod build;
+mod judged;
 mod types;
 
 pub use build::{Ending, GENERATOR_LATENESS_MS_MAX, GENERATOR_SLOT_WAIT_MS_MAX, Report};
 pub use types::{
-    ApplicationResult, AssertionResult, Bottleneck, ComponentResult, GeneratorLimited,
-    PhaseSummaries, PhaseSummary, RunStatus, ScenarioResult, Severity, StepResult, Symptom,
-    TestRunResult,
+    AbortedBy, ApplicationResult, AssertionResult, Bottleneck, CheckResult, ComponentResult,
+    GeneratorLimited, MetricResult, MetricValues, PhaseSummaries, PhaseSummary, RunStatus,
+    ScenarioResult, Severity, StepResult, Symptom, TestRunResult,
 };

@@ -8,7 +8,9 @@ use crate::assertion::{Assertion, Verdict};
 use crate::bottleneck::Analysis;
 use crate::error_class::ErrorClass;
 use crate::ledger::Ledger;
+use crate::metric::{Contains, MetricKind};
 use crate::run::{Hole, LedgerFault};
+use crate::threshold::Outcome;
 use crate::timeline::TimelineRow;
 use crate::totals::LatencyPercentiles;
 use crate::window::ComponentKind;
@@ -28,9 +30,9 @@ pub struct TestRunResult {
     pub end_time: String,
     /// How long it took, in milliseconds.
     pub duration: u64,
-    /// Whether the run completed, measured something, and all its assertions hold.
+    /// Whether the run completed, measured something, was not aborted, and everything that had to hold holds.
     pub passed: bool,
-    /// The assertions that do not hold, in words.
+    /// The assertions, thresholds and limits that do not hold, in words.
     pub failed_assertions: Vec<String>,
     /// The four phases.
     pub phases: PhaseSummaries,
@@ -51,6 +53,12 @@ pub struct TestRunResult {
     pub warnings: Vec<String>,
     /// Each assertion with its outcome.
     pub assertions: Vec<AssertionResult>,
+    /// Each threshold, and each limit of a step's latencies, with its outcome.
+    pub thresholds: Vec<Outcome>,
+    /// The threshold that ended the run before its time.
+    pub aborted_by: Option<AbortedBy>,
+    /// The metrics that the scenario defines, in its order.
+    pub metrics: Vec<MetricResult>,
     /// Every planned iteration and every sent request, accounted for.
     pub ledger: Ledger,
     /// What does not add up in the accounts; not empty only in a failed run.
@@ -78,6 +86,8 @@ pub struct TestRunResult {
     pub scenarios: Vec<ScenarioResult>,
     /// Per step, in the order of the plan.
     pub steps: Vec<StepResult>,
+    /// Per check, in the order of the plan.
+    pub checks: Vec<CheckResult>,
     /// What the target told about its components, by name.
     pub components: BTreeMap<String, ComponentResult>,
     /// How the bottlenecks were looked for, and what came of it.
@@ -100,7 +110,7 @@ pub struct TestRunResult {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
-    /// It went on to the plan's end, whatever its assertions say.
+    /// It went on to the plan's end, or to where a threshold aborted it, whatever was judged.
     Completed,
     /// It broke: nothing could be measured, or the accounts do not add up.
     Failed,
@@ -181,6 +191,8 @@ pub struct ScenarioResult {
     pub iterations_started: u64,
     /// Iterations that were due when no user was free.
     pub iterations_dropped: u64,
+    /// Iterations among the dropped ones for which no row of data was left.
+    pub iterations_out_of_data: u64,
     /// How long finished iterations took from their planned start.
     pub iteration_time: LatencyPercentiles,
 }
@@ -209,6 +221,22 @@ pub struct StepResult {
     pub service_time: LatencyPercentiles,
 }
 
+/// One check of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckResult {
+    /// The application.
+    pub application: String,
+    /// The step.
+    pub step: String,
+    /// The check.
+    pub check: String,
+    /// How often it passed.
+    pub passes: u64,
+    /// How often it failed.
+    pub fails: u64,
+}
+
 /// What the target told about one of its components through `Server-Timing`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -235,6 +263,77 @@ pub struct AssertionResult {
     pub assertion: Assertion,
     /// Its outcome.
     pub outcome: Verdict,
+}
+
+/// The threshold that ended a run before its time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AbortedBy {
+    /// The metric with its tags, as written.
+    pub metric: String,
+    /// The expression, as written.
+    pub threshold: String,
+    /// What was measured when it failed.
+    pub actual: f64,
+    /// Up to which point of the run it was judged, in milliseconds since the start.
+    pub at_ms: u64,
+}
+
+/// A metric that the scenario defines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MetricResult {
+    /// The name.
+    pub name: String,
+    /// How its samples add up.
+    #[serde(rename = "type")]
+    pub kind: MetricKind,
+    /// What its samples are.
+    pub contains: Contains,
+    /// What they add up to, `None` without samples.
+    pub values: Option<MetricValues>,
+}
+
+/// What the samples of a metric add up to, in its unit; only what its kind has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct MetricValues {
+    /// Of a Counter: the sum.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<f64>,
+    /// Of a Gauge: the latest value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Of a Rate: the samples that were not zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matches: Option<u64>,
+    /// Of a Rate or Trend: the number of samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// Of a Rate: the fraction of samples that were not zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// Of a Trend: the average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avg: Option<f64>,
+    /// Of a Gauge or Trend: the lowest value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// Of a Gauge or Trend: the highest value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// Of a Trend: the median. Percentiles lie on k6's straight line between two ranks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50: Option<f64>,
+    /// Of a Trend: the 90th percentile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p90: Option<f64>,
+    /// Of a Trend: the 95th percentile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p95: Option<f64>,
+    /// Of a Trend: the 99th percentile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99: Option<f64>,
 }
 
 /// The generator was too slow for the plan, so that what was measured is partly its own slowness.

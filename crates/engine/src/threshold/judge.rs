@@ -35,10 +35,20 @@ struct Judged {
 }
 
 /// One evaluated stretch of a sliding window.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Stretch {
     actual: f64,
     until: Tick,
+}
+
+/// What a judge has seen, so that a run which comes back judges the same.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JudgeState {
+    evaluated_through: Tick,
+    abort: Option<AbortDecision>,
+    worst: Vec<Option<Stretch>>, // in the order of the thresholds
 }
 
 /// The decision that the run must be aborted.
@@ -81,6 +91,27 @@ impl Judge {
             evaluated_through: Tick::ZERO,
             abort: None,
         }
+    }
+
+    /// What the judge has seen so far.
+    #[must_use]
+    pub fn state(&self) -> JudgeState {
+        JudgeState {
+            evaluated_through: self.evaluated_through,
+            abort: self.abort,
+            worst: self.thresholds.iter().map(|judged| judged.worst).collect(),
+        }
+    }
+
+    /// The judge as it was when it gave this state; the thresholds have to be the same.
+    #[must_use]
+    pub fn restored(mut self, state: JudgeState) -> Self {
+        self.evaluated_through = state.evaluated_through;
+        self.abort = state.abort;
+        for (judged, worst) in self.thresholds.iter_mut().zip(state.worst) {
+            judged.worst = worst;
+        }
+        self
     }
 
     /// The thresholds in order.

@@ -19,6 +19,6 @@ pub use assertion::threshold_of;
 pub use bind::{Abort, Threshold, ThresholdError, ThresholdProblem, bind, queries};
 pub use entry::{ThresholdEntry, ThresholdMap};
 pub use expression::{Expression, ExpressionError, Method, Operator, Scope};
-pub use judge::{AbortDecision, EVALUATION_PERIOD, Judge, Outcome};
+pub use judge::{AbortDecision, EVALUATION_PERIOD, Judge, JudgeState, Outcome};
 pub use key::{KeyError, MetricKey};
 pub use timeline::{ScenarioSpan, Timeline};

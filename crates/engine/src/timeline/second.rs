@@ -35,8 +35,10 @@ impl Second {
         for (id, step) in &window.steps {
             sum.steps.entry(*id).or_default().merge(step);
         }
+        sum.merge_checks(window);
         sum.slot_wait_us.merge(&window.slot_wait_us);
         sum.lateness_us.merge(&window.lateness_us);
+        sum.merge_metrics(window);
         // No bound on the names here: which of them are kept apart must not depend on who came first. Each
         // batch keeps to its own bound, and the totals to theirs.
         for (name, component) in &window.components {

@@ -3,6 +3,7 @@
 
 use sentinel_engine::cookie::Jar;
 use sentinel_engine::error_class::ErrorClass;
+use sentinel_engine::metric::{TagSet, Value};
 use sentinel_engine::phase::Phase;
 use sentinel_engine::random::Random;
 use sentinel_engine::run::{Input, Record, Run, SliceStarted, Stop, StopReason, Stored};
@@ -30,6 +31,11 @@ fn window() -> Window {
     let step = window.steps.entry(StepId(1)).or_default();
     (step.sent, step.succeeded, step.bytes_received) = (2, 1, 300);
     step.errors.insert(ErrorClass::Status(503), 1);
+    let tags = TagSet::new().with("status", "503");
+    let series = window.metrics.series.entry("http_reqs".to_owned());
+    series.or_default().insert(tags, Value::Counter(1_000));
+    window.samples_refused = 1;
+    let step = window.steps.entry(StepId(1)).or_default();
     for us in [1_000, 30_000] {
         step.response_us.record(us + 1_000);
         step.service_us.record(us);
@@ -129,6 +135,7 @@ fn small_records_format_unchanged() {
     let records: Vec<(String, String)> = [
         slice,
         stop(StopReason::Cancelled),
+        stop(StopReason::ThresholdCrossed),
         stop(StopReason::Failed("why".to_owned())),
         Stored::Frame(frame(1, 2, Vec::new(), Tick::from_second(3), None)),
     ]
@@ -142,6 +149,10 @@ fn small_records_format_unchanged() {
             r#"{"slice":2,"from":6020000,"until":9020000,"batches":[0,2]}"#,
         ),
         ("stop/0001-0001", r#"{"reason":"cancelled","at":700000}"#),
+        (
+            "stop/0001-0001",
+            r#"{"reason":"threshold_crossed","at":700000}"#,
+        ),
         (
             "stop/0001-0001",
             r#"{"reason":{"failed":"why"},"at":700000}"#,

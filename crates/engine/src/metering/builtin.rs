@@ -1,0 +1,239 @@
+//! The built-in metrics that are measured: at which event, what of it, and which tags their samples bear.
+
+use crate::metric::{Amount, Catalog, Contains, MetricId, Origin};
+use crate::plan::PlannedScenario;
+use crate::template::VariableId;
+use crate::tick::Span;
+
+/// What happens in a batch. Samples are taken of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Event {
+    /// A request was handed to the network.
+    Sent,
+    /// A request came to an end of its own, well or badly.
+    Ended,
+    /// A request was given up.
+    CutOff,
+    /// A check was held against an answer, or failed because there was none.
+    Checked,
+    /// An iteration ran to its end.
+    Finished,
+    /// An iteration was ended before its end.
+    Interrupted,
+    /// Iterations were due when nobody was free.
+    Dropped,
+    /// Something that was due at a point of time began.
+    Late,
+}
+
+/// What is taken of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// How often it happened.
+    Count,
+    /// Whether it went wrong.
+    Failed,
+    /// Whether it went well.
+    Succeeded,
+    /// How long it took from its actual start.
+    Service,
+    /// How long it took from its planned start.
+    Response,
+    /// How long it waited, for a connection slot or for the generator.
+    Wait,
+    /// How many bytes it moved.
+    Bytes,
+    /// The status of the answer.
+    Status,
+    /// The number that a variable holds.
+    Variable(VariableId),
+}
+
+/// What is known of an event.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sample<'a> {
+    pub(crate) count: u64,
+    pub(crate) failed: bool,
+    pub(crate) service: Option<Span>,
+    pub(crate) response: Option<Span>,
+    pub(crate) wait: Option<Span>,
+    pub(crate) bytes: u64,
+    pub(crate) status: Option<u16>,
+    /// The values of the user's variables; only of an answer that was as expected.
+    pub(crate) variables: &'a [Option<String>],
+}
+
+/// A measure that an event has but that is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotANumber;
+
+impl Measure {
+    /// The amount to record, `None` when the event has no such measure.
+    pub(crate) fn of(
+        self,
+        sample: &Sample<'_>,
+        contains: Contains,
+    ) -> Result<Option<Amount>, NotANumber> {
+        let flag = |holds: bool| Some(Amount::from_steps(i64::from(holds)));
+        let time = |span: Option<Span>| {
+            let us = span?.as_us(); // the unit is the millisecond
+            Some(match contains {
+                Contains::Time | Contains::Default => {
+                    Amount::from_steps(i64::try_from(us).unwrap_or(i64::MAX))
+                }
+                Contains::Data | Contains::Whole => contains.whole(us / 1_000),
+            })
+        };
+        Ok(match self {
+            Self::Count => Some(contains.whole(sample.count)),
+            Self::Failed => flag(sample.failed),
+            Self::Succeeded => flag(!sample.failed),
+            Self::Service => time(sample.service),
+            Self::Response => time(sample.response),
+            Self::Wait => time(sample.wait),
+            Self::Bytes => Some(contains.whole(sample.bytes)),
+            Self::Status => sample.status.map(|status| contains.whole(status.into())),
+            Self::Variable(id) => match sample.variables.get(usize::from(id.0)) {
+                Some(Some(text)) => Some(number(text, contains).ok_or(NotANumber)?),
+                Some(None) | None => None,
+            },
+        })
+    }
+}
+
+/// `true` and `false` count as 1 and 0, because a JSON path may find them.
+fn number(text: &str, contains: Contains) -> Option<Amount> {
+    let number = match text.trim() {
+        "true" => 1.0,
+        "false" => 0.0,
+        text => text.parse().ok()?,
+    };
+    contains.amount(number)
+}
+
+impl Event {
+    /// The tags that samples of the event bear.
+    pub(crate) const fn tags(self) -> &'static [&'static str] {
+        match self {
+            Self::Sent | Self::CutOff => &[SCENARIO, GROUP, NAME, METHOD, URL],
+            Self::Ended => &[
+                SCENARIO,
+                GROUP,
+                NAME,
+                METHOD,
+                URL,
+                STATUS,
+                EXPECTED_RESPONSE,
+                ERROR_CODE,
+            ],
+            Self::Checked => &[SCENARIO, GROUP, NAME, METHOD, URL, CHECK],
+            Self::Finished | Self::Interrupted => &[SCENARIO, GROUP],
+            Self::Dropped | Self::Late => &[SCENARIO],
+        }
+    }
+}
+
+/// A built-in metric that batches measure.
+pub(super) struct BuiltIn {
+    pub(super) name: &'static str,
+    pub(super) event: Event,
+    pub(super) measure: Measure,
+    /// The tags by which the windows tell it already. The scenario is told besides where each step belongs
+    /// to one scenario only, and where [`BuiltIn::by_scenario`] says so.
+    pub(super) told: &'static [&'static str],
+    /// Whether the windows tell it by scenario.
+    pub(super) by_scenario: bool,
+}
+
+pub(super) const SCENARIO: &str = "scenario";
+pub(super) const GROUP: &str = "group";
+pub(super) const NAME: &str = "name";
+pub(super) const METHOD: &str = "method";
+pub(super) const URL: &str = "url";
+pub(super) const STATUS: &str = "status";
+pub(super) const EXPECTED_RESPONSE: &str = "expected_response";
+pub(super) const ERROR_CODE: &str = "error_code";
+pub(super) const CHECK: &str = "check";
+pub(super) const COMPONENT: &str = "component";
+
+const BY_STEP: &[&str] = &[GROUP, NAME, METHOD, URL];
+const BY_CHECK: &[&str] = &[GROUP, NAME, METHOD, URL, CHECK];
+
+const fn request(name: &'static str, event: Event, measure: Measure) -> BuiltIn {
+    BuiltIn {
+        name,
+        event,
+        measure,
+        told: BY_STEP,
+        by_scenario: false,
+    }
+}
+
+const fn iteration(
+    name: &'static str,
+    event: Event,
+    measure: Measure,
+    by_scenario: bool,
+) -> BuiltIn {
+    BuiltIn {
+        name,
+        event,
+        measure,
+        told: &[],
+        by_scenario,
+    }
+}
+
+/// All of them. What is in the catalogue and neither here nor told by the run or the target is never measured.
+pub(super) const BUILT_IN: [BuiltIn; 16] = [
+    request("http_reqs", Event::Ended, Measure::Count),
+    request("http_req_failed", Event::Ended, Measure::Failed),
+    request("http_req_duration", Event::Ended, Measure::Service),
+    request("service_time", Event::Ended, Measure::Service),
+    request("response_time", Event::Ended, Measure::Response),
+    request("data_received", Event::Ended, Measure::Bytes),
+    request("data_sent", Event::Sent, Measure::Bytes),
+    request("requests_cut_off", Event::CutOff, Measure::Count),
+    BuiltIn {
+        told: BY_CHECK,
+        ..request("checks", Event::Checked, Measure::Succeeded)
+    },
+    iteration("slot_wait", Event::Sent, Measure::Wait, false),
+    iteration("lateness", Event::Late, Measure::Wait, false),
+    iteration("iterations", Event::Finished, Measure::Count, true),
+    iteration(
+        "iteration_duration",
+        Event::Finished,
+        Measure::Response,
+        true,
+    ),
+    iteration("group_duration", Event::Finished, Measure::Response, true),
+    iteration("dropped_iterations", Event::Dropped, Measure::Count, true),
+    iteration(
+        "interrupted_iterations",
+        Event::Interrupted,
+        Measure::Count,
+        false,
+    ),
+];
+
+/// The tags that a threshold on the metric may ask for, `None` when it is never measured.
+pub(crate) fn accepted_tags<'a>(
+    catalog: &Catalog,
+    metric: MetricId,
+    scenarios: &'a [PlannedScenario],
+) -> Option<Vec<&'a str>> {
+    let definition = catalog.definition(metric)?;
+    let event = if catalog.is_custom(metric) {
+        Event::Ended
+    } else {
+        match definition.origin {
+            Origin::Run => return Some(Vec::new()),
+            Origin::Target => return Some(vec![COMPONENT]),
+            Origin::Batch => BUILT_IN.iter().find(|b| b.name == definition.name)?.event,
+        }
+    };
+    let own = scenarios.iter().flat_map(|scenario| &scenario.tags);
+    let own = own.map(|(name, _)| name.as_str());
+    Some(event.tags().iter().copied().chain(own).collect())
+}

@@ -1,0 +1,244 @@
+//! From windows to metrics: what the run knows without any series.
+
+use std::collections::BTreeMap;
+
+use super::builtin::{COMPONENT, Event, Measure};
+use super::metering::Metering;
+use super::tags::{scenario_tags, scenarios_of, with_check, with_step};
+use crate::check::CheckId;
+use crate::error_class::ErrorClass;
+use crate::metric::{Contains, MetricId, Rate, TagSet, Trend, Value};
+use crate::plan::Plan;
+use crate::totals;
+use crate::window::{ComponentKind, ComponentWindow, ScenarioWindow, StepId, StepWindow, Window};
+
+/// The metrics of a plan that are derived, with the tags of their series.
+#[derive(Clone, Debug)]
+pub(crate) struct Derivation {
+    steps: Vec<Derived<StepId>>,
+    checks: Vec<Derived<CheckId>>,
+    scenarios: Vec<Derived<u16>>,
+    wholes: Vec<(MetricId, Event, Measure)>,
+    components: Vec<(MetricId, Told)>,
+}
+
+/// A metric that each step or scenario feeds.
+#[derive(Clone, Debug)]
+struct Derived<K> {
+    metric: MetricId,
+    event: Event,
+    measure: Measure,
+    tags: BTreeMap<K, TagSet>,
+}
+
+/// What the target tells.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    Wakes,
+    Queue,
+    Duration(ComponentKind),
+}
+
+/// Takes a sample of a derived metric.
+pub(crate) trait Take: FnMut(MetricId, &TagSet, Value) {}
+impl<F: FnMut(MetricId, &TagSet, Value)> Take for F {}
+
+impl Derivation {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let metering = plan.metering();
+        let mut derivation = Self {
+            steps: Vec::new(),
+            checks: Vec::new(),
+            scenarios: Vec::new(),
+            wholes: Vec::new(),
+            components: told_by_target(metering),
+        };
+        let derived = metering
+            .built_in()
+            .filter(|(metric, _)| !metering.is_recorded(*metric));
+        for (metric, built_in) in derived {
+            let (event, measure) = (built_in.event, built_in.measure);
+            if event == Event::Checked {
+                derivation.checks.push(Derived {
+                    metric,
+                    event,
+                    measure,
+                    tags: check_tags(plan, metric),
+                });
+            } else if !built_in.told.is_empty() {
+                let tags = step_tags(plan, metric);
+                derivation.steps.push(Derived {
+                    metric,
+                    event,
+                    measure,
+                    tags,
+                });
+            } else if built_in.by_scenario {
+                let scenarios = (0..).zip(&plan.scenarios);
+                let tags = scenarios.map(|(place, scenario)| {
+                    (place, metering.reduce(metric, &scenario_tags(scenario)))
+                });
+                derivation.scenarios.push(Derived {
+                    metric,
+                    event,
+                    measure,
+                    tags: tags.collect(),
+                });
+            } else {
+                derivation.wholes.push((metric, event, measure));
+            }
+        }
+        derivation
+    }
+
+    /// Takes what a window tells.
+    pub(crate) fn derive(&self, metering: &Metering, window: &Window, mut take: impl Take) {
+        for derived in &self.steps {
+            for (id, step) in &window.steps {
+                let value = of_step(derived.event, derived.measure, step);
+                if let (Some(tags), Some(value)) = (derived.tags.get(id), value) {
+                    take(derived.metric, tags, value);
+                }
+            }
+        }
+        for derived in &self.checks {
+            for (id, (passed, failed)) in &window.checks {
+                let value = rate(*passed, passed.saturating_add(*failed));
+                if let (Some(tags), Some(value)) = (derived.tags.get(id), value) {
+                    take(derived.metric, tags, value);
+                }
+            }
+        }
+        for derived in &self.scenarios {
+            for (place, scenario) in &window.scenarios {
+                let value = of_scenario(derived.event, derived.measure, scenario);
+                if let (Some(tags), Some(value)) = (derived.tags.get(place), value) {
+                    take(derived.metric, tags, value);
+                }
+            }
+        }
+        for (metric, event, measure) in &self.wholes {
+            if let Some(value) = of_whole(*event, *measure, window) {
+                take(*metric, &TagSet::new(), value);
+            }
+        }
+        for (metric, told) in &self.components {
+            for (name, component) in &window.components {
+                if let Some(value) = of_component(*told, component) {
+                    let tags = TagSet::new().with(COMPONENT, name);
+                    take(*metric, &metering.reduce(*metric, &tags), value);
+                }
+            }
+        }
+    }
+}
+
+fn step_tags(plan: &Plan, metric: MetricId) -> BTreeMap<StepId, TagSet> {
+    let steps = plan.applications.iter().flat_map(|app| &app.steps);
+    let tags = steps.map(|step| {
+        let tags = whole_tags(plan, step.id);
+        (step.id, plan.metering().reduce(metric, &tags))
+    });
+    tags.collect()
+}
+
+fn check_tags(plan: &Plan, metric: MetricId) -> BTreeMap<CheckId, TagSet> {
+    let tags = plan.checks().map(|(_, step, check)| {
+        let tags = with_check(whole_tags(plan, step.id), plan, check.id);
+        (check.id, plan.metering().reduce(metric, &tags))
+    });
+    tags.collect()
+}
+
+/// The tags of a step, with its scenario where it belongs to one only.
+fn whole_tags(plan: &Plan, step: StepId) -> TagSet {
+    let scenario = match scenarios_of(plan, step).as_slice() {
+        [only] => plan.scenarios.get(usize::from(*only)),
+        _ => None,
+    };
+    let tags = scenario.map(scenario_tags).unwrap_or_default();
+    with_step(tags, plan, step)
+}
+
+fn of_step(event: Event, measure: Measure, step: &StepWindow) -> Option<Value> {
+    let failed = totals::failed(&step.errors);
+    let ended = step.succeeded + failed;
+    match (event, measure) {
+        (Event::Ended, Measure::Count) => count(ended),
+        (Event::Ended, Measure::Failed) => rate(failed, ended),
+        (Event::Ended, Measure::Service) => trend(Trend::of_buckets(&step.service_us)),
+        (Event::Ended, Measure::Response) => trend(Trend::of_buckets(&step.response_us)),
+        (Event::Ended, Measure::Bytes) => bytes(step.bytes_received),
+        (Event::Sent, Measure::Bytes) => bytes(step.bytes_sent),
+        (Event::CutOff, Measure::Count) => {
+            count(step.errors.get(&ErrorClass::CutOff).copied().unwrap_or(0))
+        }
+        _ => None,
+    }
+}
+
+fn of_scenario(event: Event, measure: Measure, scenario: &ScenarioWindow) -> Option<Value> {
+    match (event, measure) {
+        (Event::Finished, Measure::Count) => count(scenario.iteration_us.count()),
+        (Event::Finished, Measure::Response) => trend(Trend::of_buckets(&scenario.iteration_us)),
+        (Event::Dropped, Measure::Count) => count(scenario.dropped),
+        _ => None,
+    }
+}
+
+fn of_whole(event: Event, measure: Measure, window: &Window) -> Option<Value> {
+    match (event, measure) {
+        (Event::Sent, Measure::Wait) => trend(Trend::of_buckets(&window.slot_wait_us)),
+        (Event::Late, Measure::Wait) => trend(Trend::of_buckets(&window.lateness_us)),
+        (Event::Interrupted, Measure::Count) => count(window.ledger.interrupted),
+        _ => None,
+    }
+}
+
+/// What the target tells through `Server-Timing`, as far as it is asked for.
+fn told_by_target(metering: &Metering) -> Vec<(MetricId, Told)> {
+    let all = [
+        ("do_wake_rate", Told::Wakes),
+        ("do_duration", Told::Duration(ComponentKind::DurableObject)),
+        ("d1_queue_depth", Told::Queue),
+        ("d1_duration", Told::Duration(ComponentKind::D1)),
+        ("storage_duration", Told::Duration(ComponentKind::Storage)),
+    ];
+    let wanted = all.into_iter().filter_map(|(name, told)| {
+        let metric = metering.catalog().id(name)?;
+        metering.is_wanted(metric).then_some((metric, told))
+    });
+    wanted.collect()
+}
+
+fn of_component(told: Told, component: &ComponentWindow) -> Option<Value> {
+    match told {
+        Told::Wakes if component.kind == ComponentKind::DurableObject => {
+            rate(component.wakes, component.calls)
+        }
+        Told::Queue if component.kind == ComponentKind::D1 => {
+            trend(Trend::of_buckets(&component.queue))
+        }
+        Told::Duration(kind) if component.kind == kind => {
+            trend(Trend::of_buckets(&component.duration_us))
+        }
+        Told::Wakes | Told::Queue | Told::Duration(_) => None,
+    }
+}
+
+fn count(count: u64) -> Option<Value> {
+    let steps = Contains::Default.whole(count).steps();
+    (count > 0).then(|| Value::Counter(u64::try_from(steps).unwrap_or_default()))
+}
+
+fn bytes(bytes: u64) -> Option<Value> {
+    (bytes > 0).then_some(Value::Counter(bytes))
+}
+
+fn rate(matches: u64, total: u64) -> Option<Value> {
+    (total > 0).then_some(Value::Rate(Rate { matches, total }))
+}
+
+fn trend(trend: Trend) -> Option<Value> {
+    (!trend.is_empty()).then_some(Value::Trend(trend))
+}

@@ -1,0 +1,139 @@
+//! Which metrics of a plan are derived and which are recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::builtin::{BUILT_IN, BuiltIn, SCENARIO};
+use super::custom::Feed;
+use super::requirement::Requirement;
+use super::tags::scenarios_of;
+use crate::metric::{Catalog, MetricId, Query, TagSet};
+use crate::plan::Plan;
+use crate::threshold::{ScenarioSpan, Threshold, Timeline};
+
+/// The metrics of a plan, and what must hold of them.
+#[derive(Clone, Debug, Default)]
+pub struct Metering {
+    catalog: Catalog,
+    requirements: Vec<Requirement>,
+    feeds: Vec<Feed>,
+    wanted: BTreeMap<MetricId, BTreeSet<(String, String)>>, // with the tags that are asked for
+    recorded: BTreeSet<MetricId>,                           // built-in ones only
+}
+
+impl Metering {
+    /// The metering of a plan whose applications and scenarios are final.
+    #[must_use]
+    pub fn new(
+        plan: &Plan,
+        catalog: Catalog,
+        requirements: Vec<Requirement>,
+        feeds: Vec<Feed>,
+    ) -> Self {
+        let mut wanted: BTreeMap<MetricId, BTreeSet<(String, String)>> = BTreeMap::new();
+        for feed in &feeds {
+            wanted.entry(feed.metric).or_default();
+        }
+        for requirement in &requirements {
+            let selection = &requirement.threshold.query().selection;
+            let tags = wanted.entry(selection.metric).or_default();
+            let asked = selection.filter.iter();
+            tags.extend(asked.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
+        let mut metering = Self {
+            catalog,
+            requirements,
+            feeds,
+            wanted,
+            recorded: BTreeSet::new(),
+        };
+        let mut steps = plan.applications.iter().flat_map(|app| &app.steps);
+        let unmixed = steps.all(|step| scenarios_of(plan, step.id).len() <= 1);
+        let recorded = metering.built_in().filter(|(metric, built_in)| {
+            let told = |name: &str| {
+                let by_scenario = built_in.by_scenario || (unmixed && !built_in.told.is_empty());
+                let scenarios = plan.scenarios.iter().flat_map(|scenario| &scenario.tags);
+                let of_scenario =
+                    name == SCENARIO || scenarios.into_iter().any(|(own, _)| own == name);
+                let of_event = built_in.event.tags().contains(&name) && name != SCENARIO;
+                built_in.told.contains(&name) || (of_scenario && by_scenario && !of_event)
+            };
+            let mut asked = metering.wanted.get(metric).into_iter().flatten();
+            !asked.all(|(name, _)| told(name))
+        });
+        metering.recorded = recorded.map(|(metric, _)| metric).collect();
+        metering
+    }
+
+    /// All metrics of the plan.
+    #[must_use]
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// What must hold: the assertions, then the thresholds, then the limits of the steps.
+    #[must_use]
+    pub fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+
+    /// What feeds the scenario's own metrics.
+    #[must_use]
+    pub fn feeds(&self) -> &[Feed] {
+        &self.feeds
+    }
+
+    /// The thresholds of the requirements, in their order.
+    #[must_use]
+    pub fn thresholds(&self) -> Vec<Threshold> {
+        let requirements = self.requirements.iter();
+        requirements.map(|r| r.threshold.clone()).collect()
+    }
+
+    /// What the thresholds will ask.
+    #[must_use]
+    pub fn queries(&self) -> Vec<Query> {
+        let requirements = self.requirements.iter();
+        requirements.map(|r| r.threshold.query().clone()).collect()
+    }
+
+    /// The built-in metrics that are asked for.
+    pub(super) fn built_in(&self) -> impl Iterator<Item = (MetricId, &'static BuiltIn)> {
+        const ALL: &[BuiltIn] = &BUILT_IN;
+        let found = |built_in: &'static BuiltIn| Some((self.catalog.id(built_in.name)?, built_in));
+        ALL.iter()
+            .filter_map(found)
+            .filter(|(metric, _)| self.is_wanted(*metric))
+    }
+
+    pub(super) fn is_wanted(&self, metric: MetricId) -> bool {
+        self.wanted.contains_key(&metric)
+    }
+
+    pub(super) fn is_recorded(&self, metric: MetricId) -> bool {
+        self.recorded.contains(&metric)
+    }
+
+    /// Those of the tags that are asked for.
+    pub(super) fn reduce(&self, metric: MetricId, tags: &TagSet) -> TagSet {
+        let Some(wanted) = self.wanted.get(&metric) else {
+            return TagSet::new();
+        };
+        let asked = |(name, value): &(&str, &str)| {
+            wanted.contains(&((*name).to_owned(), (*value).to_owned()))
+        };
+        tags.iter().filter(asked).collect()
+    }
+}
+
+/// When the phases and the scenarios of a plan take place.
+pub(crate) fn timeline(plan: &Plan) -> Timeline {
+    let span = |scenario: &crate::plan::PlannedScenario| ScenarioSpan {
+        name: scenario.name.clone(),
+        from: scenario.starts_at,
+        to: scenario.starts_at + scenario.duration(),
+    };
+    Timeline {
+        phases: plan.phases.clone(),
+        scenarios: plan.scenarios.iter().map(span).collect(),
+    }
+}

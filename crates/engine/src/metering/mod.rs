@@ -1,0 +1,29 @@
+//! What a plan measures beside its windows: the metrics that its thresholds ask for, and its own.
+//!
+//! A window tells every request, iteration and answer by step and by scenario already. Whatever a threshold
+//! asks of a built-in metric that these numbers can tell, the run *derives* from them, second by second, so
+//! that the verdict and the summary can never disagree and frames do not grow. Only what they cannot tell (a
+//! metric by status, for instance) is *recorded* by the batches as series, and so are the metrics that the
+//! scenario defines. Each metric is either derived or recorded, never both. Derived times are exact to within
+//! the three significant digits of the histograms, average, minimum and maximum included; recorded ones have
+//! exact averages, minima and maxima.
+//!
+//! Invariant: a series bears only those tags, with those values, that a threshold asks for, so that the number
+//! of series is bounded by the plan, whatever URLs, statuses or errors come.
+
+mod builtin;
+mod custom;
+mod derive;
+mod meter;
+mod metering;
+mod requirement;
+mod tags;
+
+pub(crate) use builtin::{Event, Sample, accepted_tags};
+pub use custom::Feed;
+pub(crate) use derive::Derivation;
+pub(crate) use meter::{Happening, Meter};
+pub use metering::Metering;
+pub(crate) use metering::timeline;
+pub(crate) use requirement::latency_limits;
+pub use requirement::{REQUIREMENTS_MAX, Requirement, RequirementSource};

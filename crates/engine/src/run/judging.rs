@@ -1,0 +1,200 @@
+//! What must hold of a run, judged second by second as they become final.
+//!
+//! Invariant: a second counts when it is published, which is when every share has told about it, and seconds
+//! are published in order. So what is decided depends neither on how frames were delayed or reordered nor on
+//! how often the coordinator came back: the state goes into every checkpoint.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::Ledger;
+use crate::metering::{Derivation, timeline};
+use crate::metric::{Amount, Contains, MetricId, MetricStore, Rate, StoreState, TagSet, Value};
+use crate::phase::Phase;
+use crate::plan::Plan;
+use crate::threshold::{AbortDecision, Judge, JudgeState, Outcome};
+use crate::tick::{Span, Tick};
+use crate::timeline::{Second, is_active};
+
+/// The metrics of a run, and the judge of its thresholds.
+#[derive(Debug)]
+pub(crate) struct Judging {
+    derivation: Derivation,
+    store: MetricStore,
+    judge: Judge,
+    own: OwnMetrics,
+    told: Told,
+}
+
+/// The metrics that only the run can know, as far as they are in the catalogue.
+#[derive(Debug)]
+struct OwnMetrics {
+    vus: Option<MetricId>,
+    vus_max: Option<MetricId>,
+    lost_iterations: Option<MetricId>,
+    coverage: Option<MetricId>,
+}
+
+/// What of the running sums has been told to the metrics already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Told {
+    missing: Span, // of all batches together
+    lost: u64,     // iterations
+    samples_refused: u64,
+}
+
+/// Everything that the judging knows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct JudgingState {
+    metrics: StoreState,
+    judge: JudgeState,
+    told: Told,
+}
+
+/// A second of the run that is final.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Final<'a> {
+    pub(super) number: u32,
+    pub(super) second: &'a Second,
+    /// Its last phase.
+    pub(super) phase: Phase,
+    /// How much of it was played; the last second of a run may end early.
+    pub(super) played: Span,
+    /// How many batches the plan is spread over.
+    pub(super) batches: usize,
+    /// The time in holes of all batches together, up to the end of this second.
+    pub(super) missing: Span,
+    /// The ledger of all batches, as far as it is known.
+    pub(super) ledger: Ledger,
+}
+
+impl Judging {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let metering = plan.metering();
+        let catalog = metering.catalog();
+        Self {
+            derivation: Derivation::new(plan),
+            store: MetricStore::new(catalog.clone(), &metering.queries()),
+            judge: Judge::new(metering.thresholds(), timeline(plan)),
+            own: OwnMetrics {
+                vus: catalog.id("vus"),
+                vus_max: catalog.id("vus_max"),
+                lost_iterations: catalog.id("lost_iterations"),
+                coverage: catalog.id("coverage"),
+            },
+            told: Told::default(),
+        }
+    }
+
+    /// The judging of a run that comes back.
+    pub(super) fn restored(plan: &Plan, state: JudgingState) -> Self {
+        let metering = plan.metering();
+        let catalog = metering.catalog().clone();
+        let new = Self::new(plan);
+        Self {
+            store: MetricStore::restore(catalog, &metering.queries(), state.metrics),
+            judge: new.judge.restored(state.judge),
+            told: state.told,
+            ..new
+        }
+    }
+
+    pub(super) fn state(&self) -> JudgingState {
+        JudgingState {
+            metrics: self.store.state(),
+            judge: self.judge.state(),
+            told: self.told,
+        }
+    }
+
+    /// Takes in a second that is final.
+    pub(super) fn add(&mut self, plan: &Plan, of: Final<'_>) {
+        self.add_windows(plan, of.number, of.second);
+        let at = Tick::from_second(of.number);
+        let users = of.second.active_users_in(of.phase);
+        for (metric, users) in [(self.own.vus, users), (self.own.vus_max, plan.users_max())] {
+            if let Some(metric) = metric {
+                let amount = Contains::Default.whole(users.into());
+                self.store.record(of.phase, metric, at, amount);
+            }
+        }
+        let lost = of.ledger.lost.saturating_sub(self.told.lost);
+        self.told.lost = of.ledger.lost;
+        if let Some(metric) = self.own.lost_iterations.filter(|_| lost > 0) {
+            let amount: Amount = Contains::Default.whole(lost);
+            self.store.record(of.phase, metric, at, amount);
+        }
+        self.add_coverage(&of);
+    }
+
+    /// Takes in measurements that came for a second that had been final.
+    pub(super) fn add_windows(&mut self, plan: &Plan, number: u32, second: &Second) {
+        for (phase, window) in second.windows() {
+            if is_active(window) {
+                self.store.note_activity(number);
+            }
+            let store = &mut self.store;
+            self.derivation
+                .derive(plan.metering(), window, |metric, tags, value| {
+                    store.record_value(number, *phase, metric, tags, &value);
+                });
+            let merged = self.store.merge(number, *phase, &window.metrics);
+            debug_assert!(merged.is_ok(), "metrics are checked when a frame comes in");
+            self.told.samples_refused = self
+                .told
+                .samples_refused
+                .saturating_add(window.samples_refused);
+        }
+    }
+
+    /// The part of a second, over all batches, that lies in no hole. A hole that is stated later than its
+    /// seconds were published counts in the seconds that follow.
+    fn add_coverage(&mut self, of: &Final<'_>) {
+        let batches = u64::try_from(of.batches).unwrap_or(u64::MAX);
+        let total = of.played.as_us().saturating_mul(batches);
+        let untold = of.missing.as_us().saturating_sub(self.told.missing.as_us());
+        let missing = untold.min(total);
+        self.told.missing = self.told.missing + Span::from_us(missing);
+        let (Some(metric), true) = (self.own.coverage, total > 0) else {
+            return;
+        };
+        let value = Value::Rate(Rate {
+            matches: total - missing,
+            total,
+        });
+        self.store
+            .record_value(of.number, of.phase, metric, &TagSet::new(), &value);
+    }
+
+    /// Judges what is due now that everything before `closed` is final. Answers once, when the run must be
+    /// aborted.
+    pub(super) fn advance(&mut self, closed: Tick) -> Option<AbortDecision> {
+        self.judge.advance(closed, &mut self.store)
+    }
+
+    /// Everything has been merged.
+    pub(super) fn finish(&mut self, ended: Tick) {
+        self.judge.finish(ended, &mut self.store);
+    }
+
+    /// What becomes of the thresholds as far as it is known, in their order.
+    pub(crate) fn outcomes(&self, now: Tick) -> Vec<Outcome> {
+        self.judge.outcomes(now, &self.store)
+    }
+
+    /// The decision to abort the run, if it was made.
+    pub(crate) const fn abort(&self) -> Option<AbortDecision> {
+        self.judge.abort()
+    }
+
+    /// The merged metrics.
+    pub(crate) const fn store(&self) -> &MetricStore {
+        &self.store
+    }
+
+    /// How many values for the scenario's own metrics could not be recorded.
+    pub(crate) const fn samples_refused(&self) -> u64 {
+        self.told.samples_refused
+    }
+}
