@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::builtin::{COMPONENT, Event, Measure};
-use super::metering::Metering;
+use super::division::Metering;
 use super::tags::{scenario_tags, scenarios_of, with_check, with_step};
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;

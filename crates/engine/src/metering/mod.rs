@@ -14,16 +14,16 @@
 mod builtin;
 mod custom;
 mod derive;
+mod division;
 mod meter;
-mod metering;
 mod requirement;
 mod tags;
 
 pub(crate) use builtin::{Event, Sample, accepted_tags};
 pub use custom::Feed;
 pub(crate) use derive::Derivation;
+pub use division::Metering;
+pub(crate) use division::timeline;
 pub(crate) use meter::{Happening, Meter};
-pub use metering::Metering;
-pub(crate) use metering::timeline;
 pub(crate) use requirement::latency_limits;
 pub use requirement::{REQUIREMENTS_MAX, Requirement, RequirementSource};

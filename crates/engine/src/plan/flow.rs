@@ -674,14 +674,22 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_nothing_judges_are_warned_about() {
+    fn limits_for_latencies_become_requirements() {
         let mut source = source();
         let limits = r#"{"latencyMs": {"p95": 300, "max": 1000}}"#;
         request_step(&mut source, 1, 0).expect = serde_json::from_str(limits).unwrap();
         let plan = Plan::parse(&source).unwrap();
+        assert_eq!(plan.warnings(), []);
+        let requirements = plan.metering().requirements().iter();
+        let written: Vec<String> = requirements
+            .map(|r| format!("{}: {}", r.threshold.key(), r.threshold.source()))
+            .collect();
         assert_eq!(
-            plan.warnings()[0].path,
-            "applications[read].steps[0].expect.latencyMs"
+            written,
+            [
+                "response_time{group:read,name:list}: p(95)<=300",
+                "response_time{group:read,name:list}: max<=1000"
+            ]
         );
         assert_eq!(
             plan.applications()[0].steps[0].latency_limits.p95,

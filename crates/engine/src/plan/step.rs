@@ -127,10 +127,6 @@ fn latency_limits(
     let Some(limits) = limits else {
         return Ok(LatencyLimits::default());
     };
-    report.warning(
-        format!("{path}.expect.latencyMs"),
-        "is kept but decides nothing: what must hold for the run to pass belongs into assertions",
-    );
     let mut result = Ok(limits);
     let LatencyLimits { p50, p95, p99, max } = limits;
     for (name, limit) in [("p50", p50), ("p95", p95), ("p99", p99), ("max", max)] {

@@ -73,7 +73,8 @@ pub struct Outcome {
     pub threshold: String,
     /// The verdict. With a sliding window the value is that of the worst stretch.
     pub verdict: Verdict,
-    /// Where the worst stretch of a sliding window ends.
+    /// Where the worst stretch of a sliding window ends, in microseconds since the run's start.
+    #[serde(rename = "untilUs")]
     pub until: Option<Tick>,
 }
 

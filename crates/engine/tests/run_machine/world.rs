@@ -386,6 +386,12 @@ pub(crate) fn plan() -> Plan {
             {"metric": "throughput_requests_per_sec", "operator": ">", "value": 1},
             {"metric": "d1_queue_depth", "operator": "<=", "value": 3},
         ],
+        "thresholds": {
+            "http_reqs{status:500}": ["count>=0"],
+            "http_req_duration{scenario:lab}": ["p(95)<100", "max<100 over 2s in peak"],
+            "coverage": ["rate>=0"],
+        },
+        "metrics": {"body": {"type": "trend", "contains": "data", "from": [{"step": "/a", "value": "bytes_received"}]}},
         "pause": "100ms",
         "gracefulStop": "4s",
     });

@@ -367,7 +367,7 @@ fn outcome_format_unchanged() {
         verdict: fail(612.5),
         until: Some(Tick::from_second(34)),
     };
-    let json = r#"{"metric":"http_req_duration{scenario:a}","threshold":"p(95)<500 over 30s","verdict":{"verdict":"fail","actual":612.5},"until":34000000}"#;
+    let json = r#"{"metric":"http_req_duration{scenario:a}","threshold":"p(95)<500 over 30s","verdict":{"verdict":"fail","actual":612.5},"untilUs":34000000}"#;
     assert_eq!(serde_json::to_string(&outcome).unwrap(), json);
     assert_eq!(serde_json::from_str::<Outcome>(json).unwrap(), outcome);
 }

@@ -6,7 +6,7 @@ use super::builtin::{BUILT_IN, BuiltIn, SCENARIO};
 use super::custom::Feed;
 use super::requirement::Requirement;
 use super::tags::scenarios_of;
-use crate::metric::{Catalog, MetricId, Query, TagSet};
+use crate::metric::{Catalog, MetricId, MetricWindow, Query, TagSet};
 use crate::plan::Plan;
 use crate::threshold::{ScenarioSpan, Threshold, Timeline};
 
@@ -111,6 +111,17 @@ impl Metering {
 
     pub(super) fn is_recorded(&self, metric: MetricId) -> bool {
         self.recorded.contains(&metric)
+    }
+
+    /// Whether a batch of this plan can have recorded these metrics.
+    #[must_use]
+    pub fn admits(&self, window: &MetricWindow) -> bool {
+        let recorded = |metric: &MetricId| {
+            self.is_recorded(*metric)
+                || (self.catalog.is_custom(*metric) && self.is_wanted(*metric))
+        };
+        let checked = self.catalog.check(window);
+        checked.is_ok_and(|metrics| metrics.iter().all(recorded))
     }
 
     /// Those of the tags that are asked for.
