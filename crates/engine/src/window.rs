@@ -58,7 +58,7 @@ pub struct Window {
     pub metrics: MetricWindow,
     /// Values for the scenario's own metrics that could not be recorded: no numbers, or below zero for a
     /// Counter.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub samples_refused: u64,
 }
 
@@ -71,7 +71,7 @@ pub struct ScenarioWindow {
     /// Iterations that were due when no user was free.
     pub dropped: u64,
     /// Iterations among the dropped ones for which no row of data was left.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub out_of_data: u64,
     /// How long finished iterations took from their planned start, in microseconds.
     pub iteration_us: SparseHistogram,
@@ -219,12 +219,8 @@ impl Window {
     }
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde asks for a reference"
-)]
-const fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl ScenarioWindow {

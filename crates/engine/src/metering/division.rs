@@ -136,6 +136,14 @@ impl Metering {
     }
 }
 
+impl Plan {
+    /// What is measured beside the windows, and everything that must hold for the run to pass.
+    #[must_use]
+    pub const fn metering(&self) -> &Metering {
+        &self.metering
+    }
+}
+
 /// When the phases and the scenarios of a plan take place.
 pub(crate) fn timeline(plan: &Plan) -> Timeline {
     let span = |scenario: &crate::plan::PlannedScenario| ScenarioSpan {

@@ -439,12 +439,6 @@ impl Plan {
         &self.assertions
     }
 
-    /// What is measured beside the windows, and everything that must hold for the run to pass.
-    #[must_use]
-    pub const fn metering(&self) -> &Metering {
-        &self.metering
-    }
-
     /// What is probably not meant as it is written, but can be run.
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {

@@ -6,9 +6,9 @@ use crate::plan::Plan;
 use crate::run::book::{Book, Hole};
 use crate::run::judging::Judging;
 use crate::run::slice::{Live, Reception, Slice};
-use crate::run::stored::{CHECKPOINT_VERSION, Checkpoint, SliceStarted, Stop, Stored};
+use crate::run::stored::{SliceStarted, Stop, Stored};
 use crate::run::types::{Input, LossReason, Output, Progress, RunConfig, StopReason};
-use crate::summary::{Ending, Report};
+use crate::summary::Report;
 use crate::threshold::Outcome;
 use crate::tick::{Span, Tick};
 use crate::timeline::TimelineRow;
@@ -427,59 +427,6 @@ impl Run {
         self.state = State::Playing(Slice::new(&started));
     }
 
-    /// Closes the run.
-    fn finish(&mut self) {
-        let stopped_at = self.stop.as_ref().map_or(Tick::NEVER, |stop| stop.at);
-        if let Some(stop) = &self.stop {
-            self.book.ended_at = self.book.ended_at.max(stop.at);
-        }
-        let to = self.now.min(self.plan_end()).min(stopped_at);
-        let batches = u32::try_from(self.book.shares.len()).unwrap_or(u32::MAX);
-        for batch in 0..batches {
-            self.book.close_hole(batch, to);
-        }
-        self.book.interrupt_carried();
-        self.book.audit();
-        let rows = self
-            .book
-            .publish_rest(&self.plan, self.config.epoch_ms, &mut self.judging);
-        self.push_rows(rows);
-        self.judging.finish(self.book.ended_at);
-        self.checkpoint(true);
-        self.state = State::Finished(Box::new(self.report()));
-    }
-
-    fn checkpoint(&mut self, finished: bool) {
-        let checkpoint = Checkpoint {
-            version: CHECKPOINT_VERSION,
-            at: self.now,
-            finished,
-            book: self.book.clone(),
-            judging: self.judging.state(),
-        };
-        self.outputs
-            .push_back(Output::Persist(Stored::Checkpoint(Box::new(checkpoint))));
-    }
-
-    pub(super) fn report(&self) -> Report {
-        let ending = match &self.stop {
-            Some(Stop {
-                reason: StopReason::Cancelled,
-                ..
-            }) => Ending::Cancelled,
-            Some(Stop {
-                reason: StopReason::Failed(why),
-                ..
-            }) => Ending::Failed(why.clone()),
-            Some(Stop {
-                reason: StopReason::ThresholdCrossed,
-                ..
-            }) => Ending::ThresholdCrossed,
-            None => Ending::PlanOver,
-        };
-        Report::new(&self.plan, &self.config, &self.book, &self.judging, &ending)
-    }
-
     /// Publishes and judges the seconds before `horizon`.
     pub(super) fn publish(&mut self, horizon: u32) {
         let rows = self
@@ -492,14 +439,14 @@ impl Run {
         }
     }
 
-    fn push_rows(&mut self, rows: Vec<TimelineRow>) {
+    pub(super) fn push_rows(&mut self, rows: Vec<TimelineRow>) {
         if !rows.is_empty() {
             self.outputs.push_back(Output::Publish(rows));
         }
     }
 
     /// The planned end, without the grace after it.
-    fn plan_end(&self) -> Tick {
+    pub(super) fn plan_end(&self) -> Tick {
         Tick::ZERO + self.plan.duration()
     }
 }

@@ -1,0 +1,62 @@
+//! How a run ends: its books are closed, everything is judged, and the report is written.
+
+use crate::run::machine::{Run, State};
+use crate::run::stored::{CHECKPOINT_VERSION, Checkpoint, Stop, Stored};
+use crate::run::types::{Output, StopReason};
+use crate::summary::{Ending, Report};
+use crate::tick::Tick;
+
+impl Run {
+    /// Closes the run.
+    pub(super) fn finish(&mut self) {
+        let stopped_at = self.stop.as_ref().map_or(Tick::NEVER, |stop| stop.at);
+        if let Some(stop) = &self.stop {
+            self.book.ended_at = self.book.ended_at.max(stop.at);
+        }
+        let to = self.now.min(self.plan_end()).min(stopped_at);
+        let batches = u32::try_from(self.book.shares.len()).unwrap_or(u32::MAX);
+        for batch in 0..batches {
+            self.book.close_hole(batch, to);
+        }
+        self.book.interrupt_carried();
+        self.book.audit();
+        let rows = self
+            .book
+            .publish_rest(&self.plan, self.config.epoch_ms, &mut self.judging);
+        self.push_rows(rows);
+        self.judging.finish(self.book.ended_at);
+        self.checkpoint(true);
+        self.state = State::Finished(Box::new(self.report()));
+    }
+
+    pub(super) fn checkpoint(&mut self, finished: bool) {
+        let checkpoint = Checkpoint {
+            version: CHECKPOINT_VERSION,
+            at: self.now,
+            finished,
+            book: self.book.clone(),
+            judging: self.judging.state(),
+        };
+        self.outputs
+            .push_back(Output::Persist(Stored::Checkpoint(Box::new(checkpoint))));
+    }
+
+    pub(super) fn report(&self) -> Report {
+        let ending = match &self.stop {
+            Some(Stop {
+                reason: StopReason::Cancelled,
+                ..
+            }) => Ending::Cancelled,
+            Some(Stop {
+                reason: StopReason::Failed(why),
+                ..
+            }) => Ending::Failed(why.clone()),
+            Some(Stop {
+                reason: StopReason::ThresholdCrossed,
+                ..
+            }) => Ending::ThresholdCrossed,
+            None => Ending::PlanOver,
+        };
+        Report::new(&self.plan, &self.config, &self.book, &self.judging, &ending)
+    }
+}
