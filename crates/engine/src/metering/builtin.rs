@@ -74,7 +74,7 @@ impl Measure {
         sample: &Sample<'_>,
         contains: Contains,
     ) -> Result<Option<Amount>, NotANumber> {
-        let flag = |holds: bool| Some(Amount::from_steps(i64::from(holds)));
+        let flag = |holds: bool| Some(contains.whole(u64::from(holds)));
         let time = |span: Option<Span>| {
             let us = span?.as_us(); // the unit is the millisecond
             Some(match contains {

@@ -74,7 +74,7 @@ pub(super) fn with_step(tags: TagSet, plan: &Plan, id: StepId) -> TagSet {
     tags.with(GROUP, &application.name)
         .with(NAME, &step.name)
         .with(METHOD, step.method.name())
-        .with(URL, step.url.literal_start())
+        .with(URL, &step.url.as_written())
 }
 
 /// The tag of a check's name.

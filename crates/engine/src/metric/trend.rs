@@ -357,4 +357,35 @@ mod tests {
             prop_assert!(exact - 1e-3 <= measured && measured <= exact + room, "{measured} {exact}");
         }
     }
+
+    #[test]
+    fn buckets_alone_tell_what_a_histogram_tells() {
+        let mut sparse = SparseHistogram::default();
+        let mut dense = crate::histogram::Histogram::new();
+        for i in 0..3_000_u64 {
+            let value = i * i * 7 % 900_001;
+            sparse.record(value);
+            dense.record(value);
+        }
+        let trend = Trend::of_buckets(&sparse);
+        assert_eq!(trend.count(), 3_000);
+        for percent in [0.0, 12.5, 50.0, 95.0, 99.9, 100.0] {
+            let told = dense.value_at_quantile(percent / 100.0).unwrap() as f64;
+            let percentile = Percentile::new(percent).unwrap();
+            assert_eq!(trend.nearest_rank(percentile), Some(told), "{percent}");
+        }
+        let average = trend.average().unwrap();
+        assert!((average - dense.mean().unwrap()).abs() < 1e-6 * average);
+        assert_eq!(
+            Trend::of_buckets(&SparseHistogram::default()),
+            Trend::default()
+        );
+        let mut huge = SparseHistogram::default();
+        huge.record(u64::MAX);
+        let huge = Trend::of_buckets(&huge);
+        assert_eq!(
+            huge.nearest_rank(Percentile::MEDIAN),
+            Some(VALUE_MAX as f64)
+        );
+    }
 }

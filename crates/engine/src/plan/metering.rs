@@ -227,3 +227,123 @@ fn source_feeds(
         _ => Err(report.problem(path, "needs exactly one of extract, check and value")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::metering::RequirementSource;
+    use crate::plan::parse::tests::{problems, source};
+    use crate::plan::{Plan, PlanSource};
+
+    fn with(thresholds: &serde_json::Value, metrics: &serde_json::Value) -> PlanSource {
+        let mut source = source();
+        source.scenario.thresholds = Some(serde_json::from_value(thresholds.clone()).unwrap());
+        source.scenario.metrics = Some(serde_json::from_value(metrics.clone()).unwrap());
+        source
+    }
+
+    #[test]
+    fn assertions_thresholds_and_limits_are_required_in_this_order() {
+        let thresholds = json!({"http_reqs{url:https://grove.place/api/posts/{{postId}}?v={{variant}}}": ["count>0"]});
+        let mut source = with(&thresholds, &json!({}));
+        source.scenario.assertions = serde_json::from_value(json!([
+            {"metric": "p95_latency_ms", "operator": "<", "value": 200},
+        ]))
+        .unwrap();
+        let plan = Plan::parse(&source).unwrap();
+        let sources: Vec<_> = plan
+            .metering()
+            .requirements()
+            .iter()
+            .map(|r| r.source)
+            .collect();
+        assert_eq!(
+            sources,
+            [
+                RequirementSource::Assertion(0),
+                RequirementSource::Threshold
+            ]
+        );
+        assert_eq!(plan.warnings(), []);
+    }
+
+    #[test]
+    fn all_problems_are_told_with_their_path() {
+        let source = with(
+            &json!({
+                "http_reqs": ["count>abc", "count>1 in nowhere"],
+                "nonsense": ["count>1"],
+                "vus{scenario:mix}": ["value>1"],
+            }),
+            &json!({}),
+        );
+        let text = problems(&source);
+        for part in [
+            r#"scenario.thresholds["http_reqs"][0]: "abc" is not a number"#,
+            r#"scenario.thresholds["http_reqs"][1]: "nowhere" is neither a phase nor a scenario"#,
+            r#"scenario.thresholds["nonsense"]: there is no metric "nonsense""#,
+            r#"scenario.thresholds["vus{scenario:mix}"][0]: metric vus is of the whole run"#,
+        ] {
+            assert!(text.contains(part), "{text}\n{part}");
+        }
+        let source = with(
+            &json!({
+                "iterations{status:200}": ["count>1"],
+                "do_wake_rate{scenario:mix}": ["rate<1"],
+            }),
+            &json!({}),
+        );
+        let text = problems(&source);
+        for part in [
+            r#"scenario.thresholds["iterations{status:200}"]: samples of iterations have no tag "status": accepted are scenario, group"#,
+            r#"samples of do_wake_rate have no tag "scenario": accepted are component"#,
+        ] {
+            assert!(text.contains(part), "{text}\n{part}");
+        }
+    }
+
+    #[test]
+    fn a_metric_needs_a_source_that_exists() {
+        let from = |from: serde_json::Value| json!({"own": {"type": "trend", "from": from}});
+        for (metrics, part) in [
+            (from(json!([])), "scenario.metrics.own.from: is empty"),
+            (
+                from(json!([{"step": "none", "value": "count"}])),
+                r#"scenario.metrics.own.from[0].step: no application has a step "none""#,
+            ),
+            (
+                from(json!([{"step": "list", "value": "count", "extract": "postId"}])),
+                "scenario.metrics.own.from[0]: needs exactly one of extract, check and value",
+            ),
+            (from(json!([{"step": "list"}])), "needs exactly one of"),
+            (
+                from(json!([{"step": "list", "extract": "token"}])),
+                r#"from[0].extract: step "list" extracts no variable "token""#,
+            ),
+            (
+                from(json!([{"step": "list", "check": "x"}])),
+                r#"from[0].check: step "list" has no check "x""#,
+            ),
+            (
+                json!({"http_reqs": {"type": "counter", "from": [{"step": "list", "value": "count"}]}}),
+                r#"scenario.metrics["http_reqs"]: metric http_reqs is built in"#,
+            ),
+        ] {
+            let text = problems(&with(&json!({}), &metrics));
+            assert!(text.contains(part), "{text}\n{part}");
+        }
+    }
+
+    #[test]
+    fn what_is_never_measured_is_warned_about() {
+        let thresholds = json!({"http_req_connecting": ["p(95)<10"]});
+        let plan = Plan::parse(&with(&thresholds, &json!({}))).unwrap();
+        let warning = &plan.warnings()[0];
+        assert_eq!(
+            warning.path,
+            r#"scenario.thresholds["http_req_connecting"]"#
+        );
+        assert!(warning.message.contains("never measured"));
+    }
+}

@@ -16,7 +16,7 @@ pub struct Template {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Literal(String),
-    Value(Source, Escape),
+    Value(Source, Escape, String), // and what stands between the braces
 }
 
 /// What is known where a template stands.
@@ -68,9 +68,19 @@ impl Template {
         }
     }
 
+    /// The text with its places as they were written, such as `/posts/{{postId}}`.
+    #[must_use]
+    pub fn as_written(&self) -> String {
+        let parts = self.parts.iter().map(|part| match part {
+            Part::Literal(text) => text.clone(),
+            Part::Value(_, _, written) => format!("{{{{{written}}}}}"),
+        });
+        parts.collect()
+    }
+
     fn uses(&self, wanted: &dyn Fn(&Source) -> bool) -> bool {
         let mut values = self.parts.iter().filter_map(|part| match part {
-            Part::Value(source, _) => Some(source),
+            Part::Value(source, ..) => Some(source),
             Part::Literal(_) => None,
         });
         values.any(|source| source.is_or_holds(wanted))
@@ -140,7 +150,8 @@ impl<'a> TemplateBuilder<'a> {
             if self.values > PLACES_MAX {
                 return Err(TemplateError::TooManyPlaces);
             }
-            self.parts.push(Part::Value(source, escape));
+            let written = inside.trim().to_owned();
+            self.parts.push(Part::Value(source, escape, written));
             rest = after;
         }
         self.written(rest, &write_literal);

@@ -51,7 +51,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Literal(text) => out.push_str(text),
-                Part::Value(source, escape) => source.append(*escape, context, random, &mut out),
+                Part::Value(source, escape, _) => source.append(*escape, context, random, &mut out),
             }
         }
         out

@@ -3,6 +3,8 @@
 
 mod faults;
 mod formats;
+mod honest;
+mod judging;
 mod restore;
 mod world;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sentinel_engine::batch::{self, Batch, RequestId};
+use sentinel_engine::batch::{self, Batch, Request, RequestId};
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::plan::{Plan, PlanOptions, PlanSource};
 use sentinel_engine::response::Exchange;
@@ -12,7 +12,7 @@ use sentinel_engine::summary::{Report, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::timeline::TimelineRow;
 use sentinel_engine::wire::{Assignment, Frame};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) const EPOCH_MS: u64 = 1_767_499_200_000;
 
@@ -64,6 +64,11 @@ pub(crate) struct World {
     pub(crate) crashed_at: Option<Tick>,
     /// Says for each frame after which times it arrives: once, several times or not at all.
     pub(crate) network: Network,
+    pub(crate) target: Target,
+    /// Changes what batches say.
+    pub(crate) tamper: Box<dyn FnMut(&mut Frame)>,
+    /// How late each batch is woken: a generator that is too slow.
+    pub(crate) wakes_late: Span,
     pub(crate) fate: Box<dyn FnMut(&Assignment) -> Fate>,
     /// Wakes the run after every input as well.
     pub(crate) spurious_wakes: bool,
@@ -78,10 +83,19 @@ pub(crate) struct World {
 
 type Network = Box<dyn FnMut(&Frame) -> Vec<Span>>;
 
+/// What the target answers to a request that arrives at this point.
+type Target = Box<dyn FnMut(Tick, &Request) -> Answer>;
+
+pub(crate) struct Answer {
+    pub(crate) latency: Span,
+    pub(crate) status: u16,
+    pub(crate) body: &'static [u8],
+}
+
 struct Player {
     batch: Batch,
     wake_at: Tick,
-    answers: BTreeMap<(Tick, RequestId), ()>,
+    answers: BTreeMap<(Tick, RequestId), Answer>,
     dies_at: Tick,
     tells: bool,
     deaf: bool,
@@ -109,6 +123,13 @@ impl World {
             crash: None,
             crashed_at: None,
             network: Box::new(|_| vec![Span::from_ms(5)]),
+            target: Box::new(|_, request| Answer {
+                latency: Span::from_ms(40 + request.id.0 % 7 * 5),
+                status: if request.id.0 % 19 == 7 { 500 } else { 200 },
+                body: b"{}",
+            }),
+            tamper: Box::new(|_| {}),
+            wakes_late: Span::ZERO,
             fate: Box::new(|_| Fate::Plays),
             spurious_wakes: false,
             cancel_at: None,
@@ -253,17 +274,19 @@ impl World {
             match player.batch.poll_output() {
                 batch::Output::Send(request) => {
                     self.sent += 1;
-                    let latency = Span::from_ms(40 + request.id.0 % 7 * 5);
-                    player.answers.insert((self.now + latency, request.id), ());
+                    let answer = (self.target)(self.now, &request);
+                    let at = self.now + answer.latency;
+                    player.answers.insert((at, request.id), answer);
                 }
-                batch::Output::Abort(id) => player.answers.retain(|(_, other), ()| *other != id),
-                batch::Output::Ship(frame) => {
+                batch::Output::Abort(id) => player.answers.retain(|(_, other), _| *other != id),
+                batch::Output::Ship(mut frame) => {
+                    (self.tamper)(&mut frame);
                     for delay in (self.network)(&frame) {
                         self.post(delay, Mail::Frame(frame.clone()));
                     }
                 }
                 batch::Output::WakeAt(at, _) => {
-                    player.wake_at = at;
+                    player.wake_at = at.max(self.now) + self.wakes_late;
                     self.players.insert(key, player);
                     return;
                 }
@@ -339,13 +362,15 @@ impl World {
         match answered.filter(|(at, _)| *at <= self.now) {
             None => player.batch.handle_input(self.now, batch::Input::Wake),
             Some((at, id)) => {
-                player.answers.remove(&(at, id));
+                let Some(answer) = player.answers.remove(&(at, id)) else {
+                    return;
+                };
                 let headers = [("server-timing".to_owned(), SERVER_TIMING.to_owned())];
                 let exchange = Exchange {
-                    status: if id.0 % 19 == 7 { 500 } else { 200 },
+                    status: answer.status,
                     headers: &headers,
-                    body: b"{}",
-                    bytes_received: 2,
+                    body: answer.body,
+                    bytes_received: answer.body.len() as u64,
                     truncated: false,
                 };
                 let answer = batch::Input::Answered(id, exchange);
@@ -371,7 +396,16 @@ impl Player {
 /// short pause.
 pub(crate) fn plan() -> Plan {
     let get = |path: &str| json!({"name": path, "request": {"method": "GET", "url": path}, "expect": {"status": 200}});
-    let scenario = json!({
+    let applications = json!([
+        {"name": "reads", "steps": [get("/a"), get("/b")], "doInteractions": []},
+        {"name": "writes", "steps": [get("/c")], "doInteractions": []},
+    ]);
+    plan_of(json!({}), applications)
+}
+
+/// The plan with other fields in its scenario, and with these applications `reads` and `writes`.
+pub(crate) fn plan_of(fields: Value, applications: Value) -> Plan {
+    let mut scenario = json!({
         "name": "lab",
         "description": "",
         "applications": [{"name": "reads", "weight": 0.75}, {"name": "writes", "weight": 0.25}],
@@ -395,13 +429,15 @@ pub(crate) fn plan() -> Plan {
         "pause": "100ms",
         "gracefulStop": "4s",
     });
+    let Value::Object(fields) = fields else {
+        panic!("fields of a scenario");
+    };
+    for (name, value) in fields {
+        scenario[name] = value;
+    }
     let source = PlanSource {
         scenario: serde_json::from_value(scenario).expect("a scenario"),
-        applications: serde_json::from_value(json!([
-            {"name": "reads", "steps": [get("/a"), get("/b")], "doInteractions": []},
-            {"name": "writes", "steps": [get("/c")], "doInteractions": []},
-        ]))
-        .expect("applications"),
+        applications: serde_json::from_value(applications).expect("applications"),
         options: PlanOptions {
             base_url: "http://127.0.0.1:9".to_owned(),
             allowed_hosts: vec!["127.0.0.1:9".to_owned()],

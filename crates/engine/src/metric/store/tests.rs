@@ -316,3 +316,59 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_restored_store_answers_as_the_one_that_was_stored() {
+    let peak = selection("http_reqs", &[("scenario", "a")], Some(Phase::Peak));
+    let queries = [Query {
+        selection: peak.clone(),
+        over: Some(length(40)),
+    }];
+    let mut store = MetricStore::new(Catalog::default(), &queries);
+    let play = |store: &mut MetricStore, seconds: std::ops::Range<u32>| {
+        for second in seconds {
+            let tags: Tags = &[("scenario", "a")];
+            let window = counted(&[
+                ("http_reqs", tags, u64::from(second)),
+                ("http_reqs", &[], 7),
+            ]);
+            store.merge(second, Phase::Peak, &window).unwrap();
+            store.close_through(Tick::from_second(second));
+        }
+    };
+    play(&mut store, 0..100);
+    for url in 0..300 {
+        let url = url.to_string();
+        let window = counted(&[("iterations", &[("url", url.as_str())], 1)]);
+        store.merge(99, Phase::RampUp, &window).unwrap();
+    }
+    let json = serde_json::to_string(&store.state()).unwrap();
+    let state: StoreState = serde_json::from_str(&json).unwrap();
+    assert_eq!(state, store.state());
+    let mut restored = MetricStore::restore(Catalog::default(), &queries, state);
+    assert_eq!(restored.state(), store.state());
+    for store in [&mut store, &mut restored] {
+        play(store, 100..130);
+    }
+    assert_eq!(restored.state(), store.state());
+    assert_eq!(restored.select(&peak), store.select(&peak));
+    assert_eq!(restored.warnings(), store.warnings());
+    for seconds in [1, 7, 40] {
+        let recent = |store: &MetricStore| {
+            store.select_recent(&peak, length(seconds), Tick::from_second(129))
+        };
+        assert!(recent(&store).is_some());
+        assert_eq!(recent(&restored), recent(&store), "{seconds} s");
+    }
+}
+
+#[test]
+fn activity_makes_silence_mean_zero_once_its_second_is_closed() {
+    let mut store = MetricStore::new(Catalog::default(), &[]);
+    store.note_activity(3);
+    store.note_activity(7);
+    store.close_through(Tick::from_second(3));
+    assert!(!store.has_data());
+    store.close_through(Tick::from_second(4));
+    assert!(store.has_data());
+}
