@@ -24,7 +24,7 @@ pub const TAGS_MAX: usize = 32;
 /// Characters of a tag's name or value; longer ones are cut, and end in `…`.
 pub const TAG_TEXT_MAX: usize = 128;
 
-/// Marks series of samples beyond the limits: `true`, or [`UNATTRIBUTED`] when tags that a threshold asks for
+/// Marks series of samples beyond the limits: `true`, or `UNATTRIBUTED` when tags that a threshold asks for
 /// were lost as well. Tags of samples cannot bear this name.
 pub const OVERFLOW_TAG: &str = "overflow";
 
