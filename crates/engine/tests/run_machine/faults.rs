@@ -9,7 +9,8 @@ use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::window::Window;
 use sentinel_engine::wire::{BatchEnd, EndReason, Frame, WIRE_VERSION};
 
-use crate::world::{Fate, World, check, config, plan};
+use crate::plans::{config, plan};
+use crate::world::{Fate, World, check};
 
 #[test]
 fn frames_twice_late_and_out_of_order_change_nothing() {

@@ -16,7 +16,8 @@ use sentinel_engine::window::{StepId, Window};
 use sentinel_engine::wire::{Assignment, BatchEnd, EndReason, Frame, WIRE_VERSION};
 
 use crate::faults::{end, frame};
-use crate::world::{Fate, World, config, plan};
+use crate::plans::{config, plan};
+use crate::world::{Fate, World};
 
 /// One second of two requests, of which one failed.
 fn window() -> Window {

@@ -5,7 +5,8 @@ use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::Span;
 use sentinel_engine::wire::Frame;
 
-use crate::world::{World, config, plan};
+use crate::plans::{config, plan};
+use crate::world::World;
 
 type Tamper = fn(&mut Frame);
 

@@ -7,7 +7,8 @@ use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 use serde_json::{Value, json};
 
-use crate::world::{Answer, Crash, Fate, World, check, config, plan_of};
+use crate::plans::{config, plan_of};
+use crate::world::{Answer, Crash, Fate, World, check};
 
 /// Reads that name their user, so that the target can answer each differently, with checks and extractions.
 fn applications() -> Value {

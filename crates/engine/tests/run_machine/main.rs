@@ -5,12 +5,14 @@ mod faults;
 mod formats;
 mod honest;
 mod judging;
+mod plans;
 mod restore;
 mod world;
 
+use plans::{config, plan};
 use sentinel_engine::summary::RunStatus;
 use sentinel_engine::tick::{Span, Tick};
-use world::{World, check, config, plan};
+use world::{World, check};
 
 #[test]
 fn a_run_in_slices_accounts_for_every_request() {
