@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod demo;
 mod dev;
+mod fuzz;
 mod progress;
 mod run;
 mod schema;
@@ -34,6 +35,7 @@ enum Command {
     Test(test::Test),
     Check(check::Check),
     Bench(bench::Bench),
+    Fuzz(fuzz::Fuzz),
     /// Write the JSON Schema of scenario files anew
     Schema,
 }
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Test(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Fuzz(command) => command.run(),
         Command::Schema => schema::write(),
     };
     match result {

@@ -25,7 +25,8 @@ impl Test {
         // The end-to-end tests run the Workers as they would be deployed.
         build::all(&project, build::Packing::ForDeployment)?;
         let mut command = project.command("cargo");
-        command.arg("test");
+        // One run tells of every test that fails, not only of those in the first program.
+        command.args(["test", "--no-fail-fast"]);
         // Not what clap parsed: it takes the first `--` for itself, and the test programs need it.
         let arguments: Vec<String> = env::args().skip(2).collect();
         let is_package = |word: &String| word.starts_with("-p") || word.starts_with("--package");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::text::{REDACTED, is_secret_name, redact_form, redact_text, redact_value};
+use super::text::{REDACTED, is_secret_name, redact_form, redact_text, redact_value, until_stable};
 use crate::extractor::Extractor;
 use crate::scenario::{
     ApplicationProfile, DataValue, ExtractMap, ExtractRule, FlowStep, LoadScenario, RequestBody,
@@ -184,6 +184,10 @@ fn redact_extractions(value: &mut Value) {
 
 /// A body that is text: JSON, a form, or something else, of which nothing is kept if it may hold a secret.
 fn redact_body(text: &str) -> String {
+    until_stable(text, redact_body_once)
+}
+
+fn redact_body_once(text: &str) -> String {
     if let Ok(mut json @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
         redact_json(&mut json);
         return json.to_string();

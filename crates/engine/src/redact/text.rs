@@ -13,6 +13,24 @@ pub const REDACTED: &str = "[redacted]";
 /// parameters in URLs, `Bearer` and `Basic` credentials, and JSON Web Tokens.
 #[must_use]
 pub fn redact_text(text: &str) -> String {
+    until_stable(text, redact_words)
+}
+
+/// Redacts until another time would change nothing, so that what is stored once more stays as it is: what one
+/// pass removes can be what kept the next from seeing a secret, as in `Bearer {{ token=x }}`.
+pub(super) fn until_stable(text: &str, redact: impl Fn(&str) -> String) -> String {
+    let mut text = redact(text);
+    for _ in 0..PASSES_MAX {
+        let again = redact(&text);
+        if again == text {
+            return text;
+        }
+        text = again;
+    }
+    REDACTED.to_owned()
+}
+
+fn redact_words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut scheme = None;
     for (word, separator) in
@@ -47,6 +65,10 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 
 /// Removes the literal parts of a value whose name says that it is a secret.
 pub(super) fn redact_value(name: &str, value: &str) -> String {
+    until_stable(value, |value| redact_value_once(name, value))
+}
+
+fn redact_value_once(name: &str, value: &str) -> String {
     let name = name.to_ascii_lowercase();
     if name.contains("cookie") {
         return redact_cookies(value);
@@ -225,8 +247,11 @@ fn split_once_outside_places(text: &str, separator: char) -> Option<(&str, &str)
     Some((first, rest))
 }
 
-/// What follows the word "bearer" when people write about it.
+/// What follows the word "bearer" when people write about it. Nobody writes `token=` about it.
 fn is_prose(word: &str) -> bool {
+    if word.contains('=') {
+        return false;
+    }
     let word = word.trim_matches(|c: char| !c.is_alphanumeric());
     ["", "token", "tokens", "authentication", "auth"]
         .iter()
@@ -257,6 +282,9 @@ const SECRET_NAMES: [&str; 15] = [
 ];
 
 const JSON_WEB_TOKEN_BYTES_MIN: usize = 16;
+
+/// Two are the most that any text was seen to need.
+const PASSES_MAX: usize = 8;
 
 /// How a value of `Authorization` may begin (IANA's registry, and what people use beside it).
 const SCHEMES: [&str; 5] = ["Bearer", "Basic", "Digest", "Token", "ApiKey"];
