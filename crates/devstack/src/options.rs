@@ -39,7 +39,7 @@ impl Default for Options {
             grove_vars: BTreeMap::new(),
             allowed_hosts: Vec::new(),
             watch: false,
-            ready_timeout: Duration::from_secs(90),
+            ready_timeout: Duration::from_secs(300),
             interrupted: None,
         }
     }

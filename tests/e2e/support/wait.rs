@@ -6,16 +6,20 @@ use std::time::{Duration, Instant};
 /// How long between two looks: short against what is waited for, long against what a look costs.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// Looks until `probe` finds something, for at most `limit`.
+/// How many times as long as on a machine that does nothing else something may take.
+const BUSY: u32 = 5;
+
+/// Looks until `probe` finds something, for at most `limit` on an idle machine, and on a busy one a few times that.
 pub(crate) fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + limit;
+    let deadline = Instant::now() + limit * BUSY;
     loop {
         if let Some(found) = probe() {
             return found;
         }
         assert!(
             Instant::now() < deadline,
-            "waited {limit:?} in vain until {what}"
+            "waited {:?} in vain until {what}",
+            limit * BUSY
         );
         thread::sleep(EVERY);
     }
