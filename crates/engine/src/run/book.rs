@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Imbalance, Ledger};
 use crate::plan::Plan;
+use crate::run::coverage::Coverage;
 use crate::run::judging::{Final, Judging};
 use crate::run::types::LossReason;
 use crate::share::Share;
@@ -118,6 +119,9 @@ pub(super) struct ShareBook {
     /// Where its last batch ended, or its last hole.
     measured_through: Tick,
     pub(super) done: bool,
+    /// Whether a batch plays it now; none does where a checkpoint is made.
+    #[serde(skip)]
+    playing: bool,
     pub(super) hole: Option<Hole>, // open: its end is not known yet
 }
 
@@ -234,6 +238,7 @@ impl Book {
         };
         let (iterations, requests) = (share.ledger.iterations_open(), share.ledger.requests_open());
         share.done = matches!(end.reason, EndReason::PlanDone | EndReason::Stopped);
+        share.playing = false;
         share.played_through = until;
         share.measured_through = end.at;
         share.carry = end.carry;
@@ -275,6 +280,7 @@ impl Book {
         hole.requests_cut_off = share.ledger.requests_open();
         share.ledger.lost += hole.iterations_lost;
         share.ledger.cut_off += hole.requests_cut_off;
+        share.playing = false;
         share.carry = Vec::new();
         share.hole = Some(hole);
     }
@@ -298,6 +304,14 @@ impl Book {
                 iterations_lost: 0,
                 requests_cut_off: 0,
             });
+        }
+    }
+
+    /// A batch is about to play this share. Its hole ends at `at`, if it has one.
+    pub(super) fn begin_batch(&mut self, batch: u32, at: Tick) {
+        self.close_hole(batch, at);
+        if let Some(share) = self.share_mut(batch) {
+            share.playing = true;
         }
     }
 
@@ -360,9 +374,10 @@ impl Book {
         horizon: u32,
         plan: &Plan,
         epoch_ms: u64,
+        load_ends: Tick,
         judging: &mut Judging,
     ) -> Vec<TimelineRow> {
-        self.publish_before(horizon, Tick::NEVER, plan, epoch_ms, judging)
+        self.publish_before(horizon, plan, epoch_ms, load_ends, judging)
     }
 
     /// Publishes what is left at the run's end: every second that the plan had up to then, and every later one
@@ -371,20 +386,21 @@ impl Book {
         &mut self,
         plan: &Plan,
         epoch_ms: u64,
+        load_ends: Tick,
         judging: &mut Judging,
     ) -> Vec<TimelineRow> {
         let eventful = self.activity.map_or(0, |second| second.saturating_add(1));
         let played = seconds_begun(self.ended_at).min(planned_seconds(plan));
-        let ended_at = self.ended_at;
-        self.publish_before(eventful.max(played), ended_at, plan, epoch_ms, judging)
+        let load_ends = load_ends.min(self.ended_at);
+        self.publish_before(eventful.max(played), plan, epoch_ms, load_ends, judging)
     }
 
     fn publish_before(
         &mut self,
         horizon: u32,
-        ended_at: Tick,
         plan: &Plan,
         epoch_ms: u64,
+        load_ends: Tick,
         judging: &mut Judging,
     ) -> Vec<TimelineRow> {
         let eventful = self.activity.map_or(0, |second| second.saturating_add(1));
@@ -397,14 +413,12 @@ impl Book {
             let point = second.to_point(number, plan.phases());
             rows.push(point.to_row(epoch_ms));
             self.totals.add(&second);
-            let end = Tick::from_second(number.saturating_add(1)).min(ended_at);
+            let end = Tick::from_second(number.saturating_add(1));
             let of = Final {
                 number,
                 second: &second,
                 phase: point.phase,
-                played: end.saturating_since(Tick::from_second(number)),
-                batches: self.shares.len(),
-                missing: self.missing_before(end),
+                coverage: self.coverage_before(end, load_ends),
                 ledger,
             };
             judging.add(plan, of);
@@ -414,13 +428,39 @@ impl Book {
         rows
     }
 
-    /// The time in holes of all shares together. Holes that have been closed lie before everything that is
-    /// published afterwards.
-    fn missing_before(&self, at: Tick) -> Span {
-        let open = self.shares.iter().filter_map(|share| share.hole.as_ref());
-        open.fold(self.hole_us_total, |sum, hole| {
-            sum + at.saturating_since(hole.from)
-        })
+    /// The coverage of the run up to `at`; after `load_ends` nothing is due. A share that pauses between two
+    /// slices does not count before it is known whether the pause becomes a hole.
+    fn coverage_before(&self, at: Tick, load_ends: Tick) -> Coverage {
+        let at = at.min(load_ends);
+        let mut sum = Coverage {
+            due: Span::ZERO,
+            missing: self.hole_us_total,
+        };
+        for share in &self.shares {
+            let pauses_from = share.measured_through;
+            let missing_from = match &share.hole {
+                Some(hole) => hole.from,
+                None if share.playing || share.done => at,
+                None if at > pauses_from + PAUSE_MAX => pauses_from,
+                None => {
+                    sum.due = sum.due + at.min(pauses_from).saturating_since(Tick::ZERO);
+                    continue;
+                }
+            };
+            sum.due = sum.due + at.saturating_since(Tick::ZERO);
+            sum.missing = sum.missing + at.saturating_since(missing_from);
+        }
+        sum
+    }
+
+    /// The coverage of a run that is over, all of whose holes are closed.
+    pub(super) fn coverage(&self, load_ends: Tick) -> Coverage {
+        let played = self.ended_at.min(load_ends).saturating_since(Tick::ZERO);
+        let shares = self.shares.iter();
+        Coverage {
+            due: shares.fold(Span::ZERO, |due, _| due + played),
+            missing: self.hole_us_total,
+        }
     }
 
     fn fault(&mut self, fault: LedgerFault) {

@@ -1,29 +1,47 @@
 //! How a run ends: its books are closed, everything is judged, and the report is written.
 
+use crate::phase::phase_at;
 use crate::run::machine::{Run, State};
 use crate::run::stored::{CHECKPOINT_VERSION, Checkpoint, Stop, Stored};
 use crate::run::types::{Output, StopReason};
 use crate::summary::{Ending, Report};
-use crate::tick::Tick;
 
 impl Run {
     /// Closes the run.
     pub(super) fn finish(&mut self) {
-        let stopped_at = self.stop.as_ref().map_or(Tick::NEVER, |stop| stop.at);
+        let load_ends = self.load_ends();
         if let Some(stop) = &self.stop {
             self.book.ended_at = self.book.ended_at.max(stop.at);
         }
-        let to = self.now.min(self.plan_end()).min(stopped_at);
+        let to = self.pause_end();
         let batches = u32::try_from(self.book.shares.len()).unwrap_or(u32::MAX);
+        // Before the holes are closed: an open one tells of each second how much of it is missing.
+        let rows = self.book.publish(
+            to.second(),
+            &self.plan,
+            self.config.epoch_ms,
+            load_ends,
+            &mut self.judging,
+        );
+        self.push_rows(rows);
         for batch in 0..batches {
             self.book.close_hole(batch, to);
         }
         self.book.interrupt_carried();
         self.book.audit();
-        let rows = self
-            .book
-            .publish_rest(&self.plan, self.config.epoch_ms, &mut self.judging);
+        let rows = self.book.publish_rest(
+            &self.plan,
+            self.config.epoch_ms,
+            load_ends,
+            &mut self.judging,
+        );
         self.push_rows(rows);
+        let last = self.book.ended_at.min(load_ends);
+        self.judging.add_coverage(
+            last.second(),
+            phase_at(self.plan.phases(), last),
+            self.book.coverage(load_ends),
+        );
         self.judging.finish(self.book.ended_at);
         self.checkpoint(true);
         self.state = State::Finished(Box::new(self.report()));

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Ledger;
 use crate::metering::{Derivation, timeline};
-use crate::metric::{Amount, Contains, MetricId, MetricStore, Rate, StoreState, TagSet, Value};
+use crate::metric::{Amount, Contains, MetricId, MetricStore, StoreState, TagSet, Value};
 use crate::phase::Phase;
 use crate::plan::Plan;
+use crate::run::coverage::Coverage;
 use crate::threshold::{AbortDecision, Judge, JudgeState, Outcome};
-use crate::tick::{Span, Tick};
+use crate::tick::Tick;
 use crate::timeline::{Second, is_active};
 
 /// The metrics of a run, and the judge of its thresholds.
@@ -38,8 +39,8 @@ struct OwnMetrics {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Told {
-    missing: Span, // of all batches together
-    lost: u64,     // iterations
+    coverage: Coverage,
+    lost: u64, // iterations
     samples_refused: u64,
 }
 
@@ -59,12 +60,8 @@ pub(super) struct Final<'a> {
     pub(super) second: &'a Second,
     /// Its last phase.
     pub(super) phase: Phase,
-    /// How much of it was played; the last second of a run may end early.
-    pub(super) played: Span,
-    /// How many batches the plan is spread over.
-    pub(super) batches: usize,
-    /// The time in holes of all batches together, up to the end of this second.
-    pub(super) missing: Span,
+    /// Of the run up to the end of this second.
+    pub(super) coverage: Coverage,
     /// The ledger of all batches, as far as it is known.
     pub(super) ledger: Ledger,
 }
@@ -125,7 +122,7 @@ impl Judging {
             let amount: Amount = Contains::Default.whole(lost);
             self.store.record(of.phase, metric, at, amount);
         }
-        self.add_coverage(&of);
+        self.add_coverage(of.number, of.phase, of.coverage);
     }
 
     /// Takes in measurements that came for a second that had been final.
@@ -148,23 +145,15 @@ impl Judging {
         }
     }
 
-    /// The part of a second, over all batches, that lies in no hole. A hole that is stated later than its
-    /// seconds were published counts in the seconds that follow.
-    fn add_coverage(&mut self, of: &Final<'_>) {
-        let batches = u64::try_from(of.batches).unwrap_or(u64::MAX);
-        let total = of.played.as_us().saturating_mul(batches);
-        let untold = of.missing.as_us().saturating_sub(self.told.missing.as_us());
-        let missing = untold.min(total);
-        self.told.missing = self.told.missing + Span::from_us(missing);
-        let (Some(metric), true) = (self.own.coverage, total > 0) else {
-            return;
-        };
-        let value = Value::Rate(Rate {
-            matches: total - missing,
-            total,
-        });
-        self.store
-            .record_value(of.number, of.phase, metric, &TagSet::new(), &value);
+    /// Takes in what has become known of the coverage by the end of this second.
+    pub(super) fn add_coverage(&mut self, number: u32, phase: Phase, coverage: Coverage) {
+        let more = coverage.since(self.told.coverage);
+        self.told.coverage = coverage;
+        if let (Some(metric), Some(rate)) = (self.own.coverage, more.rate()) {
+            let value = Value::Rate(rate);
+            self.store
+                .record_value(number, phase, metric, &TagSet::new(), &value);
+        }
     }
 
     /// Judges what is due now that everything before `closed` is final. Answers once, when the run must be
@@ -191,6 +180,11 @@ impl Judging {
     /// The merged metrics.
     pub(crate) const fn store(&self) -> &MetricStore {
         &self.store
+    }
+
+    /// Which part of the run was measured, as far as it was told.
+    pub(crate) const fn coverage(&self) -> Coverage {
+        self.told.coverage
     }
 
     /// How many values for the scenario's own metrics could not be recorded.

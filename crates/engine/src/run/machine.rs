@@ -196,8 +196,13 @@ impl Run {
 
     /// Until when a share that plays nothing should have played: now, unless the plan or a stop came first.
     pub(super) fn pause_end(&self) -> Tick {
+        self.now.min(self.load_ends())
+    }
+
+    /// From when on no share has to be played: the plan's end, or a stop before it.
+    pub(super) fn load_ends(&self) -> Tick {
         let stopped_at = self.stop.as_ref().map_or(Tick::NEVER, |stop| stop.at);
-        self.now.min(self.plan_end()).min(stopped_at)
+        self.plan_end().min(stopped_at)
     }
 
     /// Counts the batches as lost that have been silent for too long.
@@ -422,16 +427,21 @@ impl Run {
             self.outputs.push_back(Output::Assign(Box::new(assignment)));
         }
         for batch in &started.batches {
-            self.book.close_hole(*batch, from);
+            self.book.begin_batch(*batch, from.min(self.plan_end()));
         }
         self.state = State::Playing(Slice::new(&started));
     }
 
     /// Publishes and judges the seconds before `horizon`.
     pub(super) fn publish(&mut self, horizon: u32) {
-        let rows = self
-            .book
-            .publish(horizon, &self.plan, self.config.epoch_ms, &mut self.judging);
+        let load_ends = self.load_ends();
+        let rows = self.book.publish(
+            horizon,
+            &self.plan,
+            self.config.epoch_ms,
+            load_ends,
+            &mut self.judging,
+        );
         self.push_rows(rows);
         let closed = Tick::from_second(self.book.seconds_published());
         if self.judging.advance(closed).is_some() {

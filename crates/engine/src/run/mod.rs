@@ -20,6 +20,7 @@
 //! of its story.
 
 mod book;
+mod coverage;
 mod finish;
 mod judging;
 mod machine;

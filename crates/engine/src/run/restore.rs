@@ -62,7 +62,8 @@ impl Run {
         self.book.slices = started.slice.saturating_add(1);
         self.publish(started.from.second());
         for batch in &started.batches {
-            self.book.close_hole(*batch, started.from);
+            let played_from = started.from.min(self.plan_end());
+            self.book.begin_batch(*batch, played_from);
             if let Some(share) = self.book.share_mut(*batch) {
                 share.carry = Vec::new();
             }

@@ -17,7 +17,7 @@ use crate::tick::Tick;
 use crate::wire::{Frame, WIRE_VERSION};
 
 /// The version of [`Checkpoint`] that this code writes and reads.
-pub const CHECKPOINT_VERSION: u32 = 2;
+pub const CHECKPOINT_VERSION: u32 = 3;
 
 /// The longest body of a record. SQLite in a Durable Object takes 2 MB per row
 /// (<https://developers.cloudflare.com/durable-objects/platform/limits/>); half of it leaves room for text

@@ -93,14 +93,7 @@ impl Report {
             timeline,
             status,
             failure,
-            warnings: warnings(
-                plan,
-                config,
-                book,
-                judging,
-                &overall,
-                generator_limited.as_ref(),
-            ),
+            warnings: warnings(plan, book, judging, &overall, generator_limited.as_ref()),
             assertions,
             thresholds,
             aborted_by,
@@ -109,7 +102,7 @@ impl Report {
             ledger_faults: book.faults.clone(),
             holes: book.holes.clone(),
             holes_total: book.holes_total,
-            coverage: coverage(config, book),
+            coverage: coverage(book, judging),
             service_time: LatencyPercentiles::of(&overall.service_us),
             slot_wait: LatencyPercentiles::of(&book.totals.slot_wait_us()),
             lateness: LatencyPercentiles::of(&book.totals.lateness_us()),
@@ -323,7 +316,6 @@ fn generator_limited(
 
 fn warnings(
     plan: &Plan,
-    config: &RunConfig,
     book: &Book,
     judging: &Judging,
     overall: &Aggregate,
@@ -338,7 +330,7 @@ fn warnings(
             .push("no request came to an end: the run says nothing about the target".to_owned());
     }
     if book.holes_total > 0 {
-        let percent = 100.0 * coverage(config, book);
+        let percent = 100.0 * coverage(book, judging);
         let holes = book.holes_total;
         warnings.push(format!(
             "{percent:.1} % of the run was measured, {holes} times a share of the plan was not played"
@@ -369,13 +361,10 @@ fn warnings(
     warnings
 }
 
-/// The part of batches × time that lies in no hole.
-fn coverage(config: &RunConfig, book: &Book) -> f64 {
-    let whole = book.ended_at().as_us() as f64 * f64::from(config.batches.max(1));
-    if whole <= 0.0 {
-        return if book.frames_merged > 0 { 1.0 } else { 0.0 };
-    }
-    (1.0 - book.hole_us_total.as_us() as f64 / whole).clamp(0.0, 1.0)
+/// The part of what was due that was measured. Where nothing was due, nothing is missing once a batch has told.
+fn coverage(book: &Book, judging: &Judging) -> f64 {
+    let nothing_due = if book.frames_merged > 0 { 1.0 } else { 0.0 };
+    judging.coverage().fraction().unwrap_or(nothing_due)
 }
 
 fn per_second(count: u64, time: Span) -> Option<f64> {

@@ -68,7 +68,8 @@ pub struct TestRunResult {
     pub holes: Vec<Hole>,
     /// How many holes there are.
     pub holes_total: u32,
-    /// The part of the run's time, over all batches, that lies in no hole, from 0 to 1.
+    /// The part of the time that all shares of the plan were to be played which lies in no hole, from 0 to 1.
+    /// It is what a threshold on the metric `coverage` judges.
     pub coverage: f64,
     /// Service times, from the actual sending to the end of the answer, of the whole run.
     pub service_time: LatencyPercentiles,

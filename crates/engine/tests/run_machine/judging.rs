@@ -2,7 +2,7 @@
 
 use sentinel_engine::assertion::Verdict;
 use sentinel_engine::plan::Plan;
-use sentinel_engine::run::{Record, Run, RunConfig};
+use sentinel_engine::run::{LossReason, Record, Run, RunConfig};
 use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 use serde_json::{Value, json};
@@ -91,12 +91,14 @@ fn essence(world: &World, mut result: TestRunResult) -> (TestRunResult, Value) {
     let (_, body) = world.records.first_key_value().expect("a checkpoint");
     let checkpoint: Value = serde_json::from_str(body).expect("JSON");
     let mut judging = checkpoint["judging"].clone();
+    // Coverage is counted in microseconds of batches.
+    let told = judging["told"].as_object_mut().expect("what was told");
+    assert!(told.remove("coverage").is_some());
     for totals in judging["metrics"]["totals"]
         .as_object_mut()
         .into_iter()
         .flatten()
     {
-        // Counted in microseconds of batches.
         let series = totals.1["series"].as_object_mut().expect("series");
         assert!(series.remove("coverage").is_some());
     }
@@ -311,6 +313,64 @@ fn coverage_is_that_of_the_summary() {
         result.coverage
     );
     assert!(!result.thresholds[0].verdict.passed() && result.thresholds[1].verdict.passed());
+}
+
+#[test]
+fn a_share_that_waits_at_the_end_is_not_covered() {
+    let fields = json!({"thresholds": {"coverage": ["rate>0.9"]}, "metrics": {}});
+    let mut world = World::new(plan_of(fields, applications()), config(2, 6));
+    // One batch is silent from the middle on, and the other has to wait for it until the plan is over.
+    world.fate = Box::new(|assignment| match assignment.share.index() {
+        0 => Fate::Vanishes(Tick::from_ms(2_500)),
+        _ => Fate::Plays,
+    });
+    let result = world.play();
+    check(&world, &result);
+    let reasons: Vec<LossReason> = result.holes.iter().map(|hole| hole.reason).collect();
+    assert_eq!(reasons, [LossReason::Waited, LossReason::Silent]);
+    let expected = (2.0 + 6.0) / 18.0;
+    assert!(
+        (result.coverage - expected).abs() < 0.01,
+        "{}",
+        result.coverage
+    );
+    assert!(!result.thresholds[0].verdict.passed());
+}
+
+#[test]
+fn grace_after_the_plan_neither_adds_to_nor_takes_from_the_coverage() {
+    let fields = json!({"thresholds": {"coverage": ["rate>0.9"]}, "metrics": {}});
+    let mut world = World::new(plan_of(fields, applications()), config(2, 60));
+    world.fate = Box::new(|assignment| match assignment.share.index() {
+        0 => Fate::Dies(Tick::from_ms(8_100)),
+        _ => Fate::Plays,
+    });
+    world.target = Box::new(|_, _| Answer {
+        latency: Span::from_ms(3_500),
+        status: 200,
+        body: b"{}",
+    });
+    let result = world.play();
+    check(&world, &result);
+    assert!(result.duration > 11_000, "{}", result.duration);
+    let expected = 17.0 / 18.0;
+    assert!(
+        (result.coverage - expected).abs() < 0.01,
+        "{}",
+        result.coverage
+    );
+    assert!(result.thresholds[0].verdict.passed());
+}
+
+#[test]
+fn a_run_of_which_nothing_is_covered_fails_its_threshold() {
+    let fields = json!({"thresholds": {"coverage": ["rate>0.9"]}, "metrics": {}});
+    let mut world = World::new(plan_of(fields, applications()), config(2, 6));
+    world.fate = Box::new(|_| Fate::NotStarted);
+    let result = world.play();
+    check(&world, &result);
+    assert_eq!(result.thresholds[0].verdict.actual(), Some(0.0));
+    assert!(!result.thresholds[0].verdict.passed());
 }
 
 #[test]

@@ -200,10 +200,10 @@ fn records_that_are_not_whole_are_refused() {
         .first_key_value()
         .expect("the last checkpoint");
     assert_eq!(restore(key, body), Ok(()));
-    let newer = body.replacen("\"version\":2", "\"version\":3", 1);
+    let newer = body.replacen("\"version\":3", "\"version\":4", 1);
     let error = restore(key, &newer).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "record \"checkpoint/\" has version 3, this code reads 2"
+        "record \"checkpoint/\" has version 4, this code reads 3"
     );
 }

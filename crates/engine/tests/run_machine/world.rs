@@ -8,7 +8,7 @@ use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::plan::Plan;
 use sentinel_engine::response::Exchange;
 use sentinel_engine::run::{Input, LossReason, Output, Record, Run, RunConfig, StopReason, Stored};
-use sentinel_engine::summary::{Report, TestRunResult};
+use sentinel_engine::summary::{Report, RunStatus, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::timeline::TimelineRow;
 use sentinel_engine::wire::{Assignment, Frame};
@@ -424,4 +424,26 @@ pub(crate) fn check(world: &World, result: &TestRunResult) {
         world.sent >= result.ledger.sent,
         "nothing is counted that was not sent"
     );
+    check_coverage(world, result);
+}
+
+/// The part of the run that was measured is what the holes leave of it, and what a threshold judges.
+fn check_coverage(world: &World, result: &TestRunResult) {
+    let mut judged = result.thresholds.iter().filter(|t| t.metric == "coverage");
+    if let Some(actual) = judged.next().and_then(|t| t.verdict.actual()) {
+        let coverage = result.coverage;
+        assert!((actual - coverage).abs() < 1e-9, "{actual} {coverage}");
+    }
+    if result.status != RunStatus::Cancelled && result.holes.len() == result.holes_total as usize {
+        let holes = result.holes.iter();
+        let missing: u64 = holes.map(|h| h.to.saturating_since(h.from).as_us()).sum();
+        let played = Span::from_ms(result.duration).min(world.plan.duration());
+        let due = played.as_us() * u64::from(result.batches);
+        let expected = 1.0 - missing as f64 / due as f64;
+        let coverage = result.coverage;
+        assert!(
+            (coverage - expected).abs() < 1e-3 || due == 0,
+            "{coverage} {expected}"
+        );
+    }
 }
