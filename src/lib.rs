@@ -27,3 +27,6 @@ mod token;
 
 /// The header field by which a target can tell which run a request belongs to.
 const RUN_FIELD: &str = "x-vista-run";
+
+/// The header field by which a target can tell which batch of a run sent a request: slice and batch, as in `0.3`.
+const BATCH_FIELD: &str = "x-vista-batch";

@@ -24,13 +24,14 @@ use crate::batch::order::BatchOrder;
 use crate::clock::{RunClock, now_ms};
 use crate::js::{BatchPort, Exchanges, clear_timeout, set_timeout};
 use crate::limits::{FLAG_CHECK_MS, LEASE_MS, LINE_BYTES_MAX, UNREAD_BYTES_MAX};
-use crate::{RUN_FIELD, flag, log};
+use crate::{BATCH_FIELD, RUN_FIELD, flag, log};
 
 /// A batch with everything that it needs of the runtime.
 pub(super) struct Driver {
     this: Weak<Self>,
     env: Env,
     permit: BatchPermit,
+    batch_field: String, // the value of BATCH_FIELD
     state: RefCell<State>,
     exchanges: Exchanges,
     port: BatchPort,
@@ -120,6 +121,7 @@ impl Driver {
             Self {
                 this: this.clone(),
                 env,
+                batch_field: format!("{}.{}", permit.slice, permit.batch),
                 permit,
                 state: RefCell::new(State::Waiting),
                 exchanges: Exchanges::new(
@@ -313,6 +315,7 @@ impl Driver {
             concat!("vista-loadtest/", env!("CARGO_PKG_VERSION")),
         );
         add(RUN_FIELD, &self.permit.run);
+        add(BATCH_FIELD, &self.batch_field);
         self.exchanges.send(
             request.id.0 as f64,
             request.method.name(),
@@ -383,4 +386,4 @@ fn request_id(id: f64) -> RequestId {
 const USER_AGENT: &str = "user-agent";
 
 /// Fields that no scenario can set: the target's owner must be able to tell where load comes from.
-const OWN_FIELDS: [&str; 2] = [USER_AGENT, RUN_FIELD];
+const OWN_FIELDS: [&str; 3] = [USER_AGENT, RUN_FIELD, BATCH_FIELD];
