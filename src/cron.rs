@@ -7,9 +7,9 @@ use crate::api::{ApiError, ScenarioChoice};
 use crate::clock::{iso, now_ms};
 use crate::config::{Config, Nightly};
 use crate::coordinator::{Known, Stub};
-use crate::log;
 use crate::start::{Asked, failed_summary, launch, prepare, random_seed};
 use crate::store::{Database, end_run, running_runs};
+use crate::{kill_switch, log};
 
 /// Every day at 4 AM UTC, as in `wrangler.toml`.
 const NIGHTLY: &str = "0 4 * * *";
@@ -27,7 +27,10 @@ pub(crate) async fn fired(event: &ScheduledEvent, env: &Env) {
         for night in &config.nightly {
             start(env, &config, night).await;
         }
-    } else if let Err(error) = watch(env).await {
+        return;
+    }
+    kill_switch::create_key(env).await;
+    if let Err(error) = watch(env).await {
         log::event("watchdog_failed", "", json!(log::brief(&error)));
     }
 }

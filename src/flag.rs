@@ -1,14 +1,29 @@
-//! The cancel flag in KV: whoever can write this key can stop a run, even when the API is down.
+//! Signs in KV: whoever can write a key can stop a run, or everything, even when the API is down.
 //!
-//! Invariant: the key exists from the start of a run, because KV also remembers for a while that a key does
-//! not exist, and a flag that was set later would not be seen in time.
+//! Invariant: the keys exist before they are needed, because KV also remembers for a while that a key does
+//! not exist, and a sign that was set later would not be seen in time. When KV does not answer, runs go on.
 
 use worker::{Env, Result};
 
 use crate::limits::KV_TTL_S_MIN;
 
+/// The key that stops everything. `run` lets runs go on; anything else stops them, so that nobody in a hurry
+/// can write the wrong word.
+pub(crate) const STOP_ALL_KEY: &str = "loadtest:stop-all";
+
 const RUNNING: &str = "running";
 const CANCELLED: &str = "cancelled";
+const RUN: &str = "run";
+const STOP: &str = "stop";
+
+/// Why a run is to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// It was cancelled.
+    Cancelled,
+    /// Everything is to stop, for this reason.
+    StopAll(String),
+}
 
 /// Says that the run may go on. To be called before anybody can know the run's identifier.
 ///
@@ -26,13 +41,72 @@ pub(crate) async fn cancel(env: &Env, run: &str) -> Result<()> {
     put(env, run, CANCELLED, 0).await
 }
 
-/// Whether the run is to stop. When KV does not answer, the run goes on.
-pub(crate) async fn is_cancelled(env: &Env, run: &str) -> bool {
-    let Ok(kv) = env.kv(BINDING) else {
-        return false;
+/// Whether the run is to stop, and why: one operation of KV for both keys.
+pub(crate) async fn sign(env: &Env, run: &str) -> Option<Sign> {
+    let own = key(run);
+    let values = env.kv(BINDING).ok()?.get_bulk(&[STOP_ALL_KEY, &own]);
+    let values = values.text().await.ok()?;
+    let value = |key: &str| values.get(key).and_then(Option::as_deref);
+    if let Some(reason) = value(STOP_ALL_KEY).and_then(stop_reason) {
+        return Some(Sign::StopAll(reason));
+    }
+    value(&own)
+        .filter(|text| text.trim() == CANCELLED)
+        .map(|_| Sign::Cancelled)
+}
+
+/// Why everything is to stop, `None` when it is not, or KV does not answer.
+pub(crate) async fn stop_all(env: &Env) -> Option<String> {
+    let value = env.kv(BINDING).ok()?.get(STOP_ALL_KEY).text().await;
+    value.ok()?.as_deref().and_then(stop_reason)
+}
+
+/// Stops everything, or with `None` lets runs go on.
+///
+/// # Errors
+/// When KV refuses.
+pub(crate) async fn set_stop_all(env: &Env, reason: Option<&str>) -> Result<()> {
+    let value = reason.map_or_else(|| RUN.to_owned(), |reason| format!("{STOP}: {reason}"));
+    env.kv(BINDING)?.put(STOP_ALL_KEY, value)?.execute().await?;
+    Ok(())
+}
+
+/// Creates the key that stops everything, unless it exists.
+///
+/// # Errors
+/// When KV refuses.
+pub(crate) async fn create_stop_all(env: &Env) -> Result<()> {
+    let kv = env.kv(BINDING)?;
+    if kv.get(STOP_ALL_KEY).text().await?.is_none() {
+        kv.put(STOP_ALL_KEY, RUN)?.execute().await?;
+    }
+    Ok(())
+}
+
+/// The reason for a stop as it is stored and shown: on one line and short, whoever wrote it.
+pub(crate) fn shortened(reason: &str) -> String {
+    let text: String = reason
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(REASON_CHARS_MAX)
+        .collect();
+    match text.trim() {
+        "" => "no reason was given".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
+fn stop_reason(value: &str) -> Option<String> {
+    let text = value.trim();
+    if text.eq_ignore_ascii_case(RUN) {
+        return None;
+    }
+    let reason = match text.split_once(':') {
+        Some((word, reason)) if word.eq_ignore_ascii_case(STOP) => reason,
+        _ if text.eq_ignore_ascii_case(STOP) => "",
+        _ => text,
     };
-    let value = kv.get(&key(run)).text().await;
-    value.is_ok_and(|text| text.is_some_and(|text| text.trim() == CANCELLED))
+    Some(shortened(reason))
 }
 
 async fn put(env: &Env, run: &str, value: &str, duration_s: u64) -> Result<()> {
@@ -50,6 +124,35 @@ fn key(run: &str) -> String {
 
 const BINDING: &str = "MONITOR_KV";
 
+/// The longest reason that is kept, in characters.
+const REASON_CHARS_MAX: usize = 200;
+
 /// How long the key outlives its run: far more than a run can be late.
 const LEFTOVER_S: u64 = 24 * 3_600;
 const _: () = assert!(LEFTOVER_S >= KV_TTL_S_MIN);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_word_lets_runs_go_on() {
+        for value in ["run", " run\n", "RUN"] {
+            assert_eq!(stop_reason(value), None, "{value:?}");
+        }
+        for (value, reason) in [
+            ("stop", "no reason was given"),
+            ("", "no reason was given"),
+            ("STOP: the target is on fire", "the target is on fire"),
+            ("stop:", "no reason was given"),
+            ("cancelled", "cancelled"),
+            ("10:30, Grove is down", "10:30, Grove is down"),
+            ("running", "running"),
+            ("stop: two\nlines", "two lines"),
+        ] {
+            assert_eq!(stop_reason(value).as_deref(), Some(reason), "{value:?}");
+        }
+        let long = stop_reason(&"é".repeat(1_000)).expect("a stop");
+        assert_eq!(long.chars().count(), REASON_CHARS_MAX);
+    }
+}

@@ -19,6 +19,7 @@ mod cron;
 mod events;
 mod flag;
 mod js;
+mod kill_switch;
 mod limits;
 mod log;
 mod start;

@@ -19,8 +19,8 @@ use crate::clock::{iso, now_ms};
 use crate::config::Config;
 use crate::coordinator::{RunOrder, Stub};
 use crate::limits::BATCHES_MAX;
-use crate::store::{Database, NewRun, end_run, insert_run, running_in};
-use crate::{catalog, flag, log};
+use crate::store::{Database, NewRun, end_run, insert_run, running_in, stop_in_force};
+use crate::{catalog, flag, kill_switch, log};
 
 /// What somebody asks to be run.
 #[derive(Clone, Debug)]
@@ -153,13 +153,17 @@ fn as_asked(problem: Problem) -> Problem {
 /// Starts a run and answers its identifier.
 ///
 /// # Errors
-/// 409 when one is running on the same environment, 503 when the platform does not do its part.
+/// 409 when one is running on the same environment, 423 when everything is stopped, 503 when the platform does
+/// not do its part.
 pub(crate) async fn launch(
     env: &Env,
     config: &Config,
     prepared: Prepared,
     dry_run: Option<bool>,
 ) -> Result<String, ApiError> {
+    if let Some(reason) = flag::stop_all(env).await {
+        return Err(ApiError::stopped(&reason));
+    }
     let bits = Uuid::from_u64_pair(random_u64(), random_u64());
     let id = Builder::from_random_bytes(bits.into_bytes())
         .into_uuid()
@@ -167,6 +171,7 @@ pub(crate) async fn launch(
     let database = Database::of(env).map_err(|_| ApiError::unavailable("the database"))?;
     let config_json = config_json(&prepared, dry_run);
     insert(&database, &id, &prepared, &config_json).await?;
+    kill_switch::create_key(env).await;
 
     let length_s = prepared.plan.duration().as_us() / 1_000_000;
     let order = RunOrder {
@@ -186,7 +191,7 @@ pub(crate) async fn launch(
     if let Err(error) = started {
         log::event("run_not_started", &id, json!(log::brief(&error)));
         // It may have started without being able to say so.
-        let _ = stub.cancel().await;
+        let _ = stub.cancel(None).await;
         let summary = failed_summary("the coordinator could not be started");
         let ended = end_run(&id, "failed", &iso(now_ms()), &summary);
         if let Err(error) = database.run(&ended).await {
@@ -269,6 +274,11 @@ async fn insert(
     for _ in 0..2 {
         if database.run(&insert_run(&row)).await.map_err(unavailable)? == 1 {
             return Ok(());
+        }
+        let stop = database.rows(&stop_in_force()).await.map_err(unavailable)?;
+        if let Some(stop) = stop.first() {
+            let reason = stop.get("reason").and_then(Value::as_str);
+            return Err(ApiError::stopped(reason.unwrap_or_default()));
         }
         let rows = database.rows(&running_in(&prepared.environment)).await;
         if let Some(other) = rows.map_err(unavailable)?.first() {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Number;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
+use worker::Request;
 
 use crate::api::error::ApiError;
 use crate::limits::API_BODY_BYTES_MAX;
@@ -103,6 +104,31 @@ impl StartBody {
     }
 }
 
+/// What a caller says when everything is to stop.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StopBody {
+    /// Why, for whoever finds the runs stopped.
+    pub(crate) reason: String,
+}
+
+impl StopBody {
+    /// Parses a body.
+    ///
+    /// # Errors
+    /// 400 with the position when it is not JSON, 422 when it is not an object with a reason.
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, ApiError> {
+        if json.trim_ascii_start().first() == Some(&b'[') {
+            return Err(problem("body", "is a list: accepted is an object"));
+        }
+        let body: Self = serde_json::from_slice(json).map_err(|error| rejected(&error, "."))?;
+        if body.reason.trim().is_empty() {
+            return Err(problem("reason", "is empty: say why everything is to stop"));
+        }
+        Ok(body)
+    }
+}
+
 fn scenario(json: &str) -> Result<ScenarioChoice, Vec<Problem>> {
     if json.starts_with('{') {
         let scenario = parse_scenario(json.as_bytes()).map_err(|problems| problems.0)?;
@@ -138,16 +164,40 @@ fn rejected(error: &serde_json::Error, path: &str) -> ApiError {
     }
 }
 
+/// The body, however it is sent: the length that is announced may be wrong or absent.
+///
+/// # Errors
+/// 413 when it is too large, 400 when it does not arrive completely.
+pub(crate) async fn read(request: &mut Request) -> Result<Vec<u8>, ApiError> {
+    use futures::StreamExt as _;
+
+    let announced = request.headers().get("content-length").ok().flatten();
+    let announced = announced.and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > API_BODY_BYTES_MAX) {
+        return Err(BoundedBody::too_large());
+    }
+    let mut body = BoundedBody::default();
+    if request.inner().body().is_none() {
+        return Ok(body.into_bytes());
+    }
+    let broken = |_| ApiError::new(400, "broken_body", "the body did not arrive completely");
+    let mut stream = request.stream().map_err(broken)?;
+    while let Some(part) = stream.next().await {
+        body.push(&part.map_err(broken)?)?;
+    }
+    Ok(body.into_bytes())
+}
+
 /// The parts of a body as they arrive; refuses to hold more than the API accepts.
 #[derive(Debug, Default)]
-pub(crate) struct BoundedBody(Vec<u8>);
+struct BoundedBody(Vec<u8>);
 
 impl BoundedBody {
     /// Adds a part.
     ///
     /// # Errors
     /// 413 when that makes the body too large.
-    pub(crate) fn push(&mut self, part: &[u8]) -> Result<(), ApiError> {
+    fn push(&mut self, part: &[u8]) -> Result<(), ApiError> {
         if self.0.len() + part.len() > API_BODY_BYTES_MAX {
             return Err(Self::too_large());
         }
@@ -156,12 +206,12 @@ impl BoundedBody {
     }
 
     /// The whole body.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
+    fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 
     /// The answer to a body that is too large.
-    pub(crate) fn too_large() -> ApiError {
+    fn too_large() -> ApiError {
         ApiError::new(
             413,
             "body_too_large",

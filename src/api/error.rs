@@ -89,6 +89,12 @@ impl ApiError {
         Self::new(422, "invalid", message).with("problems", json!(problems))
     }
 
+    /// Everything is stopped, and no run starts until that is lifted.
+    pub(crate) fn stopped(reason: &str) -> Self {
+        let message = format!("no run starts as long as everything is stopped: {reason}");
+        Self::new(423, "stopped", message).with("reason", reason)
+    }
+
     /// Something that the API needs did not do its part; the caller may try again.
     pub(crate) fn unavailable(what: &str) -> Self {
         Self::new(

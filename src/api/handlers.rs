@@ -7,10 +7,10 @@ use crate::RUN_FIELD;
 use crate::api::error::ApiError;
 use crate::api::reply;
 use crate::api::route::{BASE, NoRoute, Route, route};
-use crate::api::{runs, start};
-use crate::catalog;
+use crate::api::{runs, start, stop};
 use crate::config::{Config, ConfigProblems};
 use crate::token::same_secret;
+use crate::{catalog, flag};
 
 /// Answers a request.
 ///
@@ -43,7 +43,7 @@ async fn answer(
     }
     let found = route(request.method().as_ref(), rest);
     if found == Ok(Route::Health) {
-        return json_or_500(health(config));
+        return json_or_500(health(env, config).await);
     }
     let config = config.as_ref().map_err(ApiError::from)?;
     authenticate(request, config)?;
@@ -59,13 +59,16 @@ async fn answer(
     let url = request.url().ok();
     let query = url.as_ref().and_then(|url| url.query()).unwrap_or_default();
     let body = match found {
-        Route::Health => return json_or_500(health(&Ok(config.clone()))),
+        Route::Health => return json_or_500(health(env, &Ok(config.clone())).await),
         Route::Start => return start::start(request, env, config).await,
         Route::Scenarios => scenarios(),
         Route::Scenario(name) => scenario(&name)?,
         Route::Runs => runs::list(env, query).await?,
         Route::Run(id, view) => runs::view(env, &id, view, query).await?,
         Route::Cancel(id) => runs::cancel(env, &id).await?,
+        Route::StopState => stop::state(env).await?,
+        Route::StopAll => stop::stop(request, env).await?,
+        Route::LiftStop => stop::lift(env).await?,
     };
     json_or_500((200, body))
 }
@@ -84,18 +87,20 @@ fn authenticate(request: &Request, config: &Config) -> std::result::Result<(), A
     }
 }
 
-fn health(config: &std::result::Result<Config, ConfigProblems>) -> (u16, serde_json::Value) {
+/// Open to everybody, so that it does not say why everything is stopped.
+async fn health(
+    env: &Env,
+    config: &std::result::Result<Config, ConfigProblems>,
+) -> (u16, serde_json::Value) {
     let version = env!("CARGO_PKG_VERSION");
-    match config {
-        Ok(_) => (
-            200,
-            json!({ "status": "ok", "version": version, "problems": [] }),
-        ),
-        Err(problems) => (
-            503,
-            json!({ "status": "misconfigured", "version": version, "problems": problems.0 }),
-        ),
-    }
+    let stopped = flag::stop_all(env).await.is_some();
+    let (code, status, problems) = match config {
+        Ok(_) => (200, "ok", json!([])),
+        Err(problems) => (503, "misconfigured", json!(problems.0)),
+    };
+    let body =
+        json!({ "status": status, "version": version, "stopped": stopped, "problems": problems });
+    (code, body)
 }
 
 fn scenarios() -> serde_json::Value {

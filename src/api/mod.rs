@@ -11,6 +11,7 @@ mod reply;
 mod route;
 mod runs;
 mod start;
+mod stop;
 
 pub(crate) use body::ScenarioChoice;
 pub(crate) use error::ApiError;

@@ -25,6 +25,12 @@ pub(crate) enum Route {
     Run(RunId, View),
     /// `POST runs/:id/cancel`
     Cancel(RunId),
+    /// `GET stop`
+    StopState,
+    /// `POST stop`
+    StopAll,
+    /// `DELETE stop`
+    LiftStop,
 }
 
 /// What is asked about a run.
@@ -88,6 +94,10 @@ pub(crate) fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
         ["runs", id] => get(Route::Run(run_id(id)?, View::Run)),
         ["runs", id, "cancel"] if method == "POST" => Ok(Route::Cancel(run_id(id)?)),
         ["runs", _, "cancel"] => Err(NoRoute::Method("POST")),
+        ["stop"] if reads => Ok(Route::StopState),
+        ["stop"] if method == "POST" => Ok(Route::StopAll),
+        ["stop"] if method == "DELETE" => Ok(Route::LiftStop),
+        ["stop"] => Err(NoRoute::Method("GET, HEAD, POST, DELETE")),
         ["runs", id, view] => {
             let view = match *view {
                 "metrics" => View::Metrics,
@@ -152,6 +162,9 @@ mod tests {
                 Route::Run(id(), View::Assertions),
             ),
             ("POST", format!("/runs/{ID}/cancel"), Route::Cancel(id())),
+            ("GET", "/stop".to_owned(), Route::StopState),
+            ("POST", "/stop".to_owned(), Route::StopAll),
+            ("DELETE", "/stop".to_owned(), Route::LiftStop),
             (
                 "GET",
                 format!("/runs/{}", ID.to_uppercase()),
@@ -175,6 +188,10 @@ mod tests {
         assert_eq!(
             route("DELETE", &format!("/runs/{ID}")),
             Err(NoRoute::Method("GET, HEAD"))
+        );
+        assert_eq!(
+            route("PUT", "/stop"),
+            Err(NoRoute::Method("GET, HEAD, POST, DELETE"))
         );
         for path in ["", "/", "/run", "/runs/", "/health/", "/runs//metrics"] {
             assert!(route("GET", path).is_err(), "{path:?}");

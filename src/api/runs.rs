@@ -78,7 +78,7 @@ pub(super) async fn cancel(env: &Env, id: &RunId) -> Result<Value, ApiError> {
     }
     if status == "running" {
         let stub = Stub::of(env, id.as_str());
-        let told = futures::future::join(stub.cancel(), flag::cancel(env, id.as_str()));
+        let told = futures::future::join(stub.cancel(None), flag::cancel(env, id.as_str()));
         let (coordinator, flag) = told.await;
         log::event("cancel_requested", id.as_str(), json!({}));
         match (coordinator, flag) {

@@ -6,12 +6,11 @@ use sentinel_engine::tick::Tick;
 use serde_json::{Number, Value, json};
 use worker::{Env, Request, Response, Result};
 
-use crate::api::body::{BoundedBody, StartBody};
+use crate::api::body::{StartBody, read};
 use crate::api::error::ApiError;
 use crate::api::reply;
 use crate::api::route::BASE;
 use crate::config::Config;
-use crate::limits::API_BODY_BYTES_MAX;
 use crate::start::{Asked, Prepared, launch, prepare, random_seed};
 
 /// Starts a run, or tells what would be run.
@@ -143,27 +142,6 @@ fn applications(plan: &Plan) -> Vec<Value> {
 
 fn seconds(at: Tick) -> f64 {
     at.saturating_since(Tick::ZERO).as_secs_f64()
-}
-
-/// The body, however it is sent: the length that is announced may be wrong or absent.
-async fn read(request: &mut Request) -> Result<Vec<u8>, ApiError> {
-    use futures::StreamExt as _;
-
-    let announced = request.headers().get("content-length").ok().flatten();
-    let announced = announced.and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > API_BODY_BYTES_MAX) {
-        return Err(BoundedBody::too_large());
-    }
-    let mut body = BoundedBody::default();
-    if request.inner().body().is_none() {
-        return Ok(body.into_bytes());
-    }
-    let broken = |_| ApiError::new(400, "broken_body", "the body did not arrive completely");
-    let mut stream = request.stream().map_err(broken)?;
-    while let Some(part) = stream.next().await {
-        body.push(&part.map_err(broken)?)?;
-    }
-    Ok(body.into_bytes())
 }
 
 /// The host that this Worker was just reached at.

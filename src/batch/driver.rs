@@ -355,7 +355,7 @@ impl Driver {
     fn check_flag(&self) {
         let (env, run, this) = (self.env.clone(), self.permit.run.clone(), self.this.clone());
         spawn_local(async move {
-            if flag::is_cancelled(&env, &run).await {
+            if flag::sign(&env, &run).await.is_some() {
                 with(&this, |driver| driver.step(&Input::Stop));
             }
         });

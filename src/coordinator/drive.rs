@@ -22,9 +22,10 @@ use crate::coordinator::object::{Live, lease_ms};
 use crate::coordinator::order::RunOrder;
 use crate::coordinator::publish::Publisher;
 use crate::coordinator::store::Store;
+use crate::flag::{self, Sign};
 use crate::limits::{ALARM_LEASE_MS, FLAG_POLL_MS, ROWS_PER_PARCEL};
 use crate::store::replace_metrics;
-use crate::{flag, log};
+use crate::{kill_switch, log};
 
 /// What a slice needs.
 pub(super) struct Drive<'a> {
@@ -168,7 +169,8 @@ impl Drive<'_> {
                 };
                 (!links.ended(id)).then(|| lost(id, reason))
             }
-            Event::Cancel => Some(Input::Stop(StopReason::Cancelled)),
+            Event::Cancel(reason) if reason.is_empty() => Some(Input::Stop(StopReason::Cancelled)),
+            Event::Cancel(reason) => Some(Input::Stop(StopReason::Stopped(reason))),
         }
     }
 
@@ -239,13 +241,16 @@ impl Drive<'_> {
                 self.sender.clone(),
             );
             spawn_local(async move {
-                if flag::is_cancelled(&env, &run).await {
-                    let _ = events.unbounded_send(Event::Cancel);
-                }
+                let reason = match flag::sign(&env, &run).await {
+                    Some(Sign::StopAll(reason)) => kill_switch::explain(&reason),
+                    Some(Sign::Cancelled) => String::new(),
+                    None => return,
+                };
+                let _ = events.unbounded_send(Event::Cancel(reason));
             });
             if self.publisher.is_refused() {
                 // A run that nobody will ever read of puts no more load on anybody.
-                let _ = self.sender.unbounded_send(Event::Cancel);
+                let _ = self.sender.unbounded_send(Event::Cancel(String::new()));
             }
             if self.publisher.is_due() {
                 let publisher = self.publisher.clone();

@@ -24,8 +24,8 @@ pub(super) enum Event {
     Line(LinkId, String),
     /// A batch has nothing more to say; whether it had started.
     Ended(LinkId, bool),
-    /// Somebody cancels the run.
-    Cancel,
+    /// The run has to stop, for a reason in words, empty if none was given.
+    Cancel(String),
 }
 
 /// A batch of a slice.

@@ -70,7 +70,7 @@ impl DurableObject for RunCoordinator {
         let path = request.path();
         let known = match (request.method(), path.as_str()) {
             (Method::Post, "/start") => self.start(&request.text().await?).await?,
-            (Method::Post, "/cancel") => self.cancel().await?,
+            (Method::Post, "/cancel") => self.cancel(&request.text().await?).await?,
             (Method::Post, "/check") => self.check().await?,
             _ => return Response::error("unknown", 404),
         };
@@ -119,14 +119,15 @@ impl RunCoordinator {
         Ok(Known::Running)
     }
 
-    async fn cancel(&self) -> Result<Known> {
+    async fn cancel(&self, reason: &str) -> Result<Known> {
         let store = Store::open(&self.state.storage())?;
         if store.order()?.is_none() {
             return Ok(Known::Nothing);
         }
-        store.set_cancelled()?;
+        store.set_cancelled(reason)?;
         let events = self.live.events.borrow().clone();
-        match events.map(|events| events.unbounded_send(Event::Cancel)) {
+        let cancel = Event::Cancel(reason.to_owned());
+        match events.map(|events| events.unbounded_send(cancel)) {
             Some(Ok(())) => {}
             _ => self.state.storage().set_alarm(0).await?,
         }
@@ -194,8 +195,8 @@ impl RunCoordinator {
             },
         };
         let (sender, receiver) = unbounded();
-        if store.is_cancelled()? {
-            let _ = sender.unbounded_send(Event::Cancel);
+        if let Some(reason) = store.cancelled()? {
+            let _ = sender.unbounded_send(Event::Cancel(reason));
         }
         self.live.events.replace(Some(sender.clone()));
         let played = Drive {

@@ -92,20 +92,23 @@ impl Store {
         self.set_fact("epoch_ms", epoch_ms.to_string())
     }
 
-    /// Whether somebody has cancelled the run.
+    /// Why somebody has cancelled the run, empty if that was not said; `None` if nobody has.
     ///
     /// # Errors
     /// When SQLite refuses.
-    pub(super) fn is_cancelled(&self) -> Result<bool> {
-        Ok(self.fact("cancelled")?.is_some())
+    pub(super) fn cancelled(&self) -> Result<Option<String>> {
+        self.fact("cancelled")
     }
 
-    /// Stores that somebody has cancelled the run.
+    /// Stores that somebody has cancelled the run, and why. The first reason stays.
     ///
     /// # Errors
     /// When SQLite refuses.
-    pub(super) fn set_cancelled(&self) -> Result<()> {
-        self.set_fact("cancelled", String::new())
+    pub(super) fn set_cancelled(&self, reason: &str) -> Result<()> {
+        if self.cancelled()?.is_some() {
+            return Ok(());
+        }
+        self.set_fact("cancelled", reason.to_owned())
     }
 
     /// Whether the run is over, and only the outbox is left.

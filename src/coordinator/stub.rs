@@ -37,12 +37,12 @@ impl<'a> Stub<'a> {
         self.ask("start", Some(body)).await.map(drop)
     }
 
-    /// Stops the run.
+    /// Stops the run, for the reason that its summary is to tell.
     ///
     /// # Errors
     /// When the coordinator does not answer.
-    pub(crate) async fn cancel(&self) -> Result<Known> {
-        self.ask("cancel", None).await
+    pub(crate) async fn cancel(&self, reason: Option<&str>) -> Result<Known> {
+        self.ask("cancel", reason.map(str::to_owned)).await
     }
 
     /// Has the coordinator look after itself, and asks what it knows.

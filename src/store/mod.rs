@@ -3,12 +3,14 @@
 //! Invariant: every value travels as a bound parameter, never inside a statement's text; every write can be
 //! repeated without changing the outcome, because D1 may have done what it did not confirm.
 
+mod control;
 mod d1;
 mod metrics;
 mod results;
 mod runs;
 mod statement;
 
+pub(crate) use control::{forget_stop_key, lift_stop, note_stop_key, stop_all, stop_in_force};
 pub(crate) use d1::{Database, Row};
 pub(crate) use metrics::{metrics_page, replace_metrics};
 pub(crate) use results::{ResultTable, results_of, store_outcome};

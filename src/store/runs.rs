@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::control::STOPPED;
 use super::statement::Statement;
 
 /// A run that is about to start.
@@ -19,14 +20,17 @@ pub(crate) struct NewRun<'a> {
     pub(crate) config_json: &'a str,
 }
 
-/// Inserts a run unless one is running on the same environment: one statement, so that of two starts at the
-/// same time exactly one wins. It changed one row if the run may start.
+/// Inserts a run unless one is running on the same environment or everything is stopped: one statement, so
+/// that of two starts at the same time exactly one wins. It changed one row if the run may start.
 pub(crate) fn insert_run(run: &NewRun<'_>) -> Statement {
     Statement::new(
-        "INSERT INTO load_test_runs (id, scenario_name, started_at, status, config_json) \
-         SELECT ?, ?, ?, 'running', ? \
-         WHERE NOT EXISTS (SELECT 1 FROM load_test_runs \
-         WHERE status = 'running' AND json_extract(config_json, '$.environment') = ?)",
+        format!(
+            "INSERT INTO load_test_runs (id, scenario_name, started_at, status, config_json) \
+             SELECT ?, ?, ?, 'running', ? \
+             WHERE NOT EXISTS (SELECT 1 FROM load_test_runs \
+             WHERE status = 'running' AND json_extract(config_json, '$.environment') = ?) \
+             AND NOT EXISTS (SELECT 1 FROM load_test_control WHERE {STOPPED})"
+        ),
         [
             run.id,
             run.scenario,

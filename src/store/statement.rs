@@ -69,9 +69,12 @@ pub(crate) mod tests {
     impl TestDatabase {
         pub(crate) fn new() -> Self {
             let connection = Connection::open_in_memory().expect("SQLite");
-            connection
-                .execute_batch(include_str!("../../migrations/0003_loadtest_results.sql"))
-                .expect("the migration");
+            for migration in [
+                include_str!("../../migrations/0003_loadtest_results.sql"),
+                include_str!("../../migrations/0004_control.sql"),
+            ] {
+                connection.execute_batch(migration).expect("the migration");
+            }
             connection
                 .pragma_update(None, "foreign_keys", true)
                 .expect("foreign keys, as in D1");

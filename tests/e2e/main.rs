@@ -12,6 +12,7 @@ mod downtime;
 mod dry_run;
 mod inline;
 mod internal;
+mod kill_switch;
 mod listing;
 mod main_job;
 mod misconfigured;

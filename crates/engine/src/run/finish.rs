@@ -64,7 +64,11 @@ impl Run {
             Some(Stop {
                 reason: StopReason::Cancelled,
                 ..
-            }) => Ending::Cancelled,
+            }) => Ending::Cancelled(None),
+            Some(Stop {
+                reason: StopReason::Stopped(why),
+                ..
+            }) => Ending::Cancelled(Some(why.clone())),
             Some(Stop {
                 reason: StopReason::Failed(why),
                 ..

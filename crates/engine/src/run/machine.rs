@@ -27,7 +27,7 @@ const FRUITLESS_SLICES_MAX: u32 = 5;
 /// The longest wait before another attempt to start batches.
 const RETRY_WAIT_MAX: Span = Span::from_secs(8);
 
-/// The longest text of a [`StopReason::Failed`] that is kept, in characters.
+/// The longest text of a [`StopReason`] that is kept, in characters.
 const STOP_TEXT_MAX: usize = 500;
 
 /// A whole run: plays a plan through slices and batches, and judges it.
@@ -311,9 +311,8 @@ impl Run {
         }
         let reason = match reason {
             StopReason::Cancelled | StopReason::ThresholdCrossed => reason,
-            StopReason::Failed(why) => {
-                StopReason::Failed(why.chars().take(STOP_TEXT_MAX).collect())
-            }
+            StopReason::Stopped(why) => StopReason::Stopped(shortened(&why)),
+            StopReason::Failed(why) => StopReason::Failed(shortened(&why)),
         };
         let stop = Stop {
             reason,
@@ -459,4 +458,9 @@ impl Run {
     pub(super) fn plan_end(&self) -> Tick {
         Tick::ZERO + self.plan.duration()
     }
+}
+
+/// What is kept of a reason's text.
+fn shortened(why: &str) -> String {
+    why.chars().take(STOP_TEXT_MAX).collect()
 }

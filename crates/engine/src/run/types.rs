@@ -75,6 +75,9 @@ pub enum LossReason {
 pub enum StopReason {
     /// Somebody cancelled it.
     Cancelled,
+    /// It had to end for a reason outside of the run, such as a limit on its requests: it counts as cancelled,
+    /// and these words appear in the report.
+    Stopped(String),
     /// A threshold that aborts the run did not hold. Only the run itself can tell.
     ThresholdCrossed,
     /// It cannot go on, for the reason in these words, which appear in the report.

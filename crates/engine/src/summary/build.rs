@@ -45,8 +45,8 @@ pub struct Report {
 pub enum Ending {
     /// Everything that could be played was played.
     PlanOver,
-    /// It was cancelled.
-    Cancelled,
+    /// It was cancelled, and why, if that was said.
+    Cancelled(Option<String>),
     /// A threshold that aborts the run did not hold.
     ThresholdCrossed,
     /// It could not go on, for this reason.
@@ -145,7 +145,7 @@ fn status_of(book: &Book, ending: &Ending) -> (RunStatus, Option<String>) {
     }
     match ending {
         Ending::Failed(why) => (RunStatus::Failed, Some(why.clone())),
-        Ending::Cancelled => (RunStatus::Cancelled, None),
+        Ending::Cancelled(why) => (RunStatus::Cancelled, why.clone()),
         Ending::PlanOver if book.frames_merged == 0 => {
             let why = "no batch could be started: nothing was measured";
             (RunStatus::Failed, Some(why.to_owned()))

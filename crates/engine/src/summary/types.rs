@@ -47,7 +47,7 @@ pub struct TestRunResult {
 
     /// How the run ended.
     pub status: RunStatus,
-    /// Why the run failed, in words.
+    /// Why the run failed or had to be stopped, in words.
     pub failure: Option<String>,
     /// What a reader of the numbers should know.
     pub warnings: Vec<String>,

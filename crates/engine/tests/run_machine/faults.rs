@@ -292,16 +292,22 @@ fn a_batch_that_stops_by_itself_stops_the_run() {
 }
 
 #[test]
-fn a_failure_is_told_in_its_own_words() {
-    let mut world = World::new(plan(), config(1, 60));
-    world.input(Tick::ZERO, Input::Wake);
-    let reason = StopReason::Failed("the store is full".to_owned());
-    world.input(Tick::from_ms(1_200), Input::Stop(reason));
-    world.input(Tick::from_ms(1_210), Input::Stop(StopReason::Cancelled));
-    let result = world.play();
-    check(&world, &result);
-    assert_eq!(result.status, RunStatus::Failed);
-    assert_eq!(result.failure.as_deref(), Some("the store is full"));
+fn why_a_run_had_to_end_is_told_in_its_own_words() {
+    let why = "the store is full".to_owned();
+    for (reason, status) in [
+        (StopReason::Failed(why.clone()), RunStatus::Failed),
+        (StopReason::Stopped(why.clone()), RunStatus::Cancelled),
+    ] {
+        let mut world = World::new(plan(), config(1, 60));
+        world.input(Tick::ZERO, Input::Wake);
+        world.input(Tick::from_ms(1_200), Input::Stop(reason));
+        world.input(Tick::from_ms(1_210), Input::Stop(StopReason::Cancelled));
+        let result = world.play();
+        check(&world, &result);
+        assert_eq!(result.status, status);
+        assert_eq!(result.failure.as_ref(), Some(&why));
+        assert!(!result.passed);
+    }
 }
 
 #[test]

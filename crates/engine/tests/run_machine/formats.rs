@@ -137,6 +137,7 @@ fn small_records_format_unchanged() {
         slice,
         stop(StopReason::Cancelled),
         stop(StopReason::ThresholdCrossed),
+        stop(StopReason::Stopped("why".to_owned())),
         stop(StopReason::Failed("why".to_owned())),
         Stored::Frame(frame(1, 2, Vec::new(), Tick::from_second(3), None)),
     ]
@@ -153,6 +154,10 @@ fn small_records_format_unchanged() {
         (
             "stop/0001-0001",
             r#"{"reason":"threshold_crossed","at":700000}"#,
+        ),
+        (
+            "stop/0001-0001",
+            r#"{"reason":{"stopped":"why"},"at":700000}"#,
         ),
         (
             "stop/0001-0001",
