@@ -6,7 +6,7 @@
 use std::num::NonZeroU32;
 
 use futures::future::join;
-use sentinel_engine::plan::{Plan, PlanOptions, PlanSource, Problem};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Problem};
 use sentinel_engine::redact::{redact_application, redact_scenario};
 use sentinel_engine::run::RunConfig;
 use sentinel_engine::scenario::{ApplicationProfile, LoadScenario, TestRunConfig};
@@ -103,6 +103,7 @@ pub(crate) fn prepare(
             duration: asked.duration,
             users_max: config.users_max,
             duration_max_s: config.duration_max_s,
+            part: PlanPart::default(),
         },
     };
     let plan = match Plan::parse(&source) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sentinel_engine::plan::{Plan, PlanOptions, PlanSource};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource};
 use sentinel_engine::redact::{redact_application, redact_scenario};
 use sentinel_engine::scenario::{
     ApplicationProfile, LoadScenario, json_schema, parse_application, parse_scenario,
@@ -213,6 +213,7 @@ fn plan(
         duration: None,
         users_max: 100_000,
         duration_max_s: 24 * 3_600,
+        part: PlanPart::default(),
     };
     change(&mut options);
     let source = PlanSource {

@@ -56,9 +56,10 @@ impl Batch {
             slots,
             ..
         } = assignment;
+        let portion = plan.portion.clone().share(share);
         let players = (0..)
             .zip(&plan.scenarios)
-            .map(|(place, scenario)| Player::new(scenario, place, plan.seed, share));
+            .map(|(place, scenario)| Player::new(scenario, place, plan.seed, &portion));
         let mut batch = Self {
             epoch_ms,
             state: State::Playing,

@@ -5,12 +5,11 @@
 
 use crate::load_model::{ArrivalModel, ArrivalUsers, Model};
 use crate::plan::{LoadModel, PlannedScenario};
-use crate::random::Random;
 use crate::schedule::{
     Arrival, ArrivalSchedule, Arrivals, Graces, SharedIterations, Taken, VuEvent, VuPool,
-    VuSchedule,
+    VuSchedule, arrival_seed,
 };
-use crate::share::{Portion, Share, Stripes};
+use crate::share::{Portion, Stripes};
 use crate::tick::{Span, Tick};
 use crate::vu::VuId;
 
@@ -94,18 +93,23 @@ enum Users {
 }
 
 impl Player {
-    pub(super) fn new(scenario: &PlannedScenario, place: u16, seed: u64, share: Share) -> Self {
-        let portion = Portion::from(share);
+    /// The portion of the plan's `place`-th scenario.
+    pub(super) fn new(
+        scenario: &PlannedScenario,
+        place: u16,
+        seed: u64,
+        portion: &Portion,
+    ) -> Self {
         let stripes = portion.stripes();
         let graceful_stop = scenario.graceful_stop;
         let starts_at = scenario.starts_at;
         let ends_at = starts_at + scenario.duration();
         let executor = match &scenario.model {
-            Model::Closed(model) => closed(model, scenario, &portion),
+            Model::Closed(model) => closed(model, scenario, portion),
             Model::Open { arrivals, users } => {
-                let seed = Random::for_arrival(seed, place, u64::MAX).bits();
+                let seed = arrival_seed(seed, place);
                 Executor::Arrivals(Box::new(Arriving::new(
-                    arrivals, *users, starts_at, seed, &portion,
+                    arrivals, *users, starts_at, seed, portion,
                 )))
             }
         };
@@ -330,17 +334,14 @@ impl Arriving {
     ) -> Self {
         let stripes = portion.stripes();
         let arrivals = Arrivals::new(model, starts_at, seed);
-        let (owned, users) = match users {
+        let owned = users.stripes(portion);
+        let users = match users {
             ArrivalUsers::Pool { pre_allocated, max } => {
-                let pool = VuPool::new(pre_allocated, max, stripes.clone());
-                (portion.scaled(u64::from(max)), Users::Pool(pool))
+                Users::Pool(VuPool::new(pre_allocated, max, stripes.clone()))
             }
             ArrivalUsers::Fresh => {
                 let users_max = usize::try_from(stripes.count_of(u64::from(FRESH_USERS_MAX)));
-                (
-                    stripes.clone(),
-                    Users::Fresh(Vec::new(), users_max.unwrap_or(usize::MAX)),
-                )
+                Users::Fresh(Vec::new(), users_max.unwrap_or(usize::MAX))
             }
         };
         let caps = match model {

@@ -1,6 +1,7 @@
 //! What a scenario's load is, checked and with all defaults filled in.
 
 use crate::plan::{LoadModel, Stage};
+use crate::share::{Portion, Stripes};
 use crate::tick::Span;
 
 /// One scenario's load: k6's fields that all executors have, and the load model.
@@ -104,23 +105,49 @@ pub enum ArrivalUsers {
     Fresh,
 }
 
+impl ArrivalUsers {
+    /// The arrivals that belong to the portion: where a pool plays them, they are split as its users are, so that
+    /// whoever has users gets arrivals.
+    #[must_use]
+    pub fn stripes(self, portion: &Portion) -> Stripes {
+        match self {
+            Self::Pool { max, .. } => portion.scaled(u64::from(max)),
+            Self::Fresh => portion.stripes(),
+        }
+    }
+}
+
 impl Workload {
     /// The planned length of the scenario without the grace at its end; what is limited by a number of
     /// iterations counts for as long as it may take.
     #[must_use]
     pub fn duration(&self) -> Span {
-        match &self.model {
-            Model::Closed(model) => model.duration(),
-            Model::Open { arrivals, .. } => arrivals.duration(),
-        }
+        self.model.duration()
     }
 
     /// The highest number of virtual users that the plan calls for, `None` if it depends on the target.
     #[must_use]
     pub fn users_max(&self) -> Option<u32> {
-        match &self.model {
-            Model::Closed(model) => Some(model.users_max()),
-            Model::Open { users, .. } => match users {
+        self.model.users_max()
+    }
+}
+
+impl Model {
+    /// How long it takes at most, without the grace after it.
+    #[must_use]
+    pub fn duration(&self) -> Span {
+        match self {
+            Self::Closed(model) => model.duration(),
+            Self::Open { arrivals, .. } => arrivals.duration(),
+        }
+    }
+
+    /// The highest number of virtual users that it calls for, `None` if that depends on the target.
+    #[must_use]
+    pub fn users_max(&self) -> Option<u32> {
+        match self {
+            Self::Closed(model) => Some(model.users_max()),
+            Self::Open { users, .. } => match users {
                 ArrivalUsers::Pool { max, .. } => Some(*max),
                 ArrivalUsers::Fresh => None,
             },

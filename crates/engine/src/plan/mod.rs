@@ -6,7 +6,9 @@
 mod flow;
 mod load;
 mod metering;
+mod outline;
 mod parse;
+mod part;
 mod problem;
 mod program;
 mod request;
@@ -15,7 +17,9 @@ mod step;
 mod table;
 mod types;
 
+pub use outline::{OutlineModel, PlanOutline, ScenarioOutline, ShareOutline};
 pub use parse::{PlanOptions, PlanSource};
+pub use part::PlanPart;
 pub use problem::{Problem, Problems};
 pub use types::{
     Application, Body, Extraction, FRESH_USERS_MAX, LoadModel, Op, Plan, PlannedScenario, Repeat,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::flow::Flow;
+use super::part::PlanPart;
 use super::problem::{Checked, Problems, Report};
 use super::scenarios::{Rests, Schedule};
 use super::{flow, metering, table};
@@ -52,6 +53,9 @@ pub struct PlanOptions {
     pub users_max: u32,
     /// The longest duration that is accepted, in seconds.
     pub duration_max_s: u64,
+    /// Which part of the plan is played; limits are those of the whole.
+    #[serde(default)]
+    pub part: PlanPart,
 }
 
 impl Plan {
@@ -75,6 +79,7 @@ impl Plan {
         let name = check_name(&scenario.name, "scenario.name", report);
         let tenants = tenants(scenario.tenants.as_deref(), report);
         let target = target(&source.options, report);
+        let portion = source.options.part.portion(report);
         let pause = scenario.pause.as_deref();
         let pause = pause.map(|text| flow::delay(text, "scenario.pause", report));
         let pacing = scenario.pacing.as_deref();
@@ -103,6 +108,7 @@ impl Plan {
         let mut plan = Self {
             name: scenario.name.clone(),
             seed: source.options.seed,
+            portion: portion?,
             base_url: target.base_url,
             tenants: tenants?,
             variables: flow.variables,
@@ -302,6 +308,7 @@ pub(super) mod tests {
                 duration: None,
                 users_max: 1_000,
                 duration_max_s: 3_600,
+                part: PlanPart::default(),
             },
         }
     }

@@ -12,13 +12,14 @@ use crate::cookie::Site;
 use crate::data::Table;
 use crate::delay::Delay;
 use crate::extractor::Extractor;
-use crate::load_model::{ArrivalUsers, Model};
+use crate::load_model::Model;
 use crate::metering::Metering;
 use crate::phase::PhaseSpan;
 use crate::plan::Problem;
 use crate::random::Random;
 use crate::response::ExpectedStatus;
 use crate::scenario::{Cookies, ExtractPick, LatencyLimits, Method};
+use crate::share::Portion;
 use crate::template::{RenderContext, Template, VariableId};
 use crate::tick::{Span, Tick};
 use crate::window::StepId;
@@ -28,6 +29,7 @@ use crate::window::StepId;
 pub struct Plan {
     pub(crate) name: String,
     pub(crate) seed: u64,
+    pub(crate) portion: Portion, // what of the plan is played
     pub(crate) base_url: Url,
     pub(crate) tenants: Vec<String>,   // at least one
     pub(crate) variables: Vec<String>, // names, in the order of VariableId
@@ -80,22 +82,13 @@ impl PlannedScenario {
     /// The highest number of users that the scenario may have.
     #[must_use]
     pub fn users_max(&self) -> u32 {
-        match &self.model {
-            Model::Closed(model) => model.users_max(),
-            Model::Open { users, .. } => match users {
-                ArrivalUsers::Pool { max, .. } => *max,
-                ArrivalUsers::Fresh => FRESH_USERS_MAX,
-            },
-        }
+        self.model.users_max().unwrap_or(FRESH_USERS_MAX)
     }
 
     /// How long the scenario takes at most, without the grace after it.
     #[must_use]
     pub fn duration(&self) -> Span {
-        match &self.model {
-            Model::Closed(model) => model.duration(),
-            Model::Open { arrivals, .. } => arrivals.duration(),
-        }
+        self.model.duration()
     }
 }
 
@@ -491,10 +484,19 @@ impl Plan {
         .collect()
     }
 
-    /// The highest number of users that the plan calls for, if all its scenarios have theirs at once.
+    /// What of the plan is played; everything else that a plan tells is about the whole, but
+    /// [`Self::users_max`].
+    #[must_use]
+    pub const fn portion(&self) -> &Portion {
+        &self.portion
+    }
+
+    /// The highest number of users that the portion calls for, if all scenarios have theirs at once.
     #[must_use]
     pub fn users_max(&self) -> u32 {
+        let stripes = self.portion.stripes();
         let users = self.scenarios.iter().map(PlannedScenario::users_max);
-        users.fold(0, u32::saturating_add)
+        let users = users.map(|users| stripes.count_of(u64::from(users)));
+        u32::try_from(users.fold(0, u64::saturating_add)).unwrap_or(u32::MAX)
     }
 }

@@ -129,8 +129,7 @@ impl Arrivals {
 }
 
 impl ArrivalSchedule {
-    /// The arrivals that these stripes own: those of [`Portion::scaled`](crate::share::Portion::scaled) where
-    /// a pool of virtual users plays them, so that whoever has users gets arrivals.
+    /// The arrivals that these stripes own, which are [`ArrivalUsers::stripes`](crate::load_model::ArrivalUsers::stripes).
     #[must_use]
     pub fn new(arrivals: Arrivals, stripes: Stripes) -> Self {
         let mut schedule = Self {

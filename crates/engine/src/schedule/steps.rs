@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use crate::load_model::{ArrivalUsers, Model};
 use crate::plan::{LoadModel, Plan, PlannedScenario};
 use crate::schedule::{RampingVus, VuChange};
-use crate::share::Share;
+use crate::share::Stripes;
 use crate::tick::Tick;
 
-/// How many users a plan calls for: from each point on, until the next. Nothing that lasts no time is listed,
+/// How many users a plan's portion calls for: from each point on, until the next. Nothing that lasts no time is listed,
 /// and users with a number of iterations count for as long as they may take.
 #[must_use]
 pub fn vu_steps(plan: &Plan) -> Vec<(Tick, u32)> {
     let mut changes: BTreeMap<Tick, i64> = BTreeMap::from([(Tick::ZERO, 0)]);
+    let stripes = plan.portion().stripes();
     for scenario in plan.scenarios() {
-        add_changes(scenario, &mut changes);
+        add_changes(scenario, &stripes, &mut changes);
     }
     let mut users = 0;
     changes
@@ -26,7 +27,8 @@ pub fn vu_steps(plan: &Plan) -> Vec<(Tick, u32)> {
         .collect()
 }
 
-fn add_changes(scenario: &PlannedScenario, changes: &mut BTreeMap<Tick, i64>) {
+fn add_changes(scenario: &PlannedScenario, stripes: &Stripes, changes: &mut BTreeMap<Tick, i64>) {
+    let owned = |users: u32| i64::try_from(stripes.count_of(u64::from(users))).unwrap_or(i64::MAX);
     let start = scenario.starts_at.saturating_since(Tick::ZERO);
     let mut add = |at: Tick, change: i64| *changes.entry(at + start).or_insert(0) += change;
     let model = match &scenario.model {
@@ -34,7 +36,7 @@ fn add_changes(scenario: &PlannedScenario, changes: &mut BTreeMap<Tick, i64>) {
         Model::Open { users, .. } => {
             // Whoever is free plays; what exists at the start is what can be said beforehand.
             let ready = match users {
-                ArrivalUsers::Pool { pre_allocated, .. } => i64::from(*pre_allocated),
+                ArrivalUsers::Pool { pre_allocated, .. } => owned(*pre_allocated),
                 ArrivalUsers::Fresh => 0,
             };
             add(Tick::ZERO, ready);
@@ -48,7 +50,7 @@ fn add_changes(scenario: &PlannedScenario, changes: &mut BTreeMap<Tick, i64>) {
             stages,
             ..
         } => {
-            let mut schedule = RampingVus::new(*start_users, stages, Share::WHOLE);
+            let mut schedule = RampingVus::new(*start_users, stages, stripes.clone());
             while let Some((at, change)) = schedule.pop(Tick::NEVER) {
                 add(
                     at,
@@ -66,8 +68,8 @@ fn add_changes(scenario: &PlannedScenario, changes: &mut BTreeMap<Tick, i64>) {
         | LoadModel::PerVuIterations {
             vus, max_duration, ..
         } => {
-            add(Tick::ZERO, i64::from(*vus));
-            add(Tick::ZERO + *max_duration, -i64::from(*vus));
+            add(Tick::ZERO, owned(*vus));
+            add(Tick::ZERO + *max_duration, -owned(*vus));
         }
     }
 }
@@ -75,7 +77,7 @@ fn add_changes(scenario: &PlannedScenario, changes: &mut BTreeMap<Tick, i64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{PlanOptions, PlanSource};
+    use crate::plan::{PlanOptions, PlanPart, PlanSource};
     use crate::scenario::{parse_application, parse_scenario};
 
     #[test]
@@ -102,6 +104,7 @@ mod tests {
                 duration: None,
                 users_max: 10,
                 duration_max_s: 10,
+                part: PlanPart::default(),
             },
         });
         let plan = plan.unwrap();

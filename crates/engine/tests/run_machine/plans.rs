@@ -1,6 +1,6 @@
 //! The plans that the tests run, and how they are spread.
 
-use sentinel_engine::plan::{Plan, PlanOptions, PlanSource};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource};
 use sentinel_engine::run::RunConfig;
 use sentinel_engine::tick::Span;
 use serde_json::{Value, json};
@@ -63,6 +63,7 @@ pub(crate) fn plan_of(fields: Value, applications: Value) -> Plan {
             duration: None,
             users_max: 1_000,
             duration_max_s: 3_600,
+            part: PlanPart::default(),
         },
     };
     Plan::parse(&source).expect("a plan without problems")

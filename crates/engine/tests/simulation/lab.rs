@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use sentinel_engine::batch::{Batch, Failure, Input, Output, Request, RequestId};
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::ledger::Ledger;
-use sentinel_engine::plan::{Plan, PlanOptions, PlanSource};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::share::Share;
 use sentinel_engine::tick::{Span, Tick};
@@ -182,6 +182,16 @@ impl Lab {
 
 /// A plan with the applications and the profile that a test describes.
 pub(crate) fn plan(profile: Value, applications: Value, extra: Value) -> Plan {
+    part_of_plan(profile, applications, extra, PlanPart::default())
+}
+
+/// A part of such a plan.
+pub(crate) fn part_of_plan(
+    profile: Value,
+    applications: Value,
+    extra: Value,
+    part: PlanPart,
+) -> Plan {
     let names: Vec<Value> = applications
         .as_array()
         .expect("a list of applications")
@@ -197,7 +207,7 @@ pub(crate) fn plan(profile: Value, applications: Value, extra: Value) -> Plan {
     let source = PlanSource {
         scenario: serde_json::from_value(scenario).expect("a scenario"),
         applications: serde_json::from_value(applications).expect("applications"),
-        options: options(),
+        options: PlanOptions { part, ..options() },
     };
     Plan::parse(&source).expect("a plan without problems")
 }

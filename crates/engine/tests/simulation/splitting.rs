@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 
 use sentinel_engine::ledger::Ledger;
-use sentinel_engine::plan::Plan;
+use sentinel_engine::plan::{Plan, PlanPart};
 use sentinel_engine::share::Share;
 use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::window::{StepId, StepWindow};
 use sentinel_engine::wire::EndReason;
 use serde_json::{Value, json};
 
-use crate::lab::{Answer, Lab, plan, slice, whole};
+use crate::lab::{Answer, Lab, part_of_plan, slice, whole};
 
 /// Weighted applications with chance in every part, and URLs that name who asks, so that the target's
 /// answer can depend on nothing else.
 fn busy_plan() -> Plan {
+    busy_plan_of(PlanPart::default())
+}
+
+fn busy_plan_of(part: PlanPart) -> Plan {
     let step = |name: &str, more: Value| {
         let url = format!("/{name}/{{{{vu}}}}/{{{{iteration}}}}/{{{{randomInt(1,1000)}}}}");
         let mut step = json!({"name": name, "request": {"method": "GET", "url": url}, "expect": {"status": 200}});
@@ -36,7 +40,7 @@ fn busy_plan() -> Plan {
         "rampUp": {"from": 0, "to": 23, "duration": "7s"}, "peak": {"users": 23, "duration": "5s"},
         "steadyState": {"users": 9, "duration": "6s"}, "rampDown": {"to": 0, "duration": "3s"},
     });
-    plan(profile, applications, json!({"pause": "300ms"}))
+    part_of_plan(profile, applications, json!({"pause": "300ms"}), part)
 }
 
 /// A latency that only depends on the URL.
@@ -94,6 +98,24 @@ fn one_batch_and_many_give_equal_counts_and_equal_histograms() {
     for batches in [2, 3, 8, 30] {
         assert_eq!(play_in_batches(&plan, batches), whole, "{batches} batches");
     }
+}
+
+#[test]
+fn segments_that_are_played_apart_make_up_the_plan() {
+    let whole = play_in_batches(&busy_plan(), 1);
+    let sequence = "0,1/4,3/4,1";
+    let mut sum = Totals::default();
+    for segment in ["0:1/4", "1/4:3/4", "3/4:1"] {
+        let part = json!({"executionSegment": segment, "executionSegmentSequence": sequence});
+        let part = busy_plan_of(serde_json::from_value(part).expect("a part"));
+        let played = play_in_batches(&part, 3);
+        assert!(played.ledger.sent * 5 > whole.ledger.sent, "{segment}");
+        sum.ledger += played.ledger;
+        for (id, step) in &played.steps {
+            sum.steps.entry(*id).or_default().merge(step);
+        }
+    }
+    assert_eq!(sum, whole);
 }
 
 /// Plays the plan in slices of `length`, each going on from what the last one handed over.
