@@ -273,6 +273,7 @@ impl Batch {
         let tenant = usize::try_from(user.vu.0)
             .ok()
             .and_then(|vu| self.plan.tenants.get(vu % self.plan.tenants.len().max(1)));
+        let scenario = self.plan.scenarios.get(user.scenario);
         let context = RenderContext {
             vu: user.vu.0,
             iteration: user.iterations.saturating_sub(1),
@@ -284,6 +285,7 @@ impl Batch {
             variables: &user.variables,
             tables: &self.plan.tables,
             rows: iteration.extras.as_ref().map_or(&[], |extras| &extras.rows),
+            env: scenario.map_or(&[], |scenario| &scenario.env),
             unix_ms: self.epoch_ms.saturating_add(now.as_ms()),
         };
         let deadline = now + self.plan.request_timeout;

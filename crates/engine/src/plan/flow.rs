@@ -38,6 +38,7 @@ impl Flow {
 pub(super) fn parse(
     source: &PlanSource,
     tables: Vec<Table>,
+    env: &[String],
     target: Option<&Target>,
     report: &mut Report,
 ) -> Checked<Flow> {
@@ -52,6 +53,7 @@ pub(super) fn parse(
         names: Names {
             variables: &variables,
             tables: &tables,
+            env,
         },
         has_tenants: scenario.tenants.is_some(),
         keeps_cookies: scenario.cookies != Some(Cookies::Off),

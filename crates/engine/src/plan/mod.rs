@@ -3,6 +3,7 @@
 //! A [`Plan`] exists only as the result of [`Plan::parse`], which reports all problems of its source at once.
 //! Invariant: what is in a plan can be run; the machines check nothing twice and look nothing up by name.
 
+mod env;
 mod flow;
 mod load;
 mod metering;

@@ -10,7 +10,7 @@ use super::flow::Flow;
 use super::part::PlanPart;
 use super::problem::{Checked, Problems, Report};
 use super::scenarios::{Rests, Schedule};
-use super::{flow, metering, table};
+use super::{env, flow, metering, table};
 use crate::duration;
 use crate::metering::Metering;
 use crate::plan::Plan;
@@ -91,13 +91,14 @@ impl Plan {
             report,
         );
         let tables = table::parse(scenario, report);
-        let flow = flow::parse(source, tables, target.as_ref().ok(), report);
+        let env = env::names(scenario, report);
+        let flow = flow::parse(source, tables, &env, target.as_ref().ok(), report);
         let rests = Rests {
             pause: pause.transpose(),
             pacing: pacing.transpose(),
         };
         let weighted = flow.as_ref().ok().map(Flow::weighted);
-        let schedule = Schedule::parse(source, graceful_stop, rests, weighted, report);
+        let schedule = Schedule::parse(source, graceful_stop, rests, &env, weighted, report);
         let planned = schedule
             .as_ref()
             .map(|schedule| schedule.scenarios.as_slice());
@@ -105,6 +106,7 @@ impl Plan {
         let (schedule, flow, target) = (schedule?, flow?, target?);
         name?;
         table::check_unique(&flow.tables, &schedule.scenarios, report)?;
+        env::check(&env, &flow, &schedule.scenarios, report)?;
         let mut plan = Self {
             name: scenario.name.clone(),
             seed: source.options.seed,

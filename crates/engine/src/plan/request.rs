@@ -142,8 +142,13 @@ fn check_destination(
     let Some(target) = scope.target else {
         return Ok(()); // the target's own problem has been reported
     };
-    let Names { variables, tables } = scope.names;
-    let variables = vec![Some("x".to_owned()); variables.len()];
+    let Names {
+        variables,
+        tables,
+        env,
+    } = scope.names;
+    let filled = |names: &[String]| vec![Some("x".to_owned()); names.len()];
+    let (variables, env) = (filled(variables), filled(env));
     let context = RenderContext {
         tables,
         rows: &[], // the first of each
@@ -152,6 +157,7 @@ fn check_destination(
         tenant: "x",
         variant: Some("x"),
         variables: &variables,
+        env: &env,
         unix_ms: 0,
     };
     let sample = template.render(&context, &mut Random::for_purpose(0, 0));
@@ -365,6 +371,7 @@ mod tests {
                 None,
                 Some("../p?q#".to_owned()),
             ],
+            env: &[],
             unix_ms: 5,
         };
         template.render(&context, &mut Random::for_purpose(1, 1))

@@ -1,6 +1,7 @@
 //! From what the file says about the load to the scenarios of a plan: the spec's user profile, or k6's and
 //! Artillery's models.
 
+use super::env;
 use super::load;
 use super::parse::{PlanOptions, PlanSource};
 use super::problem::{Checked, Problems, Report};
@@ -33,6 +34,7 @@ impl Schedule {
         source: &PlanSource,
         graceful_stop: Checked<Span>,
         rests: Rests,
+        env: &[String],
         applications: Option<&[Application]>,
         report: &mut Report,
     ) -> Checked<Self> {
@@ -45,7 +47,7 @@ impl Schedule {
                     "has no load: accepted are userProfile, load and scenarios",
                 ));
             }
-            return Self::of_models(source, rests, applications.unwrap_or_default(), report);
+            return Self::of_models(source, rests, env, applications.unwrap_or_default(), report);
         };
         if models {
             report.problem(
@@ -72,6 +74,7 @@ impl Schedule {
             applications: by_weight(applications.unwrap_or_default()),
             first_vu: 0,
             tags: Vec::new(),
+            env: Vec::new(),
         };
         Ok(Self {
             scenarios: vec![planned],
@@ -85,6 +88,7 @@ impl Schedule {
     fn of_models(
         source: &PlanSource,
         rests: Rests,
+        env: &[String],
         applications: &[Application],
         report: &mut Report,
     ) -> Checked<Self> {
@@ -122,7 +126,7 @@ impl Schedule {
         let mut scenarios: Vec<PlannedScenario> = Vec::new();
         let mut result = Ok(());
         for workload in &workloads.list {
-            match planned(workload, rests, applications, report) {
+            match planned(workload, rests, env, applications, report) {
                 Ok(planned) => scenarios.push(planned),
                 Err(reported) => result = Err(reported),
             }
@@ -184,14 +188,11 @@ impl Schedule {
 fn planned(
     workload: &Workload,
     (pause, pacing): (Option<Delay>, Option<Delay>),
+    env: &[String],
     applications: &[Application],
     report: &mut Report,
 ) -> Checked<PlannedScenario> {
     let path = format!("scenario.scenarios.{}", workload.name);
-    if !workload.env.is_empty() {
-        let message = "is not used: templates take their values from data, variables and functions";
-        report.warning(format!("{path}.env"), message);
-    }
     let played = match &workload.exec {
         None => by_weight(applications),
         Some(name) => {
@@ -222,6 +223,7 @@ fn planned(
         applications: played,
         first_vu: 0, // set when all scenarios are known
         tags: workload.tags.clone(),
+        env: env::values(env, &workload.env),
     })
 }
 

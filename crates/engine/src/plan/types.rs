@@ -72,6 +72,8 @@ pub struct PlannedScenario {
     pub first_vu: u32,
     /// Tags of everything that the scenario measures.
     pub tags: Vec<(String, String)>,
+    /// The values of its `env`, by their places among the names of all scenarios.
+    pub env: Vec<Option<String>>,
 }
 
 /// How many users a scenario may have at once where each arrival is a new one: Artillery's model sets no

@@ -14,7 +14,7 @@ pub enum TemplateError {
     /// Extract the variable in some step, or correct its name.
     #[error(
         "unknown variable {name:?}: accepted are variables that a step of the plan extracts, \
-         data.table.column, {ACCEPTED_NAMES} and the functions {ACCEPTED_FUNCTIONS}"
+         data.table.column, env.NAME, {ACCEPTED_NAMES} and the functions {ACCEPTED_FUNCTIONS}"
     )]
     UnknownVariable {
         /// The name.

@@ -78,7 +78,7 @@ pub(crate) fn split_place(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether a text is a name: letters, digits and `_`, not beginning with a digit, at most 64 characters.
-pub(super) fn is_identifier(name: &str) -> bool {
+pub(crate) fn is_identifier(name: &str) -> bool {
     let mut bytes = name.bytes();
     name.len() <= NAME_BYTES_MAX
         && bytes

@@ -13,7 +13,7 @@ mod source;
 pub use error::TemplateError;
 pub use escape::Escape;
 pub(crate) use escape::is_header_char;
-pub(crate) use expression::split_place;
+pub(crate) use expression::{is_identifier, split_place};
 pub use parse::{Names, Template, TemplateBuilder};
 pub use render::{RenderContext, VariableId};
 pub(crate) use source::is_open_place;

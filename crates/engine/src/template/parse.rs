@@ -26,6 +26,8 @@ pub struct Names<'a> {
     pub variables: &'a [String],
     /// The tables of data, in the plan's order.
     pub tables: &'a [Table],
+    /// The names in the `env` of the plan's scenarios, each once.
+    pub env: &'a [String],
 }
 
 impl Template {
@@ -57,6 +59,12 @@ impl Template {
     #[must_use]
     pub fn uses_table(&self, table: u16) -> bool {
         self.uses(&|source| matches!(source, Source::Data { table: used, .. } if *used == table))
+    }
+
+    /// Whether a place refers to the value of this place in the list of names in `env`.
+    #[must_use]
+    pub fn uses_env(&self, name: u16) -> bool {
+        self.uses(&|source| matches!(source, Source::Env(used) if *used == name))
     }
 
     /// The text before the first place.
@@ -195,6 +203,7 @@ mod tests {
         let names = Names {
             variables: &["token".to_owned()],
             tables: &[],
+            env: &[],
         };
         Template::parse(text, Escape::Plain, names)
             .expect_err(text)

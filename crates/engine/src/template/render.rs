@@ -39,6 +39,8 @@ pub struct RenderContext<'a> {
     pub tables: &'a [Table],
     /// The places of the rows that the iteration was dealt, by table.
     pub rows: &'a [u32],
+    /// The values of the scenario's `env`, by their place in the plan's list of names.
+    pub env: &'a [Option<String>],
     /// Unix time in milliseconds.
     pub unix_ms: u64,
 }
@@ -102,6 +104,10 @@ impl Source {
                     .get(table)
                     .and_then(|t| t.value(row, *column));
                 escape.append(value.unwrap_or_default(), out);
+            }
+            Self::Env(name) => {
+                let value = context.env.get(usize::from(*name));
+                escape.append(value.and_then(Option::as_deref).unwrap_or_default(), out);
             }
             Self::Text(text) => escape.append(text, out),
             Self::Call(function, arguments) => {
@@ -206,11 +212,13 @@ mod tests {
             tenant: "oak & ash",
             variant: Some("long"),
             variables: &[None, Some("a/b".to_owned())],
+            env: &[Some("x y".to_owned())],
             unix_ms: 1_700_000_000_123,
         };
         let names = Names {
             variables: &names,
             tables: &tables,
+            env: &["REGION".to_owned()],
         };
         let template = Template::parse(text, escape, names).expect(text);
         template.render(&context, &mut Random::for_purpose(1, 2))
@@ -230,6 +238,12 @@ mod tests {
             "Bearer !",
             "no value yet"
         );
+    }
+
+    #[test]
+    fn values_of_the_scenario_are_escaped_like_any_others() {
+        assert_eq!(render("/{{env.REGION}}", Escape::Url), "/x%20y");
+        assert_eq!(render("{{upper(env.REGION)}}", Escape::Plain), "X Y");
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(super) enum Source {
     Choice(Vec<String>),
     Variable(VariableId),
     Data { table: u16, column: u16 },
+    Env(u16),
     Text(String),
     Call(Function, Vec<Self>),
 }
@@ -99,6 +100,9 @@ impl Source {
             (parts.next(), parts.next(), parts.next(), parts.next())
         {
             return of_data(table, column, names);
+        }
+        if let Some(name) = name.strip_prefix("env.") {
+            return of_env(name, names);
         }
         Ok(match name {
             "userId" => Self::UserId,
@@ -215,6 +219,20 @@ fn of_data(table: &str, column: &str, names: Names<'_>) -> Result<Source, Templa
     Ok(Source::Data { table: at, column })
 }
 
+fn of_env(name: &str, names: Names<'_>) -> Result<Source, TemplateError> {
+    let place = names.env.iter().position(|known| known == name);
+    let place = place.and_then(|place| u16::try_from(place).ok());
+    place.map(Source::Env).ok_or_else(|| {
+        let known = match names.env {
+            [] => "no scenario has any".to_owned(),
+            known => format!("known are {}", known.join(", ")),
+        };
+        TemplateError::UnknownData {
+            problem: format!("unknown value {:?} of env: {known}", shown(name)),
+        }
+    })
+}
+
 fn given(arguments: &[Expression<'_>]) -> String {
     let texts = arguments.iter().map(|argument| match argument {
         Expression::Name(text) | Expression::Number(text) => shown(text),
@@ -228,7 +246,7 @@ fn is_built_in(name: &str) -> bool {
     BUILT_IN.contains(&name) || Function::ALL.iter().any(|(known, _)| *known == name)
 }
 
-const BUILT_IN: [&str; 17] = [
+const BUILT_IN: [&str; 18] = [
     "userId",
     "tenant",
     "variant",
@@ -245,6 +263,7 @@ const BUILT_IN: [&str; 17] = [
     "randomString",
     "choice",
     "data",
+    "env",
     "secret",
 ];
 

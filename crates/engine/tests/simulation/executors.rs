@@ -294,6 +294,24 @@ fn slices_continue_every_executor() {
 }
 
 #[test]
+fn users_know_the_values_of_their_scenario() {
+    let load = |region: &str| json!({"vus": 2, "iterations": 4, "env": {"REGION": region}});
+    let plan = load_plan(
+        json!({"a": load("eu"), "b": load("oc")}),
+        &["/{{env.REGION}}/{{vu}}"],
+    );
+    let mut lab = Lab::new(&plan, whole(&plan));
+    lab.play(|_, _| Answer::ok(10));
+    let mut urls: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, request) in &lab.sent {
+        *urls.entry(request.url.clone()).or_default() += 1;
+    }
+    let url = |path: &str| (format!("http://127.0.0.1:9{path}"), 2);
+    let expected = [url("/eu/0"), url("/eu/1"), url("/oc/2"), url("/oc/3")];
+    assert_eq!(urls, BTreeMap::from(expected));
+}
+
+#[test]
 fn a_frozen_target_shows_in_response_time_and_not_in_service_time() {
     // wrk2's demonstration: 2,000 requests a second over 100 connections for 30 s, frozen for 1.4 s.
     let plan = work(
