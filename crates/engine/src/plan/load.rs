@@ -1,8 +1,8 @@
 //! From the four phases of a user profile to a load model.
 
+use super::closed::{LoadModel, Stage};
 use super::parse::{PlanOptions, shown};
 use super::problem::{Checked, Report};
-use super::types::{LoadModel, Stage};
 use crate::duration::{self, Written};
 use crate::phase::{Phase, PhaseSpan};
 use crate::scenario::UserProfile;

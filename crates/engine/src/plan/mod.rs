@@ -3,6 +3,7 @@
 //! A [`Plan`] exists only as the result of [`Plan::parse`], which reports all problems of its source at once.
 //! Invariant: what is in a plan can be run; the machines check nothing twice and look nothing up by name.
 
+mod closed;
 mod env;
 mod flow;
 mod load;
@@ -18,11 +19,11 @@ mod step;
 mod table;
 mod types;
 
+pub use closed::{LoadModel, Stage};
 pub use outline::{OutlineModel, PlanOutline, ScenarioOutline, ShareOutline};
 pub use parse::{PlanOptions, PlanSource};
 pub use part::PlanPart;
 pub use problem::{Problem, Problems};
 pub use types::{
-    Application, Body, Extraction, FRESH_USERS_MAX, LoadModel, Op, Plan, PlannedScenario, Repeat,
-    Stage, Step,
+    Application, Body, Extraction, FRESH_USERS_MAX, Op, Plan, PlannedScenario, Repeat, Step,
 };

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::types::{LoadModel, Plan, PlannedScenario};
+use super::closed::LoadModel;
+use super::types::{Plan, PlannedScenario};
 use crate::load_model::Model;
 use crate::schedule::{ArrivalSchedule, Arrivals, active_steps, arrival_seed};
 use crate::share::{Portion, Share, Stripes};

@@ -1,11 +1,12 @@
 //! From what the file says about the load to the scenarios of a plan: the spec's user profile, or k6's and
 //! Artillery's models.
 
+use super::closed::{LoadModel, Stage};
 use super::env;
 use super::load;
 use super::parse::{PlanOptions, PlanSource};
 use super::problem::{Checked, Problems, Report};
-use super::types::{Application, LoadModel, PlannedScenario, Stage};
+use super::types::{Application, PlannedScenario};
 use crate::delay::Delay;
 use crate::duration::Written;
 use crate::load_model::{ArrivalModel, ArrivalUsers, Model, Workload, Workloads};
