@@ -150,15 +150,15 @@ impl Drive<'_> {
         let lost = |LinkId { slice, batch }: LinkId, reason| {
             let details = json!({ "slice": slice, "batch": batch, "reason": reason });
             log::event("batch_lost", &self.order.run, details);
-            Input::BatchLost {
+            Input::LineLost {
                 slice,
-                batch,
+                line: batch,
                 reason,
             }
         };
         match event {
             Event::Line(id, line) => Some(match links.frame(id, &line) {
-                Some(frame) => Input::Frame(frame),
+                Some(frame) => Input::Bundle(frame.into()),
                 None => lost(id, LossReason::StreamEnded),
             }),
             Event::Ended(id, started) => {
@@ -198,7 +198,7 @@ impl Drive<'_> {
                         Stored::Stop(stop) => {
                             log::event("run_stopping", &self.order.run, json!(stop));
                         }
-                        Stored::Frame(_) | Stored::Checkpoint(_) => {}
+                        Stored::Bundle(_) | Stored::Checkpoint(_) => {}
                     }
                 }
                 Output::Publish(rows) => {
@@ -218,7 +218,8 @@ impl Drive<'_> {
                         let _ = self.sender.unbounded_send(Event::Ended(id, false));
                     }
                 }
-                Output::StopBatch { slice, batch } => links.stop(LinkId { slice, batch }),
+                Output::AssignShard(_) => {}
+                Output::StopLine { slice, line } => links.stop(LinkId { slice, batch: line }),
                 Output::WakeAt(tick) => return Ok(Obeyed::Wait(tick)),
                 Output::Done(report) => return Ok(Obeyed::End(Played::Over(report))),
             }

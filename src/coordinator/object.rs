@@ -242,6 +242,7 @@ impl RunCoordinator {
             run: order.run.clone(),
             epoch_ms,
             batches: order.batches,
+            shards: Vec::new(),
             slice: Span::from_secs(u64::from(order.slice_s)),
             slots: Some(SLOTS),
             patience: Span::from_ms(PATIENCE_MS),

@@ -422,7 +422,8 @@ mod tests {
                 component.duration_us.record_n((ms * 1_000.0) as u64, count);
             }
             let mut second = Second::default();
-            second.add(0, &window);
+            second.add(&window);
+            second.set_users(0, window.phase, window.active_users);
             timeline.push(second.to_point(number, &PHASES));
         }
         timeline

@@ -414,7 +414,8 @@ mod tests {
             &mut window,
         );
         let mut second = Second::default();
-        second.add(0, &window);
+        second.add(&window);
+        second.set_users(0, window.phase, window.active_users);
         let row = second.to_point(0, &[]).to_row(0).to_metrics_row("r");
         assert_eq!(row.errors_by_type, r#"{"timeout":2}"#);
         let objects: serde_json::Value = serde_json::from_str(&row.do_metrics.unwrap()).unwrap();

@@ -315,7 +315,8 @@ mod tests {
         for (phase, id, step) in windows {
             let mut window = Window::new(0, *phase);
             window.steps.insert(StepId(*id), step.clone());
-            second.add(0, &window);
+            second.add(&window);
+            second.set_users(0, window.phase, window.active_users);
         }
         second
     }
@@ -366,7 +367,8 @@ mod tests {
                 .component_mut(&format!("c{i}"), ComponentKind::Other)
                 .calls = 1;
             let mut second = Second::default();
-            second.add(0, &window);
+            second.add(&window);
+            second.set_users(0, window.phase, window.active_users);
             totals.add(&second);
         }
         assert_eq!(totals.components().len(), COMPONENTS_MAX + 1);
@@ -389,7 +391,8 @@ mod tests {
             .queue
             .record_n(7, 10);
         let mut second = Second::default();
-        second.add(0, &window);
+        second.add(&window);
+        second.set_users(0, window.phase, window.active_users);
         totals.add(&second);
         assert_eq!(
             (totals.do_wake_rate(), totals.d1_queue_depth()),

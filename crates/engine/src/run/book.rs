@@ -7,16 +7,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::BatchNews;
 use crate::ledger::{Imbalance, Ledger};
 use crate::plan::Plan;
 use crate::run::coverage::Coverage;
 use crate::run::judging::{Final, Judging};
+use crate::run::share_book::{Kept, ShareBook};
 use crate::run::types::LossReason;
 use crate::share::Share;
 use crate::tick::{Span, Tick};
 use crate::timeline::{Second, Timeline, TimelineRow, is_active};
 use crate::totals::Totals;
-use crate::vu::VuCarry;
 use crate::window::Window;
 use crate::wire::{BatchEnd, EndReason};
 
@@ -106,25 +107,6 @@ pub enum LedgerFault {
     },
 }
 
-/// What one share has done.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct ShareBook {
-    pub(super) ledger: Ledger,
-    pub(super) carry: Vec<VuCarry>,
-    pub(super) played_through: Tick,
-    /// Iterations that the share has begun, by scenario.
-    #[serde(default)]
-    pub(super) begun: Vec<u64>,
-    /// Where its last batch ended, or its last hole.
-    measured_through: Tick,
-    pub(super) done: bool,
-    /// Whether a batch plays it now; none does where a checkpoint is made.
-    #[serde(skip)]
-    playing: bool,
-    pub(super) hole: Option<Hole>, // open: its end is not known yet
-}
-
 /// The books of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -145,20 +127,6 @@ pub(crate) struct Book {
     pub(crate) faults: Vec<LedgerFault>, // at most FAULTS_MAX
     pub(crate) frames_merged: u64,
     pub(crate) frames_ignored: u64,
-}
-
-impl ShareBook {
-    fn count_begun(&mut self, window: &Window) {
-        for (place, scenario) in &window.scenarios {
-            let place = usize::from(*place);
-            if self.begun.len() <= place {
-                self.begun.resize(place + 1, 0);
-            }
-            if let Some(begun) = self.begun.get_mut(place) {
-                *begun += scenario.started;
-            }
-        }
-    }
 }
 
 impl Book {
@@ -204,34 +172,51 @@ impl Book {
         sum
     }
 
-    /// Enters a window. One that came for a second that is published already is answered, to be judged too.
-    pub(super) fn add_window(&mut self, batch: u32, window: &Window) -> Option<Second> {
-        if let Some(share) = self.share_mut(batch) {
-            share.ledger += window.ledger;
-            share.count_begun(window);
-        }
+    /// Enters measurements. Those that came for a second that is published already are answered, to be judged
+    /// too.
+    pub(super) fn add_window(&mut self, window: &Window) -> Option<Second> {
         if is_active(window) {
             self.activity = self.activity.max(Some(window.second));
         }
         if window.second >= self.published {
-            self.open
-                .entry(window.second)
-                .or_default()
-                .add(batch, window);
+            self.open.entry(window.second).or_default().add(window);
             return None;
         }
         let mut late = Second::default();
-        late.add(batch, window);
+        late.add(window);
         self.totals.add(&late);
-        self.fault(LedgerFault::LateWindow {
-            batch,
-            second: window.second,
-        });
         Some(late)
     }
 
-    /// Enters the end of a batch.
-    pub(super) fn end_batch(&mut self, slice: u32, batch: u32, until: Tick, end: BatchEnd) {
+    /// Enters what a batch has done, its end left out.
+    pub(super) fn add_news(&mut self, news: &BatchNews) {
+        let batch = news.batch;
+        if let Some(share) = self.share_mut(batch) {
+            share.ledger += news.ledger;
+            share.count_begun(&news.begun);
+        }
+        for (second, phase, users) in &news.users {
+            if *second >= self.published {
+                let open = self.open.entry(*second).or_default();
+                open.set_users(batch, *phase, *users);
+            } else {
+                self.fault(LedgerFault::LateWindow {
+                    batch,
+                    second: *second,
+                });
+            }
+        }
+    }
+
+    /// Enters the end of a batch, whose users go on with its shard or in the books.
+    pub(super) fn end_batch(
+        &mut self,
+        slice: u32,
+        batch: u32,
+        until: Tick,
+        end: BatchEnd,
+        shard: bool,
+    ) {
         self.ended_at = self.ended_at.max(end.at);
         let Some(share) = self.share_mut(batch) else {
             return;
@@ -242,6 +227,10 @@ impl Book {
         share.played_through = until;
         share.measured_through = end.at;
         share.carry = end.carry;
+        share.kept = shard.then_some(Kept {
+            slice,
+            iterations_open: end.iterations_open,
+        });
         if end.reason == EndReason::LeaseExpired {
             share.hole = Some(Hole {
                 slice,
@@ -271,6 +260,26 @@ impl Book {
         }
     }
 
+    /// Enters that the users whom a batch was to go on with were no longer there: what they had open is lost.
+    pub(super) fn forget(&mut self, slice: u32, batch: u32, at: Tick) {
+        let Some(share) = self.share_mut(batch) else {
+            return;
+        };
+        let iterations_lost = share.ledger.iterations_open();
+        share.ledger.lost += iterations_lost;
+        share.hole = Some(Hole {
+            slice,
+            batch,
+            from: at,
+            to: at,
+            reason: LossReason::ShardRestarted,
+            active_users: 0,
+            iterations_lost,
+            requests_cut_off: 0,
+        });
+        self.close_hole(batch, at);
+    }
+
     /// Enters the loss of a batch, which begins a hole at `hole.from`: what it had open is lost.
     pub(super) fn lose_batch(&mut self, mut hole: Hole) {
         let Some(share) = self.share_mut(hole.batch) else {
@@ -282,6 +291,7 @@ impl Book {
         share.ledger.cut_off += hole.requests_cut_off;
         share.playing = false;
         share.carry = Vec::new();
+        share.kept = None;
         share.hole = Some(hole);
     }
 
@@ -345,9 +355,9 @@ impl Book {
     /// Counts the open iterations of handed over users as interrupted, because nobody will go on with them.
     pub(super) fn interrupt_carried(&mut self) {
         for share in &mut self.shares {
-            let open = share.carry.iter().filter(|carry| carry.position.is_some());
-            share.ledger.interrupted += open.count() as u64;
+            share.ledger.interrupted += share.iterations_handed_over();
             share.carry = Vec::new();
+            share.kept = None;
         }
     }
 
@@ -405,8 +415,11 @@ impl Book {
     ) -> Vec<TimelineRow> {
         let eventful = self.activity.map_or(0, |second| second.saturating_add(1));
         let horizon = horizon.min(planned_seconds(plan).max(eventful));
-        let ledger = self.ledger();
         let mut rows = Vec::new();
+        if self.published >= horizon {
+            return rows;
+        }
+        let ledger = self.ledger();
         while self.published < horizon {
             let number = self.published;
             let second = self.open.remove(&number).unwrap_or_default();

@@ -3,19 +3,15 @@
 use std::collections::VecDeque;
 
 use crate::plan::Plan;
-use crate::run::book::{Book, Hole};
+use crate::run::book::Book;
 use crate::run::judging::Judging;
-use crate::run::slice::{Live, Reception, Slice};
+use crate::run::slice::Slice;
 use crate::run::stored::{SliceStarted, Stop, Stored};
 use crate::run::types::{Input, LossReason, Output, Progress, RunConfig, StopReason};
 use crate::summary::Report;
 use crate::threshold::Outcome;
 use crate::tick::{Span, Tick};
 use crate::timeline::TimelineRow;
-use crate::wire::{Assignment, EndReason, Frame, WIRE_VERSION};
-
-/// How long a stopped run waits for the last frames of its batches.
-const STOP_PATIENCE: Span = Span::from_secs(2);
 
 /// A slice shorter than this would cost more in starting batches than it plays.
 const SLICE_MIN: Span = Span::from_secs(1);
@@ -79,12 +75,16 @@ impl Run {
         match input {
             // Only here, so that a driver that was held up can first deliver the frames that came meanwhile.
             Input::Wake => self.lose_silent(),
-            Input::Frame(frame) => self.receive(frame),
-            Input::BatchLost {
+            Input::Bundle(bundle) => self.receive(bundle),
+            Input::LineLost {
                 slice,
-                batch,
+                line,
                 reason,
-            } => self.lost(slice, batch, reason),
+            } => {
+                if matches!(&self.state, State::Playing(playing) if playing.number == slice) {
+                    self.lose(line, reason);
+                }
+            }
             Input::Stop(reason) => self.ask_to_stop(reason),
         }
         self.advance();
@@ -100,7 +100,7 @@ impl Run {
             State::New => Output::WakeAt(Tick::ZERO),
             State::Waiting(until) => Output::WakeAt(*until),
             State::Playing(slice) => {
-                let deadlines = slice.live().map(|(_, live)| self.deadline(slice, live));
+                let deadlines = self.deadlines(slice).map(|(_, deadline)| deadline);
                 Output::WakeAt(deadlines.min().unwrap_or(self.now))
             }
             State::Finished(report) => Output::Done(report.clone()),
@@ -112,7 +112,7 @@ impl Run {
     pub fn progress(&self) -> Progress {
         let ledger = self.book.ledger();
         let live = match &self.state {
-            State::Playing(slice) => slice.live().count(),
+            State::Playing(slice) => slice.batches_live(),
             _ => 0,
         };
         Progress {
@@ -205,107 +205,13 @@ impl Run {
         self.plan_end().min(stopped_at)
     }
 
-    /// Counts the batches as lost that have been silent for too long.
-    fn lose_silent(&mut self) {
-        let State::Playing(slice) = &self.state else {
-            return;
-        };
-        let number = slice.number;
-        let overdue = slice
-            .live()
-            .filter(|(_, live)| self.deadline(slice, live) <= self.now);
-        let overdue: Vec<u32> = overdue.map(|(batch, _)| batch).collect();
-        for batch in overdue {
-            self.outputs.push_back(Output::StopBatch {
-                slice: number,
-                batch,
-            });
-            self.lose(batch, LossReason::Silent);
-        }
+    /// The lines on which batches play, and when each counts as silent.
+    pub(super) fn deadlines(&self, slice: &Slice) -> impl Iterator<Item = (u32, Tick)> {
+        let stopped_at = self.stop.as_ref().map(|stop| stop.at);
+        slice.deadlines(&self.config, &self.plan, stopped_at)
     }
 
-    /// When a batch counts as silent.
-    fn deadline(&self, slice: &Slice, live: &Live) -> Tick {
-        let silent = slice.until.max(live.heard_at) + self.config.patience;
-        // A batch that goes on telling is waiting for answers, but not for longer than a request may take.
-        let latest = slice.until + self.plan.request_timeout + self.config.patience;
-        let stopped = self.stop.as_ref().map(|stop| stop.at + STOP_PATIENCE);
-        silent.min(latest).min(stopped.unwrap_or(Tick::NEVER))
-    }
-
-    fn receive(&mut self, frame: Frame) {
-        let State::Playing(slice) = &mut self.state else {
-            if self.book.was_lost(frame.slice, frame.batch) {
-                self.book.frames_ignored += 1;
-            }
-            return;
-        };
-        match slice.reception(&frame, &self.plan) {
-            Reception::New => {
-                self.outputs
-                    .push_back(Output::Persist(Stored::Frame(frame.clone())));
-                let ready = slice.take(self.now, frame);
-                self.merge(ready);
-            }
-            Reception::Known => {}
-            Reception::Refused => self.book.frames_ignored += 1,
-            Reception::TooLate => {
-                if self.book.was_lost(frame.slice, frame.batch) {
-                    self.book.frames_ignored += 1;
-                }
-            }
-        }
-    }
-
-    /// Enters frames of the current slice in the books.
-    pub(super) fn merge(&mut self, frames: Vec<Frame>) {
-        let State::Playing(slice) = &self.state else {
-            return;
-        };
-        let until = slice.until;
-        for frame in frames {
-            self.book.frames_merged += 1;
-            for window in &frame.windows {
-                if let Some(late) = self.book.add_window(frame.batch, window) {
-                    self.judging.add_windows(&self.plan, window.second, &late);
-                }
-            }
-            let Some(end) = frame.end else { continue };
-            let stopped = end.reason == EndReason::Stopped;
-            self.book.end_batch(frame.slice, frame.batch, until, end);
-            if stopped {
-                // A batch that stops without being asked has seen a sign that the run must not overlook.
-                self.ask_to_stop(StopReason::Cancelled);
-            }
-        }
-    }
-
-    fn lost(&mut self, slice: u32, batch: u32, reason: LossReason) {
-        if matches!(&self.state, State::Playing(playing) if playing.number == slice) {
-            self.lose(batch, reason);
-        }
-    }
-
-    pub(super) fn lose(&mut self, batch: u32, reason: LossReason) {
-        let State::Playing(slice) = &mut self.state else {
-            return;
-        };
-        let Some(live) = slice.lose(batch) else {
-            return;
-        };
-        self.book.lose_batch(Hole {
-            slice: slice.number,
-            batch,
-            from: live.closed_through,
-            to: live.closed_through,
-            reason,
-            active_users: live.active_users,
-            iterations_lost: 0,
-            requests_cut_off: 0,
-        });
-    }
-
-    fn ask_to_stop(&mut self, reason: StopReason) {
+    pub(super) fn ask_to_stop(&mut self, reason: StopReason) {
         if self.stop.is_some() {
             return;
         }
@@ -323,9 +229,9 @@ impl Run {
         self.stop = Some(stop);
         if let State::Playing(slice) = &self.state {
             let number = slice.number;
-            let live = slice.live().map(|(batch, _)| Output::StopBatch {
+            let live = slice.lines_live().map(|line| Output::StopLine {
                 slice: number,
-                batch,
+                line,
             });
             self.outputs.extend(live);
         }
@@ -375,10 +281,7 @@ impl Run {
             return Vec::new();
         }
         let shares = (0_u32..).zip(&self.book.shares);
-        let wanted = shares.filter(|(_, share)| {
-            let in_iteration = share.carry.iter().any(|carry| carry.position.is_some());
-            !share.done && (!ended || in_iteration)
-        });
+        let wanted = shares.filter(|(_, share)| !share.done && (!ended || share.is_in_iteration()));
         wanted.map(|(batch, _)| batch).collect()
     }
 
@@ -400,35 +303,12 @@ impl Run {
         self.book.slices = self.book.slices.saturating_add(1);
         self.outputs
             .push_back(Output::Persist(Stored::SliceStarted(started.clone())));
-        for (share, book) in self.book.shares_mut() {
-            if !started.batches.contains(&share.index()) {
-                continue;
-            }
-            // What became due in a hole is not late: it is part of the hole.
-            let played_through = if book.hole.is_some() {
-                from
-            } else {
-                book.played_through
-            };
-            let assignment = Assignment {
-                version: WIRE_VERSION,
-                run: self.config.run.clone(),
-                epoch_ms: self.config.epoch_ms,
-                slice: started.slice,
-                share,
-                from,
-                until: started.until,
-                played_through,
-                carry: std::mem::take(&mut book.carry),
-                begun: book.begun.clone(),
-                slots: self.config.slots,
-            };
-            self.outputs.push_back(Output::Assign(Box::new(assignment)));
-        }
+        let assigned = self.assign(&started);
+        self.outputs.extend(assigned);
         for batch in &started.batches {
             self.book.begin_batch(*batch, from.min(self.plan_end()));
         }
-        self.state = State::Playing(Slice::new(&started));
+        self.state = State::Playing(Slice::new(&started, &self.config));
     }
 
     /// Publishes and judges the seconds before `horizon`.

@@ -8,23 +8,30 @@
 //! | state | input | next state | puts out |
 //! | --- | --- | --- | --- |
 //! | new | wake | playing slice 0 | slice started, assignments |
-//! | playing | frame | playing | the frame to persist, rows that became final |
+//! | playing | bundle | playing | the bundle to persist, rows that became final |
 //! | playing | last batch ended or lost | playing the next slice | checkpoint, slice started, assignments |
 //! | playing | no batch could be started | waiting, longer each time | checkpoint |
 //! | playing | nothing left to play | finished | rows, checkpoint, report |
 //! | waiting | wake when the wait is over | playing the next slice | slice started, assignments |
-//! | any | stop | playing until the last frames are in | the stop to persist, a stop for each batch |
+//! | any | stop | playing until the last bundles are in | the stop to persist, a stop for each line |
 //!
-//! Invariant: a batch's frames are merged in the order of their sequence and never twice, so that neither
+//! A run hears its batches through lines, and each line tells a [`Bundle`](crate::bundle::Bundle) a second: in
+//! a small run each batch has a line of its own, in a large one a [`Shard`](crate::shard::Shard) speaks for up
+//! to some thirty.
+//!
+//! Invariant: a line's bundles are merged in the order of their sequence and never twice, so that neither
 //! duplicates nor reordering change a result, and what is known of a lost batch is always a whole beginning
 //! of its story.
 
+mod assign;
 mod book;
 mod coverage;
 mod finish;
+mod hear;
 mod judging;
 mod machine;
 mod restore;
+mod share_book;
 mod slice;
 mod stored;
 mod types;
@@ -37,4 +44,4 @@ pub use stored::{
     CHECKPOINT_VERSION, Checkpoint, RECORD_BYTES_MAX, Record, RestoreError, SliceStarted, Stop,
     Stored,
 };
-pub use types::{Input, LossReason, Output, Progress, RunConfig, StopReason};
+pub use types::{Input, LossReason, Output, Progress, RunConfig, ShardPlan, StopReason};

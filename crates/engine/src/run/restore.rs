@@ -1,13 +1,14 @@
 //! How a run comes back after its coordinator was lost.
 
+use crate::bundle::Bundle;
+use crate::inbox::Reception;
 use crate::plan::Plan;
 use crate::run::judging::Judging;
 use crate::run::machine::{Run, State};
-use crate::run::slice::{Reception, Slice};
+use crate::run::slice::Slice;
 use crate::run::stored::{Record, RestoreError, Restored, SliceStarted};
 use crate::run::types::{LossReason, RunConfig};
 use crate::tick::Tick;
-use crate::wire::Frame;
 
 impl Run {
     /// A run that goes on at `now` from what an earlier one stored, whatever it was doing. The batches of the
@@ -27,7 +28,7 @@ impl Run {
             checkpoint,
             slice,
             stop,
-            frames,
+            bundles,
         } = Restored::read(records)?;
         let mut run = Self::new(plan, config);
         run.stop = stop;
@@ -43,7 +44,7 @@ impl Run {
             }
         }
         if let Some(started) = slice {
-            run.resume_slice(&started, frames);
+            run.resume_slice(&started, bundles);
         }
         if known {
             let reason = LossReason::CoordinatorRestarted;
@@ -53,8 +54,8 @@ impl Run {
         Ok(run)
     }
 
-    /// Rebuilds the slice that was played, as far as its frames tell. Its batches cannot be reached any more.
-    fn resume_slice(&mut self, started: &SliceStarted, frames: Vec<Frame>) {
+    /// Rebuilds the slice that was played, as far as its bundles tell. Its batches cannot be reached any more.
+    fn resume_slice(&mut self, started: &SliceStarted, bundles: Vec<Bundle>) {
         self.now = self.now.max(started.from);
         // Pauses before this slice were stated when it started, which no checkpoint tells.
         let paused_until = started.from.min(self.pause_end());
@@ -66,14 +67,15 @@ impl Run {
             self.book.begin_batch(*batch, played_from);
             if let Some(share) = self.book.share_mut(*batch) {
                 share.carry = Vec::new();
+                share.kept = None;
             }
         }
-        self.state = State::Playing(Slice::new(started));
-        for frame in frames {
+        self.state = State::Playing(Slice::new(started, &self.config));
+        for bundle in bundles {
             if let State::Playing(slice) = &mut self.state
-                && slice.reception(&frame, &self.plan) == Reception::New
+                && slice.reception(&bundle, &self.plan) == Reception::New
             {
-                let ready = slice.take(started.from, frame);
+                let ready = slice.take(started.from, bundle);
                 self.merge(ready);
             }
         }
@@ -82,12 +84,12 @@ impl Run {
         };
         // Whether the batches could be started is not known: no attempt that failed.
         slice.fruitful = true;
-        let live: Vec<u32> = slice.live().map(|(batch, _)| batch).collect();
+        let live: Vec<u32> = slice.lines_live().collect();
         if let Some(horizon) = slice.seconds_closed() {
             self.publish(horizon);
         }
-        for batch in live {
-            self.lose(batch, LossReason::CoordinatorRestarted);
+        for line in live {
+            self.lose(line, LossReason::CoordinatorRestarted);
         }
     }
 }

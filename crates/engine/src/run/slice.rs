@@ -1,25 +1,20 @@
-//! One slice of a run: which batches play in it, and which of their frames have come.
+//! One slice of a run: which lines it is heard through, which batches play on each, and what has come.
 //!
-//! Invariant: a batch's frames are taken in the order of their sequence, each once; one that comes early
-//! waits, and at most [`EARLY_FRAMES_MAX`] wait for each batch.
+//! Invariant: what a line tells is taken in order, each bundle once; a batch that has ended or is lost tells
+//! nothing more.
 
 use std::collections::BTreeMap;
 
-use crate::ledger::Ledger;
-use crate::metric::{self, MetricWindow};
+use crate::bundle::{BatchNews, Bundle};
+use crate::inbox::{Inbox, Patience, Reception, Times, is_plausible_ledger};
 use crate::plan::Plan;
 use crate::run::stored::SliceStarted;
+use crate::run::types::{LossReason, RunConfig};
 use crate::tick::{Span, Tick};
-use crate::window::Window;
-use crate::wire::{Frame, WIRE_VERSION};
+use crate::wire::WIRE_VERSION;
 
-/// How many frames of a batch may wait for an earlier one: a batch sends one a second, and a stream delivers
-/// in order, so that even this many mean that the earlier one will not come.
-pub(super) const EARLY_FRAMES_MAX: usize = 64;
-
-/// How far after the slice's end a window may lie at most, beyond the time that requests may take: room for
-/// clocks that differ. It bounds how many seconds are kept open.
-const FUTURE_MAX: Span = Span::from_secs(60);
+/// How much longer than a batch a shard may be silent: it has to find out about its batches first.
+const SHARD_PATIENCE: Span = Span::from_secs(3);
 
 /// A slice that is played.
 #[derive(Debug)]
@@ -27,13 +22,21 @@ pub(super) struct Slice {
     pub(super) number: u32,
     pub(super) from: Tick,
     pub(super) until: Tick,
-    /// Whether any frame has come.
+    /// Whether anything has been told.
     pub(super) fruitful: bool,
-    seats: BTreeMap<u32, Seat>, // the batches that play in this slice
+    lines: BTreeMap<u32, Line>,
+}
+
+/// A line, and the batches that are heard through it.
+#[derive(Debug)]
+struct Line {
+    heard_at: Tick, // when a bundle last came, at first when the slice started
+    inbox: Inbox<Bundle>,
+    seats: BTreeMap<u32, Seat>,
 }
 
 /// The state of a batch.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Seat {
     Live(Live),
     Ended,
@@ -41,200 +44,203 @@ enum Seat {
 }
 
 /// A batch that plays.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Live {
     /// Everything before this point is told.
     pub(super) closed_through: Tick,
-    /// When a frame last came, at first when the slice started.
-    pub(super) heard_at: Tick,
     /// Users that were active in the last window.
     pub(super) active_users: u32,
-    next_sequence: u32,
-    early: BTreeMap<u32, Frame>, // by sequence, all above next_sequence
 }
 
-/// What becomes of a frame that comes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reception {
-    /// It belongs to the slice and is new.
-    New,
-    /// It has come before.
-    Known,
-    /// It cannot be used: another version, an unknown batch, a time that cannot be.
-    Refused,
-    /// Its batch counts as lost, or its slice is over.
-    TooLate,
+/// A batch that is lost, and what was known of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LostBatch {
+    pub(super) batch: u32,
+    pub(super) live: Live,
+    pub(super) reason: LossReason,
 }
-
-/// More than any batch can count in a window; sums of such numbers cannot overflow.
-const COUNT_MAX: u64 = 1 << 40;
-
-/// More series than a batch can keep.
-const SERIES_MAX: usize = 2 * metric::SERIES_MAX;
 
 impl Slice {
-    pub(super) fn new(started: &SliceStarted) -> Self {
-        let seat = |batch: &u32| {
+    pub(super) fn new(started: &SliceStarted, config: &RunConfig) -> Self {
+        let mut lines: BTreeMap<u32, Line> = BTreeMap::new();
+        for batch in &started.batches {
+            let line = lines
+                .entry(config.line_of(*batch))
+                .or_insert_with(|| Line::new(started.from));
             let live = Live {
                 closed_through: started.from,
-                heard_at: started.from,
                 active_users: 0,
-                next_sequence: 0,
-                early: BTreeMap::new(),
             };
-            (*batch, Seat::Live(live))
-        };
+            line.seats.insert(*batch, Seat::Live(live));
+        }
         Self {
             number: started.slice,
             from: started.from,
             until: started.until,
             fruitful: false,
-            seats: started.batches.iter().map(seat).collect(),
+            lines,
         }
     }
 
-    /// What would become of this frame.
-    pub(super) fn reception(&self, frame: &Frame, plan: &Plan) -> Reception {
-        if frame.version != WIRE_VERSION || frame.slice > self.number {
+    /// What would become of this bundle.
+    pub(super) fn reception(&self, bundle: &Bundle, plan: &Plan) -> Reception {
+        if bundle.version != WIRE_VERSION || bundle.slice > self.number {
             return Reception::Refused;
         }
-        if frame.slice < self.number {
+        if bundle.slice < self.number {
             return Reception::TooLate;
         }
-        let live = match self.seats.get(&frame.batch) {
-            None => return Reception::Refused,
-            Some(Seat::Ended) => return Reception::Known,
-            Some(Seat::Lost) => return Reception::TooLate,
-            Some(Seat::Live(live)) => live,
+        let Some(line) = self.lines.get(&bundle.line) else {
+            return Reception::Refused;
         };
-        if frame.sequence < live.next_sequence || live.early.contains_key(&frame.sequence) {
-            return Reception::Known;
+        if line.live().next().is_none() {
+            let lost = line.seats.values().any(|seat| matches!(seat, Seat::Lost));
+            return if lost {
+                Reception::TooLate
+            } else {
+                Reception::Known
+            };
         }
-        let latest = self.until + plan.request_timeout + FUTURE_MAX;
-        let told = frame.windows.iter();
-        let possible = frame.closed_through <= latest
-            && frame.end.as_ref().is_none_or(|end| end.at <= latest)
-            && told.clone().all(|window| {
-                window.second >= self.from.second()
-                    && window.second <= frame.closed_through.second()
-                    && is_plausible(window)
-                    && are_of_plan(&window.metrics, plan)
-            });
-        if possible && live.early.len() < EARLY_FRAMES_MAX {
-            Reception::New
+        let reception = line.inbox.reception(bundle.sequence);
+        if reception == Reception::Known || self.is_possible(line, bundle, plan) {
+            reception
         } else {
             Reception::Refused
         }
     }
 
-    /// Takes a frame whose reception is [`Reception::New`] and answers those that can be merged now, in order.
-    pub(super) fn take(&mut self, now: Tick, frame: Frame) -> Vec<Frame> {
-        let batch = frame.batch;
-        let Some(Seat::Live(live)) = self.seats.get_mut(&batch) else {
+    /// Whether the batches of the line can have told this.
+    fn is_possible(&self, line: &Line, bundle: &Bundle, plan: &Plan) -> bool {
+        let times = Times::of_slice(self.from, self.until, plan);
+        let news_possible = |news: &BatchNews| {
+            let mut seconds = news.users.iter().map(|(second, ..)| *second);
+            line.seats.contains_key(&news.batch)
+                && times.admit(news.closed_through)
+                && news.end.as_ref().is_none_or(|end| times.admit(end.at))
+                && is_plausible_ledger(&news.ledger)
+                && seconds.all(|second| times.admit_second(second, news.closed_through))
+        };
+        let closed = bundle.news.iter().map(|news| news.closed_through).max();
+        let closed = closed.unwrap_or(self.from);
+        let batches = bundle.news.len();
+        bundle.news.iter().all(news_possible)
+            && bundle
+                .windows
+                .iter()
+                .all(|window| times.admit_window(window, closed, batches, plan))
+    }
+
+    /// Takes a bundle whose reception is [`Reception::New`] and answers those that can be merged now, in order.
+    pub(super) fn take(&mut self, now: Tick, bundle: Bundle) -> Vec<Bundle> {
+        let Some(line) = self.lines.get_mut(&bundle.line) else {
             return Vec::new();
         };
-        live.heard_at = live.heard_at.max(now);
-        live.early.insert(frame.sequence, frame);
-        let mut ready = Vec::new();
-        let mut ended = false;
-        while let Some(frame) = live.early.remove(&live.next_sequence) {
-            live.next_sequence = live.next_sequence.saturating_add(1);
-            live.closed_through = live.closed_through.max(frame.closed_through);
-            if let Some(window) = frame.windows.last() {
-                live.active_users = window.active_users;
-            }
-            ended = frame.end.is_some();
-            ready.push(frame);
-            if ended {
-                break;
-            }
-        }
-        self.fruitful |= !ready.is_empty();
-        if ended {
-            self.seats.insert(batch, Seat::Ended);
-        }
-        ready
+        line.heard_at = line.heard_at.max(now);
+        line.inbox.take(bundle.sequence, bundle)
     }
 
-    /// Counts a batch as lost, if it plays. Answers what was known of it.
-    pub(super) fn lose(&mut self, batch: u32) -> Option<Live> {
-        let seat = self.seats.get_mut(&batch)?;
-        match std::mem::replace(seat, Seat::Lost) {
-            Seat::Live(live) => Some(live),
-            other => {
-                *seat = other;
-                None
-            }
+    /// Takes note of what is told of a batch. Answers the batch if it is lost by that.
+    pub(super) fn note(&mut self, line: u32, news: &BatchNews) -> Option<LostBatch> {
+        self.fruitful |= news.is_told();
+        let seat = self.lines.get_mut(&line)?.seats.get_mut(&news.batch)?;
+        let Seat::Live(live) = seat else {
+            return None;
+        };
+        live.closed_through = live.closed_through.max(news.closed_through);
+        if let Some((_, _, users)) = news.users.last() {
+            live.active_users = *users;
         }
-    }
-
-    /// The batches that play.
-    pub(super) fn live(&self) -> impl Iterator<Item = (u32, &Live)> {
-        self.seats.iter().filter_map(|(batch, seat)| match seat {
-            Seat::Live(live) => Some((*batch, live)),
-            Seat::Ended | Seat::Lost => None,
+        let live = *live;
+        if news.end.is_some() {
+            *seat = Seat::Ended;
+            return None;
+        }
+        let reason = news.lost?;
+        *seat = Seat::Lost;
+        Some(LostBatch {
+            batch: news.batch,
+            live,
+            reason,
         })
+    }
+
+    /// Counts the batches of a line as lost that still play. Answers what was known of them.
+    pub(super) fn lose(&mut self, line: u32, reason: LossReason) -> Vec<LostBatch> {
+        let Some(line) = self.lines.get_mut(&line) else {
+            return Vec::new();
+        };
+        let lost = line
+            .live()
+            .map(|(batch, live)| LostBatch {
+                batch,
+                live,
+                reason,
+            })
+            .collect();
+        for seat in line.seats.values_mut() {
+            if matches!(seat, Seat::Live(_)) {
+                *seat = Seat::Lost;
+            }
+        }
+        lost
+    }
+
+    /// The lines on which batches play, and when each counts as silent.
+    pub(super) fn deadlines(
+        &self,
+        config: &RunConfig,
+        plan: &Plan,
+        stopped_at: Option<Tick>,
+    ) -> impl Iterator<Item = (u32, Tick)> {
+        let patience = Patience {
+            until: self.until,
+            patience: config.patience,
+            request_timeout: plan.request_timeout,
+            stopped_at,
+        };
+        let more = if config.shards.is_empty() {
+            Span::ZERO
+        } else {
+            SHARD_PATIENCE
+        };
+        let live = self.lines.iter();
+        live.filter(|(_, line)| line.live().next().is_some())
+            .map(move |(number, line)| (*number, patience.ends_for(line.heard_at) + more))
+    }
+
+    /// The lines on which batches play.
+    pub(super) fn lines_live(&self) -> impl Iterator<Item = u32> {
+        let lines = self.lines.iter();
+        lines
+            .filter(|(_, line)| line.live().next().is_some())
+            .map(|(number, _)| *number)
+    }
+
+    /// How many batches play.
+    pub(super) fn batches_live(&self) -> usize {
+        self.lines.values().map(|line| line.live().count()).sum()
     }
 
     /// The number of seconds that every batch that plays has told completely, `None` when none plays.
     pub(super) fn seconds_closed(&self) -> Option<u32> {
-        self.live()
-            .map(|(_, live)| live.closed_through.second())
-            .min()
+        let live = self.lines.values().flat_map(Line::live);
+        live.map(|(_, live)| live.closed_through.second()).min()
     }
 }
 
-/// Whether a batch can have recorded these metrics.
-fn are_of_plan(metrics: &MetricWindow, plan: &Plan) -> bool {
-    let series: usize = metrics.series.values().map(BTreeMap::len).sum();
-    series <= SERIES_MAX && plan.metering().admits(metrics)
-}
+impl Line {
+    fn new(from: Tick) -> Self {
+        Self {
+            heard_at: from,
+            inbox: Inbox::new(),
+            seats: BTreeMap::new(),
+        }
+    }
 
-fn is_plausible(window: &Window) -> bool {
-    let Ledger {
-        planned,
-        started,
-        dropped,
-        finished,
-        interrupted,
-        lost,
-        sent,
-        answered,
-        failed,
-        cut_off,
-    } = window.ledger;
-    let ledger = [
-        planned,
-        started,
-        dropped,
-        finished,
-        interrupted,
-        lost,
-        sent,
-        answered,
-        failed,
-        cut_off,
-    ];
-    let scenarios = window.scenarios.values();
-    let scenarios =
-        scenarios.flat_map(|scenario| [scenario.started, scenario.dropped, scenario.out_of_data]);
-    let steps = window.steps.values().flat_map(|step| {
-        let counts = [
-            step.sent,
-            step.succeeded,
-            step.bytes_received,
-            step.bytes_sent,
-        ];
-        counts.into_iter().chain(step.errors.values().copied())
-    });
-    let checks = window
-        .checks
-        .values()
-        .flat_map(|(passed, failed)| [*passed, *failed]);
-    ledger
-        .into_iter()
-        .chain(checks)
-        .chain(steps)
-        .chain(scenarios)
-        .all(|count| count <= COUNT_MAX)
+    fn live(&self) -> impl Iterator<Item = (u32, Live)> {
+        self.seats.iter().filter_map(|(batch, seat)| match seat {
+            Seat::Live(live) => Some((*batch, *live)),
+            Seat::Ended | Seat::Lost => None,
+        })
+    }
 }

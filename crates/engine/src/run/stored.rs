@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::Bundle;
 use crate::run::book::Book;
 use crate::run::judging::JudgingState;
 use crate::run::types::StopReason;
 use crate::tick::Tick;
-use crate::wire::{Frame, WIRE_VERSION};
+use crate::wire::WIRE_VERSION;
 
 /// The version of [`Checkpoint`] that this code writes and reads.
 pub const CHECKPOINT_VERSION: u32 = 3;
@@ -29,11 +30,11 @@ pub const RECORD_BYTES_MAX: usize = 1_000_000;
 pub enum Stored {
     /// A slice began. Stored before any of its batches is started.
     SliceStarted(SliceStarted),
-    /// A frame that is merged. Key: slice, batch, sequence.
-    Frame(Frame),
+    /// A bundle that is merged. Key: slice, line, sequence.
+    Bundle(Bundle),
     /// A stop was asked for.
     Stop(Stop),
-    /// Everything up to the end of a slice. Makes all frames before it superfluous.
+    /// Everything up to the end of a slice. Makes all bundles before it superfluous.
     Checkpoint(Box<Checkpoint>),
 }
 
@@ -129,8 +130,8 @@ impl Stored {
     pub const fn supersedes(&self) -> &'static [&'static str] {
         match self {
             Self::SliceStarted(_) => &["slice/"],
-            Self::Frame(_) | Self::Stop(_) => &[],
-            Self::Checkpoint(_) => &["checkpoint/", "frame/", "slice/"],
+            Self::Bundle(_) | Self::Stop(_) => &[],
+            Self::Checkpoint(_) => &["checkpoint/", "bundle/", "slice/"],
         }
     }
 
@@ -139,16 +140,16 @@ impl Stored {
     pub fn to_records(&self) -> Vec<Record> {
         let (key, body) = match self {
             Self::SliceStarted(slice) => ("slice/".to_owned(), to_json(slice)),
-            Self::Frame(frame) => {
-                let Frame {
+            Self::Bundle(bundle) => {
+                let Bundle {
                     slice,
-                    batch,
+                    line,
                     sequence,
                     ..
-                } = frame;
+                } = bundle;
                 (
-                    format!("frame/{slice:06}/{batch:06}/{sequence:06}/"),
-                    to_json(frame),
+                    format!("bundle/{slice:06}/{line:06}/{sequence:06}/"),
+                    to_json(bundle),
                 )
             }
             Self::Stop(stop) => ("stop/".to_owned(), to_json(stop)),
@@ -170,7 +171,7 @@ pub(super) struct Restored {
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) slice: Option<SliceStarted>,
     pub(super) stop: Option<Stop>,
-    pub(super) frames: Vec<Frame>, // by slice, batch and sequence
+    pub(super) bundles: Vec<Bundle>, // by slice, line and sequence
 }
 
 impl Restored {
@@ -181,10 +182,10 @@ impl Restored {
             match kind {
                 "slice" => restored.slice = Some(from_json(&key, &body)?),
                 "stop" => restored.stop = Some(from_json(&key, &body)?),
-                "frame" => {
-                    let frame: Frame = from_json(&key, &body)?;
-                    check_version(&key, frame.version, WIRE_VERSION)?;
-                    restored.frames.push(frame);
+                "bundle" => {
+                    let bundle: Bundle = from_json(&key, &body)?;
+                    check_version(&key, bundle.version, WIRE_VERSION)?;
+                    restored.bundles.push(bundle);
                 }
                 "checkpoint" => {
                     let checkpoint: Checkpoint = from_json(&key, &body)?;

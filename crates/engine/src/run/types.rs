@@ -4,12 +4,13 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::{Bundle, ShardOrder};
 use crate::plan::Plan;
 use crate::run::stored::Stored;
 use crate::summary::Report;
 use crate::tick::{Span, Tick};
 use crate::timeline::TimelineRow;
-use crate::wire::{Assignment, Frame};
+use crate::wire::Assignment;
 
 /// How a plan is spread over batches and slices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct RunConfig {
     pub epoch_ms: u64,
     /// How many batches play the plan side by side; see [`RunConfig::size`].
     pub batches: u32,
+    /// Through which shards the batches are heard: the first shard has the first batches, and so on. None when
+    /// each batch has a line of its own.
+    pub shards: Vec<ShardPlan>,
     /// How long a slice is; less than a second counts as a second.
     pub slice: Span,
     /// How many requests of a batch may wait for response headers at once, `None` for no limit.
@@ -31,19 +35,29 @@ pub struct RunConfig {
     pub clock_resolution: Span,
 }
 
+/// What a shard has of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ShardPlan {
+    /// How many batches it speaks for.
+    pub batches: u32,
+    /// Where it was asked to be, as the platform names its regions; `None` anywhere.
+    pub region: Option<String>,
+}
+
 /// What a driver tells the run.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// Time has passed, or the run begins.
     Wake,
-    /// A batch delivered a frame.
-    Frame(Frame),
-    /// A batch ended without its last frame, or could not be started.
-    BatchLost {
+    /// A line delivered a bundle.
+    Bundle(Bundle),
+    /// A line ended before all batches that are heard through it have, or could not be opened.
+    LineLost {
         /// The slice it belonged to.
         slice: u32,
-        /// The batch.
-        batch: u32,
+        /// The line.
+        line: u32,
         /// What is known about the reason.
         reason: LossReason,
     },
@@ -67,6 +81,11 @@ pub enum LossReason {
     Waited,
     /// The coordinator itself was restarted.
     CoordinatorRestarted,
+    /// The shard was restarted between two slices, so that its users began afresh: an interval of no length,
+    /// in which iterations were lost.
+    ShardRestarted,
+    /// The shard had too much to do to take the share.
+    Overloaded,
 }
 
 /// Why a run was stopped.
@@ -95,16 +114,19 @@ pub enum Output {
     ///
     /// [`Run`]: crate::run::Run
     Publish(Vec<TimelineRow>),
-    /// Start the batch that plays this. Its number is the share's index.
+    /// Start the batch that plays this, in a run without shards. Its number, which is also that of its line, is
+    /// the share's index.
     Assign(Box<Assignment>),
-    /// Tell this batch to stop, if it can still be reached.
-    StopBatch {
+    /// Have this shard start its batches.
+    AssignShard(Box<ShardOrder>),
+    /// Tell the batches of this line to stop, if they can still be reached.
+    StopLine {
         /// The slice it belongs to.
         slice: u32,
-        /// The batch.
-        batch: u32,
+        /// The line.
+        line: u32,
     },
-    /// Nothing more to do before this point, unless a frame arrives.
+    /// Nothing more to do before this point, unless a bundle arrives.
     WakeAt(Tick),
     /// The run is over, and this is its report. Asking again answers the same.
     Done(Box<Report>),
@@ -136,11 +158,30 @@ impl LossReason {
     /// Whether a batch was given up, so that frames of it may still come.
     #[must_use]
     pub const fn is_loss(self) -> bool {
-        !matches!(self, Self::LeaseExpired | Self::Waited)
+        !matches!(
+            self,
+            Self::LeaseExpired | Self::Waited | Self::ShardRestarted
+        )
     }
 }
 
 impl RunConfig {
+    /// The line through which a batch is heard. A batch beyond those of all shards belongs to the last one.
+    #[must_use]
+    pub fn line_of(&self, batch: u32) -> u32 {
+        if self.shards.is_empty() {
+            return batch;
+        }
+        let mut before = 0_u32;
+        for (shard, plan) in (0..).zip(&self.shards) {
+            before = before.saturating_add(plan.batches);
+            if batch < before {
+                return shard;
+            }
+        }
+        u32::try_from(self.shards.len() - 1).unwrap_or(u32::MAX)
+    }
+
     /// How many batches a plan is spread over: enough that none has more than `users_per_batch` virtual users
     /// at the plan's peak, so `ceil(users_max / users_per_batch)`, but at most `batches_max`, and at least 1
     /// because a plan without users still has to be played to its end. Since `users_per_batch >= 1`, there

@@ -406,7 +406,7 @@ mod tests {
         window.slot_wait_us.record_n(wait_ms * 1_000, 100);
         window.lateness_us.record_n(late_ms * 1_000, 100);
         let mut second = Second::default();
-        second.add(0, &window);
+        second.add(&window);
         let mut totals = Totals::default();
         totals.add(&second);
         generator_limited(&totals, &totals.overall(), 3)
@@ -420,7 +420,7 @@ mod tests {
             let errors = &mut window.steps.entry(StepId(0)).or_default().errors;
             errors.extend((100..600).map(|status| (ErrorClass::Status(status), 1)));
             let mut second = Second::default();
-            second.add(0, &window);
+            second.add(&window);
             book.timeline.push(second.to_point(number, &[]));
         }
         let (rows, seconds) = timeline(&book, 0);

@@ -20,10 +20,13 @@ pub struct Second {
 }
 
 impl Second {
-    /// Adds a window of a batch. The windows of one batch have to come in their order.
-    pub fn add(&mut self, batch: u32, window: &Window) {
-        let users = self.users.entry(window.phase).or_default();
-        users.insert(batch, window.active_users);
+    /// Takes note of how many users of a batch are active in a phase: what is said last counts.
+    pub fn set_users(&mut self, batch: u32, phase: Phase, users: u32) {
+        self.users.entry(phase).or_default().insert(batch, users);
+    }
+
+    /// Adds the measurements of one batch, or of several together.
+    pub fn add(&mut self, window: &Window) {
         let sum = self
             .windows
             .entry(window.phase)
@@ -45,6 +48,11 @@ impl Second {
             let entry = sum.components.entry(name.clone()).or_default();
             entry.merge(component);
         }
+    }
+
+    /// The merged windows, in the order of their phases.
+    pub(crate) fn into_windows(self) -> impl Iterator<Item = Window> {
+        self.windows.into_values()
     }
 
     /// The merged windows, by phase.

@@ -38,7 +38,8 @@ fn window(second: u32, phase: Phase, users: u32, response_us: &[u64]) -> Window 
 fn row(second: u32, told: &[(u32, Window)]) -> TimelineRow {
     let mut sum = Second::default();
     for (batch, window) in told {
-        sum.add(*batch, window);
+        sum.add(window);
+        sum.set_users(*batch, window.phase, window.active_users);
     }
     sum.to_point(second, &PHASES).to_row(1_000_000)
 }
@@ -132,7 +133,8 @@ fn a_long_run_keeps_a_bounded_time_line_that_loses_no_request() {
     for number in 0..seconds {
         let mut second = Second::default();
         let latency = 1_000 + u64::from(number);
-        second.add(0, &window(number, Phase::Peak, number, &[latency, latency]));
+        second.add(&window(number, Phase::Peak, number, &[latency, latency]));
+        second.set_users(0, Phase::Peak, number);
         timeline.push(second.to_point(number, &PHASES));
     }
     assert_eq!(timeline.seconds_per_point(), 8);
@@ -155,7 +157,7 @@ fn points_read_back_as_themselves() {
     let mut second = Second::default();
     let mut told = window(0, Phase::RampUp, 2, &[1_500, 900_000]);
     crate::server_timing::record("do;desc=TenantDO;dur=2;wake=1", &mut told);
-    second.add(3, &told);
+    second.add(&told);
     let point = second.to_point(0, &PHASES);
     let json = serde_json::to_string(&point).unwrap();
     assert_eq!(serde_json::from_str::<Point>(&json).unwrap(), point);

@@ -285,7 +285,10 @@ fn a_batch_that_stops_by_itself_stops_the_run() {
     world.input(Tick::ZERO, Input::Wake);
     let at = Tick::from_ms(50);
     let end = end(EndReason::Stopped, at, 0);
-    world.input(at, Input::Frame(frame(0, 0, Vec::new(), at, Some(end))));
+    world.input(
+        at,
+        Input::Bundle(frame(0, 0, Vec::new(), at, Some(end)).into()),
+    );
     assert_eq!(world.stopped, [(0, 1)], "the other batch is told");
     let result = world.play();
     assert_eq!(result.status, RunStatus::Cancelled);
@@ -320,7 +323,10 @@ fn accounts_that_do_not_add_up_fail_the_run() {
     world.fate = Box::new(|_| Fate::Vanishes(Tick::ZERO));
     world.input(Tick::ZERO, Input::Wake);
     let end = end(EndReason::PlanDone, at, 3);
-    world.input(at, Input::Frame(frame(0, 0, vec![window], at, Some(end))));
+    world.input(
+        at,
+        Input::Bundle(frame(0, 0, vec![window], at, Some(end)).into()),
+    );
     let result = world.play();
     assert_eq!(result.status, RunStatus::Failed);
     let faults: Vec<String> = result
@@ -378,17 +384,20 @@ fn frames_that_make_no_sense_are_refused() {
     let stored = world.records.len();
     let (last, refused) = senseless.split_last().expect("not empty");
     for frame in refused {
-        world.input(at, Input::Frame(frame.clone()));
+        world.input(at, Input::Bundle(frame.clone().into()));
     }
     assert_eq!(world.records.len(), stored, "nothing is stored of them");
     // An early frame waits for those before it, but not any number of them.
     for sequence in 1..=70 {
         world.input(
             at,
-            Input::Frame(Frame {
-                sequence,
-                ..last.clone()
-            }),
+            Input::Bundle(
+                Frame {
+                    sequence,
+                    ..last.clone()
+                }
+                .into(),
+            ),
         );
     }
     assert_eq!(world.records.len(), stored + 64);
@@ -406,7 +415,7 @@ fn a_clock_that_is_ahead_does_not_make_slices_overlap() {
     let end = end(EndReason::SliceOver, ahead, 0);
     let told = vec![Window::new(3, Phase::Peak)];
     let frame = frame(0, 0, told, ahead, Some(end));
-    world.input(Tick::from_ms(2_900), Input::Frame(frame));
+    world.input(Tick::from_ms(2_900), Input::Bundle(frame.into()));
     let next = world.assignments.last().expect("the next slice");
     assert_eq!((next.slice, next.from), (1, ahead));
     assert_eq!(
@@ -424,8 +433,8 @@ fn any_number_of_duplicates_leaves_room_for_what_is_new() {
     let at = Tick::from_second(1);
     for sequence in 0..200 {
         let frame = frame(0, sequence, Vec::new(), at, None);
-        world.input(at, Input::Frame(frame.clone()));
-        world.input(at, Input::Frame(frame));
+        world.input(at, Input::Bundle(frame.clone().into()));
+        world.input(at, Input::Bundle(frame.into()));
     }
     assert_eq!(world.records.len(), 201, "the slice and each frame once");
     assert_eq!(world.rows.len(), 1);

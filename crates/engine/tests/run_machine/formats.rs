@@ -1,16 +1,19 @@
 //! What travels and what is stored, byte for byte. A format that changes cannot be read by the code that wrote
 //! it: it needs a new version number, and a thought for the runs that are under way.
 
+use sentinel_engine::bundle::{BatchNews, Bundle, ShardOrder};
 use sentinel_engine::cookie::Jar;
 use sentinel_engine::error_class::ErrorClass;
-use sentinel_engine::metric::{TagSet, Value};
+use sentinel_engine::metric::{MetricWindow, TagSet, Value};
 use sentinel_engine::phase::Phase;
 use sentinel_engine::random::Random;
-use sentinel_engine::run::{Input, Record, Run, SliceStarted, Stop, StopReason, Stored};
+use sentinel_engine::run::{
+    Input, LossReason, Record, Run, SliceStarted, Stop, StopReason, Stored,
+};
 use sentinel_engine::server_timing;
 use sentinel_engine::share::Share;
 use sentinel_engine::summary::TestRunResult;
-use sentinel_engine::tick::Tick;
+use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::vu::{Position, VuCarry, VuId};
 use sentinel_engine::window::{StepId, Window};
 use sentinel_engine::wire::{Assignment, BatchEnd, EndReason, Frame, WIRE_VERSION};
@@ -120,6 +123,57 @@ fn assignment_format_unchanged() {
 }
 
 #[test]
+fn bundle_format_unchanged() {
+    let mut frame = frame(1, 2, vec![window()], Tick::from_ms(3_010), None);
+    frame.windows[0].metrics = MetricWindow::default();
+    let lost = BatchNews {
+        forgot: true,
+        lost: Some(LossReason::StreamEnded),
+        ..BatchNews::new(7, Tick::from_second(2))
+    };
+    let mut bundle = Bundle::from(frame);
+    bundle.news.push(lost);
+    bundle.ignored = 1;
+    let json = serde_json::to_string(&bundle.news).unwrap();
+    assert_unchanged(
+        &json,
+        concat!(
+            r#"[{"batch":1,"closedThrough":3010000,"ledger":{"planned":1,"started":1,"dropped":0,"#,
+            r#""finished":1,"interrupted":0,"lost":0,"sent":2,"answered":2,"failed":0,"cutOff":0},"#,
+            r#""begun":{"0":1},"users":[[0,"ramp_up",2]]},"#,
+            r#"{"batch":7,"closedThrough":2000000,"forgot":true,"lost":"stream_ended"}]"#
+        ),
+    );
+    let json = serde_json::to_string(&bundle).unwrap();
+    assert_eq!(serde_json::from_str::<Bundle>(&json).unwrap(), bundle);
+    assert!(json.starts_with(r#"{"version":1,"slice":0,"line":1,"sequence":2,"windows":[{"#));
+    assert!(json.ends_with(r#","ignored":1}"#), "{json}");
+}
+
+#[test]
+fn shard_order_format_unchanged() {
+    let order = ShardOrder {
+        version: WIRE_VERSION,
+        run: "run-1".to_owned(),
+        slice: 1,
+        shard: 2,
+        from: Tick::from_ms(3_020),
+        until: Tick::from_ms(6_020),
+        patience: Span::from_secs(5),
+        batches: Vec::new(),
+    };
+    let json = serde_json::to_string(&order).unwrap();
+    assert_unchanged(
+        &json,
+        concat!(
+            r#"{"version":1,"run":"run-1","slice":1,"shard":2,"from":3020000,"until":6020000,"#,
+            r#""patience":5000000,"batches":[]}"#
+        ),
+    );
+    assert_eq!(serde_json::from_str::<ShardOrder>(&json).unwrap(), order);
+}
+
+#[test]
 fn small_records_format_unchanged() {
     let slice = Stored::SliceStarted(SliceStarted {
         slice: 2,
@@ -139,7 +193,7 @@ fn small_records_format_unchanged() {
         stop(StopReason::ThresholdCrossed),
         stop(StopReason::Stopped("why".to_owned())),
         stop(StopReason::Failed("why".to_owned())),
-        Stored::Frame(frame(1, 2, Vec::new(), Tick::from_second(3), None)),
+        Stored::Bundle(frame(1, 2, Vec::new(), Tick::from_second(3), None).into()),
     ]
     .iter()
     .flat_map(Stored::to_records)
@@ -164,8 +218,11 @@ fn small_records_format_unchanged() {
             r#"{"reason":{"failed":"why"},"at":700000}"#,
         ),
         (
-            "frame/000000/000001/000002/0001-0001",
-            r#"{"version":1,"slice":0,"batch":1,"sequence":2,"closedThrough":3000000,"windows":[],"end":null}"#,
+            "bundle/000000/000001/000002/0001-0001",
+            concat!(
+                r#"{"version":1,"slice":0,"line":1,"sequence":2,"windows":[],"#,
+                r#""news":[{"batch":1,"closedThrough":3000000}]}"#
+            ),
         ),
     ];
     let expected = expected.map(|(key, body)| (key.to_owned(), body.to_owned()));
@@ -182,7 +239,10 @@ fn short_run() -> (World, TestRunResult) {
     world.input(Tick::ZERO, Input::Wake);
     let at = Tick::from_ms(900);
     let end = end(EndReason::PlanDone, at, 0);
-    world.input(at, Input::Frame(frame(0, 0, vec![window()], at, Some(end))));
+    world.input(
+        at,
+        Input::Bundle(frame(0, 0, vec![window()], at, Some(end)).into()),
+    );
     world.cancel_at = Some(Tick::from_ms(2_000));
     let result = world.play();
     (world, result)

@@ -5,8 +5,10 @@ mod faults;
 mod formats;
 mod honest;
 mod judging;
+mod mail;
 mod plans;
 mod restore;
+mod shards;
 mod world;
 
 use plans::{config, plan};

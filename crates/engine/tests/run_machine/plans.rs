@@ -74,6 +74,7 @@ pub(crate) fn config(batches: u32, slice_s: u64) -> RunConfig {
         run: "run-1".to_owned(),
         epoch_ms: EPOCH_MS,
         batches,
+        shards: Vec::new(),
         slice: Span::from_secs(slice_s),
         slots: None,
         patience: Span::from_secs(3),

@@ -4,14 +4,19 @@
 use std::collections::BTreeMap;
 
 use sentinel_engine::batch::{self, Batch, Request, RequestId};
+use sentinel_engine::bundle::{Bundle, ShardOrder};
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::plan::Plan;
 use sentinel_engine::response::Exchange;
 use sentinel_engine::run::{Input, LossReason, Output, Record, Run, RunConfig, StopReason, Stored};
+use sentinel_engine::shard::Kept;
 use sentinel_engine::summary::{Report, RunStatus, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::timeline::TimelineRow;
 use sentinel_engine::wire::{Assignment, Frame};
+
+use crate::mail::Mail;
+use crate::shards::ShardPlayer;
 
 pub(crate) const EPOCH_MS: u64 = 1_767_499_200_000;
 
@@ -63,6 +68,12 @@ pub(crate) struct World {
     pub(crate) crashed_at: Option<Tick>,
     /// Says for each frame after which times it arrives: once, several times or not at all.
     pub(crate) network: Network,
+    /// The same for bundles of shards.
+    pub(crate) shard_network: ShardNetwork,
+    /// What becomes of each shard.
+    pub(crate) shard_fate: Box<dyn FnMut(&ShardOrder) -> Fate>,
+    /// The users that shards keep between two slices.
+    pub(crate) kept: BTreeMap<u32, Kept>,
     pub(crate) target: Target,
     /// Changes what batches say.
     pub(crate) tamper: Box<dyn FnMut(&mut Frame)>,
@@ -73,12 +84,16 @@ pub(crate) struct World {
     pub(crate) spurious_wakes: bool,
     /// When somebody cancels the run.
     pub(crate) cancel_at: Option<Tick>,
-    players: BTreeMap<(u32, u32), Player>,
-    mail: BTreeMap<(Tick, u64), Mail>,
-    posted: u64,
+    /// The shards that play, by slice and number.
+    pub(crate) shards: BTreeMap<(u32, u32), ShardPlayer>,
+    pub(crate) players: BTreeMap<(u32, u32), Player>,
+    pub(crate) mail: BTreeMap<(Tick, u64), Mail>,
+    pub(crate) posted: u64,
     wake_at: Tick,
     report: Option<Box<Report>>,
 }
+
+type ShardNetwork = Box<dyn FnMut(&Bundle) -> Vec<Span>>;
 
 type Network = Box<dyn FnMut(&Frame) -> Vec<Span>>;
 
@@ -91,18 +106,13 @@ pub(crate) struct Answer {
     pub(crate) body: &'static [u8],
 }
 
-struct Player {
+pub(crate) struct Player {
     batch: Batch,
     wake_at: Tick,
     answers: BTreeMap<(Tick, RequestId), Answer>,
     dies_at: Tick,
     tells: bool,
     deaf: bool,
-}
-
-enum Mail {
-    Frame(Frame),
-    Lost(u32, u32, LossReason),
 }
 
 impl World {
@@ -132,6 +142,10 @@ impl World {
             fate: Box::new(|_| Fate::Plays),
             spurious_wakes: false,
             cancel_at: None,
+            shard_network: Box::new(|_| vec![Span::from_ms(5)]),
+            shard_fate: Box::new(|_| Fate::Plays),
+            kept: BTreeMap::new(),
+            shards: BTreeMap::new(),
             players: BTreeMap::new(),
             mail: BTreeMap::new(),
             posted: 0,
@@ -152,6 +166,15 @@ impl World {
         panic!("the run never ended; {:?}", self.run.progress());
     }
 
+    /// Plays the run up to this point.
+    pub(crate) fn play_until(&mut self, until: Tick) {
+        self.drain();
+        while self.now < until && self.report.is_none() {
+            self.step();
+            self.drain();
+        }
+    }
+
     /// Gives the run one input and performs what it asks for.
     pub(crate) fn input(&mut self, now: Tick, input: Input) {
         self.now = now;
@@ -163,6 +186,7 @@ impl World {
     pub(crate) fn restart(&mut self, outage: Span) {
         self.crashed_at = Some(self.now);
         self.players.clear();
+        self.shards.clear();
         self.mail.clear();
         self.published.clear();
         self.now += outage;
@@ -209,13 +233,13 @@ impl World {
                 }
             }
             Output::Assign(assignment) => self.start(*assignment),
-            Output::StopBatch { slice, batch } => {
-                self.stopped.push((slice, batch));
-                if let Some(player) = self.players.get_mut(&(slice, batch))
-                    && !player.deaf
-                {
-                    player.batch.handle_input(self.now, batch::Input::Stop);
-                    self.drain_player((slice, batch));
+            Output::AssignShard(order) => self.start_shard(*order),
+            Output::StopLine { slice, line } => {
+                self.stopped.push((slice, line));
+                if self.config.shards.is_empty() {
+                    self.stop_batch((slice, line));
+                } else {
+                    self.stop_shard((slice, line));
                 }
             }
             Output::WakeAt(at) => {
@@ -239,13 +263,22 @@ impl World {
         }
     }
 
-    fn start(&mut self, assignment: Assignment) {
+    pub(crate) fn stop_batch(&mut self, key: (u32, u32)) {
+        if let Some(player) = self.players.get_mut(&key)
+            && !player.deaf
+        {
+            player.batch.handle_input(self.now, batch::Input::Stop);
+            self.drain_player(key);
+        }
+    }
+
+    pub(crate) fn start(&mut self, assignment: Assignment) {
         let key = (assignment.slice, assignment.share.index());
         self.assignments.push(assignment.clone());
         let fate = (self.fate)(&assignment);
         let (dies_at, tells) = match fate {
             Fate::NotStarted => {
-                let lost = Mail::Lost(key.0, key.1, LossReason::NotStarted);
+                let lost = Mail::BatchLost(key.0, key.1, LossReason::NotStarted);
                 return self.post(Span::from_ms(1), lost);
             }
             Fate::Dies(at) => (at, true),
@@ -294,11 +327,6 @@ impl World {
         }
     }
 
-    fn post(&mut self, delay: Span, mail: Mail) {
-        self.posted += 1;
-        self.mail.insert((self.now + delay, self.posted), mail);
-    }
-
     /// Lets the earliest thing happen.
     fn step(&mut self) {
         let mail_at = self.mail.keys().next().map_or(Tick::NEVER, |(at, _)| *at);
@@ -309,7 +337,12 @@ impl World {
             .min()
             .unwrap_or((Tick::NEVER, (0, 0)));
         let cancel_at = self.cancel_at.unwrap_or(Tick::NEVER);
-        let next = mail_at.min(player_at).min(cancel_at).min(self.wake_at);
+        let (shard_at, shard) = self.next_shard();
+        let next = mail_at
+            .min(player_at)
+            .min(shard_at)
+            .min(cancel_at)
+            .min(self.wake_at);
         assert!(next < Tick::NEVER, "nothing will ever happen again");
         self.now = self.now.max(next);
         if cancel_at == next {
@@ -320,6 +353,8 @@ impl World {
             self.deliver();
         } else if player_at == next {
             self.play_on(key);
+        } else if shard_at == next {
+            self.wake_shard(shard);
         } else {
             self.run.handle_input(self.now, Input::Wake);
         }
@@ -327,21 +362,6 @@ impl World {
             self.drain();
             self.run.handle_input(self.now, Input::Wake);
         }
-    }
-
-    fn deliver(&mut self) {
-        let Some((_, mail)) = self.mail.pop_first() else {
-            return;
-        };
-        let input = match mail {
-            Mail::Frame(frame) => Input::Frame(frame),
-            Mail::Lost(slice, batch, reason) => Input::BatchLost {
-                slice,
-                batch,
-                reason,
-            },
-        };
-        self.run.handle_input(self.now, input);
     }
 
     fn play_on(&mut self, key: (u32, u32)) {
@@ -352,7 +372,7 @@ impl World {
             let tells = player.tells;
             self.players.remove(&key);
             if tells {
-                let lost = Mail::Lost(key.0, key.1, LossReason::StreamEnded);
+                let lost = Mail::BatchLost(key.0, key.1, LossReason::StreamEnded);
                 self.post(Span::from_ms(20), lost);
             }
             return;

@@ -1,0 +1,64 @@
+//! Who plays what in a slice.
+
+use std::collections::BTreeMap;
+
+use crate::bundle::{ShardBatch, ShardOrder};
+use crate::run::machine::Run;
+use crate::run::stored::SliceStarted;
+use crate::run::types::Output;
+use crate::wire::{Assignment, WIRE_VERSION};
+
+impl Run {
+    /// What the batches of a slice that begins are told: by the run itself, or by their shards.
+    pub(super) fn assign(&mut self, started: &SliceStarted) -> Vec<Output> {
+        let mut orders: BTreeMap<u32, ShardOrder> = BTreeMap::new();
+        let mut outputs = Vec::new();
+        for (share, book) in self.book.shares_mut() {
+            if started.batches.binary_search(&share.index()).is_err() {
+                continue;
+            }
+            // What became due in a hole is not late: it is part of the hole.
+            let played_through = if book.hole.is_some() {
+                started.from
+            } else {
+                book.played_through
+            };
+            let assignment = Assignment {
+                version: WIRE_VERSION,
+                run: self.config.run.clone(),
+                epoch_ms: self.config.epoch_ms,
+                slice: started.slice,
+                share,
+                from: started.from,
+                until: started.until,
+                played_through,
+                carry: std::mem::take(&mut book.carry),
+                begun: book.begun.clone(),
+                slots: self.config.slots,
+            };
+            let kept = book.kept.take();
+            if self.config.shards.is_empty() {
+                outputs.push(Output::Assign(Box::new(assignment)));
+                continue;
+            }
+            let shard = self.config.line_of(share.index());
+            let order = orders.entry(shard).or_insert_with(|| ShardOrder {
+                version: WIRE_VERSION,
+                run: self.config.run.clone(),
+                slice: started.slice,
+                shard,
+                from: started.from,
+                until: started.until,
+                patience: self.config.patience,
+                batches: Vec::new(),
+            });
+            order.batches.push(ShardBatch {
+                assignment,
+                resumes: kept.map(|kept| kept.slice),
+            });
+        }
+        let orders = orders.into_values().map(Box::new).map(Output::AssignShard);
+        outputs.extend(orders);
+        outputs
+    }
+}

@@ -1,0 +1,68 @@
+//! What one share of the plan has done, and what is handed over from one slice to the next.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::Ledger;
+use crate::run::book::Hole;
+use crate::tick::Tick;
+use crate::vu::VuCarry;
+
+/// What one share has done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ShareBook {
+    pub(super) ledger: Ledger,
+    pub(super) carry: Vec<VuCarry>,
+    /// Users that its shard keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) kept: Option<Kept>,
+    pub(super) played_through: Tick,
+    /// Iterations that the share has begun, by scenario.
+    #[serde(default)]
+    pub(super) begun: Vec<u64>,
+    /// Where its last batch ended, or its last hole.
+    pub(super) measured_through: Tick,
+    pub(super) done: bool,
+    /// Whether a batch plays it now; none does where a checkpoint is made.
+    #[serde(skip)]
+    pub(super) playing: bool,
+    pub(super) hole: Option<Hole>, // open: its end is not known yet
+}
+
+/// Users that a shard keeps for the next slice, so that they need not travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Kept {
+    /// The slice at whose end it kept them.
+    pub(super) slice: u32,
+    /// How many of them are in the middle of an iteration.
+    pub(super) iterations_open: u64,
+}
+
+impl ShareBook {
+    /// Whether users were handed over in the middle of an iteration.
+    pub(super) fn is_in_iteration(&self) -> bool {
+        self.iterations_handed_over() > 0
+    }
+
+    /// How many iterations are open among the users that were handed over, by the batch's own count.
+    pub(super) fn iterations_handed_over(&self) -> u64 {
+        let carried = self.carry.iter().filter(|carry| carry.position.is_some());
+        carried.count() as u64 + self.kept.map_or(0, |kept| kept.iterations_open)
+    }
+
+    /// Adds iterations that were begun, by scenario.
+    pub(super) fn count_begun(&mut self, begun: &BTreeMap<u16, u64>) {
+        for (place, count) in begun {
+            let place = usize::from(*place);
+            if self.begun.len() <= place {
+                self.begun.resize(place + 1, 0);
+            }
+            if let Some(begun) = self.begun.get_mut(place) {
+                *begun += count;
+            }
+        }
+    }
+}
