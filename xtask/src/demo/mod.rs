@@ -2,9 +2,7 @@
 //! that its numbers are true.
 
 mod api;
-mod chart;
 mod live;
-mod report;
 mod verify;
 
 use std::fs;
@@ -16,6 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use devstack::{DevStack, Options};
+use sentinel_engine::summary::TestRunResult;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::dev::{on_interrupt, print_access};
@@ -88,7 +88,8 @@ impl Demo {
 
         follow(&api, id, length, interrupted)?;
         let outcome = api.outcome(id)?;
-        report::print(&outcome);
+        let summary = TestRunResult::deserialize(&outcome.summary);
+        sentinel_terminal::print(&summary.context("summary_json is not the summary of a run")?);
         let checks = verify::all(stack, &outcome, arrived_before)?;
         verify::print(&checks);
         if let Some(file) = &self.json {

@@ -30,6 +30,7 @@ pub(super) fn render(
     });
     Request {
         id,
+        vu: context.vu,
         method: step.method,
         url,
         headers,

@@ -70,6 +70,8 @@ pub enum WakeReason {
 pub struct Request {
     /// Its name.
     pub id: RequestId,
+    /// The number of the user that sends it: a driver may keep connections for each.
+    pub vu: u32,
     /// The method.
     pub method: Method,
     /// The absolute URL. Redirects are not to be followed.

@@ -14,6 +14,7 @@ use super::{env, flow, metering, table};
 use crate::duration;
 use crate::metering::Metering;
 use crate::plan::Plan;
+use crate::redact::redact_text;
 use crate::scenario::{ApplicationProfile, LoadScenario};
 use crate::target::TargetPolicy;
 use crate::tick::Span;
@@ -176,8 +177,13 @@ fn target(options: &PlanOptions, report: &mut Report) -> Checked<Target> {
         report.problem("options.allowedHosts", message.join("; "))
     });
     let path = "options.baseUrl";
-    let base_url = Url::parse(&options.base_url)
-        .map_err(|error| report.problem(path, format_args!("is not a URL: {error}")))?;
+    let base_url = Url::parse(&options.base_url).map_err(|error| {
+        let written = redact_text(&options.base_url);
+        report.problem(
+            path,
+            format_args!("{} is not a URL: {error}", shown(&written)),
+        )
+    })?;
     if base_url.query().is_some() || base_url.fragment().is_some() {
         return Err(report.problem(path, "a base URL has neither query nor fragment"));
     }
@@ -382,7 +388,7 @@ pub(super) mod tests {
             ("https://vista.grove.place", "is the load generator itself"),
             ("https://u@grove.place", "user name and password"),
             ("ftp://grove.place", "scheme"),
-            ("grove.place", "is not a URL"),
+            ("grove.place", "\"grove.place\" is not a URL"),
         ] {
             let mut source = source();
             source.options.base_url = base.to_owned();

@@ -1,0 +1,183 @@
+//! The command line. Names are k6's where k6 has the option.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Vista LoadTest: says what a platform withstands, and when it was the load generator that gave in.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a load test from this machine
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArguments),
+    /// Check a scenario, and list everything that is wrong with it
+    Validate(ScenarioArguments),
+    /// Print the JSON Schema of scenario files
+    Schema,
+}
+
+/// Which scenario, and how it is changed.
+#[derive(Args, Debug)]
+pub(crate) struct ScenarioArguments {
+    /// A scenario file, or the name of one in the folder `scenarios`
+    #[arg(value_name = "FILE|NAME")]
+    pub(crate) scenario: String,
+    /// A file with an application that the scenario plays; by default they are looked for in the folder
+    /// `applications` beside the scenario
+    #[arg(long = "application", value_name = "FILE")]
+    pub(crate) applications: Vec<PathBuf>,
+    /// Where relative URLs lead
+    #[arg(long, value_name = "URL", env = "SENTINEL_BASE_URL")]
+    pub(crate) base_url: Option<String>,
+    /// Another host that load may go to, `name` or `name:port`; that of the base URL always is
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Scale the scenario's users so that the highest number is this
+    #[arg(long, value_name = "N", conflicts_with_all = ["vus", "iterations", "stages", "rate"])]
+    pub(crate) users: Option<u32>,
+    /// How long the run takes; with --vus, --iterations or --rate that of the new load, otherwise the scenario's
+    /// own load is scaled
+    #[arg(short, long, value_name = "TIME")]
+    pub(crate) duration: Option<String>,
+    /// A number of virtual users instead of the scenario's own load
+    #[arg(short = 'u', long, value_name = "N")]
+    pub(crate) vus: Option<u32>,
+    /// A number of iterations, shared by the virtual users, instead of the scenario's own load
+    #[arg(short, long, value_name = "N")]
+    pub(crate) iterations: Option<u32>,
+    /// A stage of a changing number of virtual users, such as 30s:50, instead of the scenario's own load
+    #[arg(short, long = "stage", value_name = "TIME:N")]
+    pub(crate) stages: Vec<Stage>,
+    /// A number of iterations that begin in each second, instead of the scenario's own load; --vus says how many
+    /// virtual users there are for them
+    #[arg(long, value_name = "N", conflicts_with_all = ["iterations", "stages"])]
+    pub(crate) rate: Option<u32>,
+    /// The seed of all random choices; the same seed gives the same run
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// What is run, and what comes out of it.
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArguments,
+    /// Write the summary to a file as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Show neither progress nor summary, only what went wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Connect to this address instead of what the name resolves to, such as example.com:443:127.0.0.1:8443
+    #[arg(long, value_name = "HOST:PORT:ADDRESS")]
+    pub(crate) resolve: Vec<Resolve>,
+    /// A file with certificates that are trusted besides those of the system
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// Accept any certificate
+    #[arg(long)]
+    pub(crate) insecure_skip_tls_verify: bool,
+    /// Make a new connection for each request
+    #[arg(long)]
+    pub(crate) no_connection_reuse: bool,
+}
+
+/// A stage as on k6's command line: `30s:50`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stage {
+    /// How long it takes, as in the scenario file.
+    pub(crate) duration: String,
+    /// The number of virtual users at its end.
+    pub(crate) target: u32,
+}
+
+/// Where a name leads, against what its resolution says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resolve {
+    /// The name and port in URLs.
+    pub(crate) authority: String,
+    /// Where connections go.
+    pub(crate) address: SocketAddr,
+}
+
+impl FromStr for Stage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.rsplit_once(':').and_then(|(duration, target)| {
+            Some(Self {
+                duration: duration.to_owned(),
+                target: target.parse().ok()?,
+            })
+        });
+        parsed.ok_or_else(|| "accepted is a time and a number of users, such as 30s:50".to_owned())
+    }
+}
+
+impl FromStr for Resolve {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let accepted = || {
+            "accepted is HOST:PORT:ADDRESS, where ADDRESS is an IP address with a port".to_owned()
+        };
+        let mut colons = text.match_indices(':').map(|(at, _)| at);
+        let second = colons.nth(1).ok_or_else(accepted)?;
+        let (authority, address) = text.split_at(second);
+        let (_, port) = authority.split_once(':').ok_or_else(accepted)?;
+        port.parse::<u16>().map_err(|_| accepted())?;
+        Ok(Self {
+            authority: authority.to_ascii_lowercase(),
+            address: address
+                .trim_start_matches(':')
+                .parse()
+                .map_err(|_| accepted())?,
+        })
+    }
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  sentinel run grove-mix --base-url http://127.0.0.1:8788
+  sentinel run checkout.json --base-url http://localhost:3000 --vus 20 --duration 30s
+  sentinel run checkout.json --base-url http://localhost:3000 --rate 200 --vus 50 --duration 1m --json summary.json
+
+Exit codes: 0 passed, 99 a threshold or assertion failed, 104 cannot be run, 105 interrupted, 107 the run broke.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn values_are_read_or_refused_with_what_is_accepted() {
+        let stage: Stage = "1m30s:50".parse().unwrap();
+        assert_eq!((stage.duration.as_str(), stage.target), ("1m30s", 50));
+        let resolve: Resolve = "Example.com:443:127.0.0.1:8443".parse().unwrap();
+        assert_eq!(resolve.authority, "example.com:443");
+        assert_eq!(resolve.address, "127.0.0.1:8443".parse().unwrap());
+        let resolve: Resolve = "example.com:443:[::1]:8443".parse().unwrap();
+        assert_eq!(resolve.address, "[::1]:8443".parse().unwrap());
+        for text in ["30s", "30s:", "30s:-1", ""] {
+            assert!(text.parse::<Stage>().is_err(), "{text}");
+        }
+        for text in ["a:1", "a:b:127.0.0.1:1", "a:1:b:1", "a:1:127.0.0.1"] {
+            assert!(text.parse::<Resolve>().is_err(), "{text}");
+        }
+    }
+}

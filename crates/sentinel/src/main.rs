@@ -1,0 +1,42 @@
+//! The command `sentinel`: Vista LoadTest on a laptop and in CI, with the engine that runs at the edge.
+
+mod arguments;
+mod exit;
+mod http;
+mod run;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use crate::arguments::{Arguments, Command};
+use crate::exit::{Exit, Stopped};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let asked = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            // When even this cannot be written, nobody is there to read about it.
+            let _ = error.print();
+            return if asked { Exit::Passed } else { Exit::Invalid }.into();
+        }
+    };
+    let ended = match arguments.command {
+        Command::Run(arguments) => run::command(&arguments),
+        Command::Validate(arguments) => source::validate(&arguments),
+        Command::Schema => source::schema(),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(Stopped { exit, message }) => {
+            eprintln!("sentinel: {message}");
+            exit.into()
+        }
+    }
+}

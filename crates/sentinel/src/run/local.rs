@@ -1,0 +1,233 @@
+//! Drives the engine's `Run` and `Batch` with this machine's clock and network.
+//!
+//! Invariant: the machines are borrowed only while one event is taken in and their outputs are obeyed; nothing
+//! that is done meanwhile calls back. A local run is one share of one: there is no other way to run.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use sentinel_engine::batch::{self, Batch, Failure, Request, RequestId};
+use sentinel_engine::plan::Plan;
+use sentinel_engine::response::Exchange;
+use sentinel_engine::run::{self, Run, RunConfig, StopReason};
+use sentinel_engine::summary::Report;
+use sentinel_engine::tick::Tick;
+use tokio::select;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::sleep_until;
+
+use crate::exit::{Exit, Stopped};
+use crate::http::Client;
+use crate::run::live::Live;
+
+/// A run on this machine.
+pub(crate) struct Local {
+    plan: Plan,
+    client: Client,
+    start: Instant,
+    state: RefCell<State>,
+    running: RefCell<HashMap<RequestId, AbortHandle>>,
+    wake: Cell<Tick>,
+    earlier: Notify, // the wake has moved forward
+}
+
+struct State {
+    run: Run,
+    batch: Option<Batch>,
+    report: Option<Box<Report>>,
+    live: Live,
+}
+
+impl Local {
+    /// A run of `plan` that has not begun.
+    pub(crate) fn new(plan: Plan, config: RunConfig, client: Client, live: Live) -> Rc<Self> {
+        let run = Run::new(plan.clone(), config);
+        Rc::new(Self {
+            plan,
+            client,
+            start: Instant::now(),
+            state: RefCell::new(State {
+                run,
+                batch: None,
+                report: None,
+                live,
+            }),
+            running: RefCell::default(),
+            wake: Cell::new(Tick::ZERO),
+            earlier: Notify::new(),
+        })
+    }
+
+    /// Plays the run to its end.
+    ///
+    /// # Errors
+    /// When somebody interrupts twice, or this machine cannot tell of signals.
+    pub(crate) async fn play(self: Rc<Self>) -> Result<Box<Report>, Stopped> {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Stopped::failed)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(Stopped::failed)?;
+        let mut interrupted = false;
+        loop {
+            self.step(Event::Woken);
+            if let Some(report) = self.state.borrow_mut().report.take() {
+                return Ok(report);
+            }
+            let due = self.start + Duration::from_micros(self.wake.get().as_us());
+            select! {
+                () = sleep_until(due.into()) => {}
+                () = self.earlier.notified() => {}
+                _ = interrupt.recv() => self.interrupted(&mut interrupted)?,
+                _ = terminate.recv() => self.interrupted(&mut interrupted)?,
+            }
+        }
+    }
+
+    /// The first time the run ends with everything that was measured, the second time it is over at once.
+    fn interrupted(self: &Rc<Self>, before: &mut bool) -> Result<(), Stopped> {
+        if *before {
+            return Err(Stopped {
+                exit: Exit::Interrupted,
+                message: "interrupted twice: the summary is lost".to_owned(),
+            });
+        }
+        *before = true;
+        self.step(Event::Cancelled);
+        Ok(())
+    }
+
+    /// Takes in one event and does what the machines ask for.
+    fn step(self: &Rc<Self>, event: Event<'_>) {
+        let now = self.now();
+        let state = &mut *self.state.borrow_mut();
+        match event {
+            Event::Woken => {
+                state.run.handle_input(now, run::Input::Wake);
+                if let Some(batch) = &mut state.batch {
+                    batch.handle_input(now, batch::Input::Wake);
+                }
+            }
+            Event::Cancelled => {
+                let stop = run::Input::Stop(StopReason::Cancelled);
+                state.run.handle_input(now, stop);
+            }
+            Event::Ended(id, ended) => {
+                let input = match ended {
+                    Ok(exchange) => batch::Input::Answered(id, exchange),
+                    Err(failure) => batch::Input::Failed(id, failure),
+                };
+                if let Some(batch) = &mut state.batch {
+                    batch.handle_input(now, input);
+                }
+            }
+        }
+        let wake = self.obey(state, now);
+        if wake < self.wake.replace(wake) {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// Answers when there is something to do again.
+    fn obey(self: &Rc<Self>, state: &mut State, now: Tick) -> Tick {
+        loop {
+            let batch_wake = self.obey_batch(state, now);
+            let (run_wake, assigned) = self.obey_run(state, now);
+            if !assigned {
+                return batch_wake.min(run_wake);
+            }
+        }
+    }
+
+    fn obey_batch(self: &Rc<Self>, state: &mut State, now: Tick) -> Tick {
+        while let Some(batch) = &mut state.batch {
+            match batch.poll_output() {
+                batch::Output::Send(request) => self.send(request),
+                batch::Output::Abort(id) => {
+                    if let Some(task) = self.running.borrow_mut().remove(&id) {
+                        task.abort();
+                    }
+                }
+                batch::Output::Ship(frame) => {
+                    state.run.handle_input(now, run::Input::Frame(frame));
+                }
+                batch::Output::WakeAt(at, _) => return at,
+                batch::Output::Done => state.batch = None,
+            }
+        }
+        Tick::NEVER
+    }
+
+    /// Also answers whether the batch has something new to do.
+    fn obey_run(&self, state: &mut State, now: Tick) -> (Tick, bool) {
+        let mut told = false;
+        loop {
+            match state.run.poll_output() {
+                run::Output::Assign(assignment) => {
+                    let mut batch = Batch::new(self.plan.clone(), *assignment);
+                    batch.handle_input(now, batch::Input::Wake);
+                    state.batch = Some(batch);
+                    told = true;
+                }
+                run::Output::StopBatch { .. } => {
+                    if let Some(batch) = &mut state.batch {
+                        batch.handle_input(now, batch::Input::Stop);
+                        told = true;
+                    }
+                }
+                // Nobody could go on with this run if this process ended.
+                run::Output::Persist(_) => {}
+                run::Output::Publish(rows) => {
+                    let progress = state.run.progress();
+                    state.live.show(&rows, &progress);
+                }
+                run::Output::WakeAt(at) => return (at, told),
+                run::Output::Done(report) => {
+                    state.live.end();
+                    state.report = Some(report);
+                    return (now, false);
+                }
+            }
+        }
+    }
+
+    fn send(self: &Rc<Self>, request: Request) {
+        let id = request.id;
+        let this = Rc::clone(self);
+        let task = spawn_local(async move {
+            let ended = this.client.exchange(request).await;
+            this.running.borrow_mut().remove(&id);
+            match ended {
+                Ok(answer) => {
+                    let exchange = Exchange {
+                        status: answer.status,
+                        headers: &answer.headers,
+                        body: &answer.body,
+                        bytes_received: answer.bytes_received,
+                        truncated: answer.truncated,
+                    };
+                    this.step(Event::Ended(id, Ok(exchange)));
+                }
+                Err(class) => this.step(Event::Ended(id, Err(Failure { class }))),
+            }
+        });
+        // It has not run yet: whatever becomes of it finds itself here.
+        self.running.borrow_mut().insert(id, task.abort_handle());
+    }
+
+    fn now(&self) -> Tick {
+        let elapsed = self.start.elapsed().as_micros();
+        Tick::from_us(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+}
+
+/// What happens to a run.
+enum Event<'a> {
+    /// Time has passed.
+    Woken,
+    /// Somebody interrupted it.
+    Cancelled,
+    /// A request is over.
+    Ended(RequestId, Result<Exchange<'a>, Failure>),
+}

@@ -1,0 +1,139 @@
+//! `sentinel run`: a whole run on this machine.
+
+mod live;
+mod local;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hyper::header::{HeaderName, HeaderValue, USER_AGENT};
+use sentinel_engine::run::RunConfig;
+use sentinel_engine::summary::{RunStatus, TestRunResult};
+use sentinel_engine::tick::Span;
+use tokio::task::LocalSet;
+use uuid::Builder;
+
+use crate::arguments::RunArguments;
+use crate::exit::{Exit, Stopped};
+use crate::http::{Client, Connector, Trust};
+use crate::run::live::Live;
+use crate::run::local::Local;
+use crate::source::{Purpose, prepare};
+
+/// The field that names the run, so that the target's owner can tell where load comes from, and refuse it.
+const RUN_FIELD: HeaderName = HeaderName::from_static("x-vista-run");
+
+/// Runs a load test and says what came of it.
+pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
+    let plan = prepare(&arguments.scenario, Purpose::Running)?;
+    // Before the load, so that no run is lost for a file that cannot be written.
+    let json = arguments.json.as_deref().map(create).transpose()?;
+    let id = identifier();
+    let client = client(arguments, &id)?;
+    let epoch_ms = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let config = RunConfig {
+        run: id,
+        epoch_ms: u64::try_from(epoch_ms.as_millis()).unwrap_or(u64::MAX),
+        batches: 1,
+        // Nothing here forgets its memory, so that the whole plan is one slice.
+        slice: Span::from_us(plan.duration().as_us().saturating_add(SLICE_SPARE.as_us())),
+        slots: None,
+        patience: SLICE_SPARE,
+        clock_resolution: Span::from_us(1),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Stopped::failed)?;
+    let live = Live::new(&plan, arguments.quiet);
+    let local = Local::new(plan, config, client, live);
+    let report = LocalSet::new().block_on(&runtime, Rc::clone(&local).play());
+    let result = report?.result;
+    if !arguments.quiet {
+        sentinel_terminal::print(&result);
+    }
+    if let Some((path, file)) = json {
+        write(path, file, &result);
+    }
+    Ok(exit(&result))
+}
+
+/// What the exit code says about a run.
+fn exit(result: &TestRunResult) -> Exit {
+    match result.status {
+        RunStatus::Cancelled => Exit::Interrupted,
+        RunStatus::Failed => {
+            eprintln!(
+                "sentinel: {}",
+                result.failure.as_deref().unwrap_or("the run broke")
+            );
+            Exit::RunFailed
+        }
+        RunStatus::Completed if result.passed => Exit::Passed,
+        RunStatus::Completed => {
+            for failed in &result.failed_assertions {
+                eprintln!("sentinel: {failed}");
+            }
+            Exit::ThresholdsFailed
+        }
+    }
+}
+
+fn create(path: &Path) -> Result<(&Path, File), Stopped> {
+    let file = File::create(path);
+    let file = file.map_err(|e| Stopped::invalid(format_args!("{}: {e}", path.display())))?;
+    Ok((path, file))
+}
+
+/// A run that cannot be written down has still been run: it is told, and the verdict stays.
+fn write(path: &Path, file: File, result: &TestRunResult) {
+    let mut file = BufWriter::new(file);
+    let written = serde_json::to_writer_pretty(&mut file, result)
+        .map_err(Into::into)
+        .and_then(|()| file.flush());
+    if let Err(error) = written {
+        eprintln!("sentinel: {} is incomplete: {error}", path.display());
+    }
+}
+
+fn client(arguments: &RunArguments, id: &str) -> Result<Client, Stopped> {
+    let trust = if arguments.insecure_skip_tls_verify {
+        Trust::Anything
+    } else {
+        Trust::System(arguments.cacert.as_deref())
+    };
+    let resolved = arguments.resolve.iter();
+    let resolved: BTreeMap<_, _> = resolved
+        .map(|resolve| (resolve.authority.clone(), resolve.address))
+        .collect();
+    let connector = Connector::new(trust, resolved).map_err(Stopped::invalid)?;
+    let agent = concat!("vista-loadtest/", env!("CARGO_PKG_VERSION"));
+    let identity = vec![
+        (USER_AGENT, HeaderValue::from_static(agent)),
+        (
+            RUN_FIELD,
+            HeaderValue::from_str(id).map_err(Stopped::failed)?,
+        ),
+    ];
+    Ok(Client::new(
+        connector,
+        !arguments.no_connection_reuse,
+        identity,
+    ))
+}
+
+fn identifier() -> String {
+    let mut bytes = [0; 16];
+    // Without entropy the identifier is a constant: there is nobody here to mistake one run for another.
+    let _ = getrandom::fill(&mut bytes);
+    Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
+/// Longer than anything takes that is not part of the plan.
+const SLICE_SPARE: Span = Span::from_secs(3_600);

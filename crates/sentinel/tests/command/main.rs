@@ -1,0 +1,7 @@
+//! The command `sentinel` as its users meet it: a program with arguments, output and an exit code, against a
+//! target that keeps its own count.
+
+mod errors;
+mod lab;
+mod refused;
+mod runs;

@@ -1,0 +1,98 @@
+//! What cannot be run: one clear reason, the right exit code, and no request.
+
+use serde_json::json;
+
+use crate::lab::Lab;
+
+#[test]
+fn what_cannot_be_run_is_refused_with_its_reason() {
+    let lab = Lab::new();
+    let good = lab.scenario("/ok", |_| {});
+    let good = good.to_str().expect("text");
+    let bad = json!({"name": "bad", "applications": [{"name": "visit", "weight": -1}], "load": {"vus": 0}});
+    let bad = lab.write("bad.json", &bad);
+    let bad = bad.to_str().expect("text");
+    let url = lab.target.url();
+    let elsewhere = lab.write(
+        "applications/elsewhere.json",
+        &json!({"name": "elsewhere", "steps": [{"name": "get", "expect": {},
+            "request": {"method": "GET", "url": "https://example.com/"}}]}),
+    );
+    let elsewhere = elsewhere.to_str().expect("text");
+    let leaves = json!({"name": "leaves", "applications": [{"name": "elsewhere", "weight": 1}], "load": {"vus": 1}});
+    let leaves = lab.write("leaves.json", &leaves);
+    let leaves = leaves.to_str().expect("text");
+    for (arguments, reason) in [
+        (&["run", good][..], "--base-url"),
+        (&["run", "nothing.json", "--base-url", &url], "nothing.json"),
+        (&["run", "nothing", "--base-url", &url], "no file"),
+        (&["run", bad, "--base-url", &url], "weight"),
+        (&["run", bad, "--base-url", &url], "load.vus"),
+        (&["run", good, "--base-url", "nonsense"], "nonsense"),
+        (&["run", good, "--base-url", &url, "--vus", "many"], "many"),
+        (
+            &[
+                "run",
+                good,
+                "--base-url",
+                &url,
+                "--users",
+                "3",
+                "--vus",
+                "3",
+            ],
+            "--vus",
+        ),
+        (
+            &["run", good, "--base-url", &url, "--stage", "30s"],
+            "30s:50",
+        ),
+        (
+            &[
+                "run",
+                good,
+                "--base-url",
+                &url,
+                "--json",
+                "no/such/folder.json",
+            ],
+            "no/such/folder.json",
+        ),
+        (
+            &["run", good, "--base-url", &url, "--cacert", "nothing.pem"],
+            "nothing.pem",
+        ),
+        (
+            &[
+                "run",
+                leaves,
+                "--application",
+                elsewhere,
+                "--base-url",
+                &url,
+            ],
+            "example.com",
+        ),
+        (&["validate", bad], "weight"),
+        (&["jump"], "jump"),
+    ] {
+        let output = lab.command().args(arguments).output().expect("it runs");
+        let ended = lab.ended(output);
+        assert_eq!(ended.code, 104, "{arguments:?}: {}", ended.err);
+        assert!(ended.err.contains(reason), "{arguments:?}: {}", ended.err);
+    }
+    assert_eq!(lab.target.stats().connections_opened, 0);
+}
+
+#[test]
+fn a_good_scenario_is_called_valid_and_the_schema_is_json() {
+    let lab = Lab::new();
+    let good = lab.scenario("/ok", |_| {});
+    let output = lab.command().arg("validate").arg(&good).output();
+    let ended = lab.ended(output.expect("it runs"));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.contains("visits: valid"), "{}", ended.out);
+    let output = lab.command().arg("schema").output().expect("it runs");
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(schema["$schema"].is_string());
+}

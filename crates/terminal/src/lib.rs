@@ -1,0 +1,9 @@
+//! What a terminal shows of a run, wherever it was run: the same summary for `sentinel` and for the demo.
+
+#![forbid(unsafe_code)]
+
+pub mod chart;
+mod number;
+mod report;
+
+pub use report::print;
