@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sentinel_engine::plan::{Plan, PlanOptions, PlanSource, Problem, Problems};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Problem, Problems};
 use sentinel_engine::scenario::{
     ApplicationProfile, DurationValue, Executor, LoadConfig, LoadScenario, StageConfig,
     json_schema, parse_application, parse_scenario,
@@ -90,6 +90,7 @@ pub(crate) fn prepare(arguments: &ScenarioArguments, purpose: Purpose) -> Result
             duration: arguments.duration.clone().filter(|_| !replaced),
             users_max: USERS_MAX,
             duration_max_s: DURATION_MAX_S,
+            part: PlanPart::default(),
         },
         scenario,
     };

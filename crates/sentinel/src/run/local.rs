@@ -150,7 +150,7 @@ impl Local {
                     }
                 }
                 batch::Output::Ship(frame) => {
-                    state.run.handle_input(now, run::Input::Frame(frame));
+                    state.run.handle_input(now, run::Input::Bundle(frame.into()));
                 }
                 batch::Output::WakeAt(at, _) => return at,
                 batch::Output::Done => state.batch = None,
@@ -170,12 +170,14 @@ impl Local {
                     state.batch = Some(batch);
                     told = true;
                 }
-                run::Output::StopBatch { .. } => {
+                run::Output::StopLine { .. } => {
                     if let Some(batch) = &mut state.batch {
                         batch.handle_input(now, batch::Input::Stop);
                         told = true;
                     }
                 }
+                // A local run has no shards.
+                run::Output::AssignShard(_) => {}
                 // Nobody could go on with this run if this process ended.
                 run::Output::Persist(_) => {}
                 run::Output::Publish(rows) => {

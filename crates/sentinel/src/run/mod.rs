@@ -41,6 +41,7 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
         run: id,
         epoch_ms: u64::try_from(epoch_ms.as_millis()).unwrap_or(u64::MAX),
         batches: 1,
+        shards: Vec::new(),
         // Nothing here forgets its memory, so that the whole plan is one slice.
         slice: Span::from_us(plan.duration().as_us().saturating_add(SLICE_SPARE.as_us())),
         slots: None,
