@@ -7,7 +7,7 @@ use crate::RUN_FIELD;
 use crate::api::error::ApiError;
 use crate::api::reply;
 use crate::api::route::{BASE, NoRoute, Route, route};
-use crate::api::{runs, start, stop};
+use crate::api::{prometheus, runs, start, stop, stream};
 use crate::config::{Config, ConfigProblems};
 use crate::token::same_secret;
 use crate::{catalog, flag};
@@ -66,6 +66,11 @@ async fn answer(
         Route::Runs => runs::list(env, query).await?,
         Route::Run(id, view) => runs::view(env, &id, view, query).await?,
         Route::Cancel(id) => runs::cancel(env, &id).await?,
+        Route::Stream(id) => {
+            let last = request.headers().get("last-event-id").ok().flatten();
+            return stream::stream(env, id, last.as_deref()).await;
+        }
+        Route::Metrics => return prometheus::metrics(env).await,
         Route::StopState => stop::state(env).await?,
         Route::StopAll => stop::stop(request, env).await?,
         Route::LiftStop => stop::lift(env).await?,

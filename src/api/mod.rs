@@ -5,13 +5,16 @@
 
 mod body;
 mod error;
+mod exposition;
 mod handlers;
 mod params;
+mod prometheus;
 mod reply;
 mod route;
 mod runs;
 mod start;
 mod stop;
+mod stream;
 
 pub(crate) use body::ScenarioChoice;
 pub(crate) use error::ApiError;

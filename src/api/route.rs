@@ -25,6 +25,10 @@ pub(crate) enum Route {
     Run(RunId, View),
     /// `POST runs/:id/cancel`
     Cancel(RunId),
+    /// `GET runs/:id/stream`
+    Stream(RunId),
+    /// `GET metrics`
+    Metrics,
     /// `GET stop`
     StopState,
     /// `POST stop`
@@ -94,6 +98,8 @@ pub(crate) fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
         ["runs", id] => get(Route::Run(run_id(id)?, View::Run)),
         ["runs", id, "cancel"] if method == "POST" => Ok(Route::Cancel(run_id(id)?)),
         ["runs", _, "cancel"] => Err(NoRoute::Method("POST")),
+        ["runs", id, "stream"] => get(Route::Stream(run_id(id)?)),
+        ["metrics"] => get(Route::Metrics),
         ["stop"] if reads => Ok(Route::StopState),
         ["stop"] if method == "POST" => Ok(Route::StopAll),
         ["stop"] if method == "DELETE" => Ok(Route::LiftStop),
@@ -162,6 +168,8 @@ mod tests {
                 Route::Run(id(), View::Assertions),
             ),
             ("POST", format!("/runs/{ID}/cancel"), Route::Cancel(id())),
+            ("GET", format!("/runs/{ID}/stream"), Route::Stream(id())),
+            ("GET", "/metrics".to_owned(), Route::Metrics),
             ("GET", "/stop".to_owned(), Route::StopState),
             ("POST", "/stop".to_owned(), Route::StopAll),
             ("DELETE", "/stop".to_owned(), Route::LiftStop),

@@ -135,12 +135,12 @@ async fn results(
     Ok(json!({ field: found }))
 }
 
-async fn find(env: &Env, id: &RunId) -> Result<Row, ApiError> {
+pub(super) async fn find(env: &Env, id: &RunId) -> Result<Row, ApiError> {
     let found = rows(env, &run_by_id(id.as_str())).await?;
     found.into_iter().next().ok_or_else(ApiError::no_run)
 }
 
-async fn rows(env: &Env, statement: &Statement) -> Result<Vec<Row>, ApiError> {
+pub(super) async fn rows(env: &Env, statement: &Statement) -> Result<Vec<Row>, ApiError> {
     let database = Database::of(env).map_err(unavailable)?;
     database.rows(statement).await.map_err(unavailable)
 }
@@ -157,7 +157,7 @@ fn unavailable(error: worker::Error) -> ApiError {
 }
 
 /// SQLite has no truth values.
-fn polish_run(run: &mut Row) {
+pub(super) fn polish_run(run: &mut Row) {
     if let Some(passed) = run.get("passed").and_then(Value::as_i64) {
         run.insert("passed".to_owned(), json!(passed == 1));
     }
@@ -165,7 +165,7 @@ fn polish_run(run: &mut Row) {
 
 /// The columns of a row of the time line, and beside them the fields of the spec's `MetricsSnapshot`, which is
 /// what the dashboard's chart reads.
-fn snapshot(mut row: Row) -> Row {
+pub(super) fn snapshot(mut row: Row) -> Row {
     let column = |row: &Row, name: &str| row.get(name).cloned().unwrap_or(Value::Null);
     for (field, name) in [
         ("activeUsers", "active_users"),
@@ -202,7 +202,7 @@ fn parse_column(row: &mut Row, column: &str, field: &str) {
     row.insert(field.to_owned(), parsed);
 }
 
-fn text(row: &Row, column: &str) -> String {
+pub(super) fn text(row: &Row, column: &str) -> String {
     row.get(column)
         .and_then(Value::as_str)
         .unwrap_or_default()

@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures::future::{Either, select};
 use js_sys::futures::spawn_local;
-use sentinel_engine::run::{Input, LossReason, Output, Run, StopReason, Stored};
+use sentinel_engine::run::{Input, LiveReport, LossReason, Output, Run, StopReason, Stored};
 use sentinel_engine::summary::Report;
 use sentinel_engine::tick::Tick;
 use serde_json::json;
@@ -80,6 +80,11 @@ impl Playing {
         }
     }
 
+    /// A look at the run.
+    pub(super) fn live(&self, measured: bool) -> LiveReport {
+        self.run.live(measured)
+    }
+
     fn input(&mut self, input: Input) {
         let now = self.clock.now();
         self.run.handle_input(now, input);
@@ -121,7 +126,7 @@ impl Drive<'_> {
                 Err(_) => self.wait(playing, wake, &mut events).await,
             };
             obeyed = match event {
-                Some(event) => self.take(&mut links, event),
+                Some(event) => self.take(playing, &mut links, event),
                 None => Some(Input::Wake),
             }
             .map_or(Ok(Obeyed::Wait(wake)), |input| {
@@ -146,7 +151,7 @@ impl Drive<'_> {
     }
 
     /// What an event means for the run.
-    fn take(&self, links: &mut Links, event: Event) -> Option<Input> {
+    fn take(&self, playing: &Playing, links: &mut Links, event: Event) -> Option<Input> {
         let lost = |LinkId { slice, batch }: LinkId, reason| {
             let details = json!({ "slice": slice, "batch": batch, "reason": reason });
             log::event("batch_lost", &self.order.run, details);
@@ -168,6 +173,11 @@ impl Drive<'_> {
                     LossReason::NotStarted
                 };
                 (!links.ended(id)).then(|| lost(id, reason))
+            }
+            Event::Look(look) => {
+                // Whoever asked may have gone.
+                let _ = look.answer.send(playing.live(look.measured));
+                None
             }
             Event::Cancel(reason) if reason.is_empty() => Some(Input::Stop(StopReason::Cancelled)),
             Event::Cancel(reason) => Some(Input::Stop(StopReason::Stopped(reason))),
@@ -202,6 +212,9 @@ impl Drive<'_> {
                     }
                 }
                 Output::Publish(rows) => {
+                    if let Some(row) = rows.last() {
+                        self.live.users.set(row.active_users);
+                    }
                     for rows in rows.chunks(ROWS_PER_PARCEL) {
                         self.store.post(&replace_metrics(&self.order.run, rows))?;
                     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use futures::channel::mpsc::UnboundedSender;
+use futures::channel::oneshot;
 use js_sys::{Function, Reflect};
+use sentinel_engine::run::LiveReport;
 use sentinel_engine::tick::Span;
 use sentinel_engine::wire::{Assignment, Frame};
 use wasm_bindgen::prelude::Closure;
@@ -24,8 +26,19 @@ pub(super) enum Event {
     Line(LinkId, String),
     /// A batch has nothing more to say; whether it had started.
     Ended(LinkId, bool),
+    /// Somebody wants to have a look at the run.
+    Look(Look),
     /// The run has to stop, for a reason in words, empty if none was given.
     Cancel(String),
+}
+
+/// A question about the run that is being played.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// Whether what costs more to find out is wanted too.
+    pub(super) measured: bool,
+    /// Where the answer goes.
+    pub(super) answer: oneshot::Sender<LiveReport>,
 }
 
 /// A batch of a slice.

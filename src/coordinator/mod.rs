@@ -12,4 +12,4 @@ mod store;
 mod stub;
 
 pub(crate) use order::RunOrder;
-pub(crate) use stub::{Known, Stub};
+pub(crate) use stub::{Known, Seen, Stub};

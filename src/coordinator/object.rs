@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
+use futures::channel::oneshot;
 use sentinel_engine::plan::Plan;
 use sentinel_engine::run::{Run, RunConfig};
 use sentinel_engine::tick::Span;
@@ -15,11 +16,11 @@ use worker::{
 use crate::clock::{RunClock, iso, now_ms};
 use crate::config::Config;
 use crate::coordinator::drive::{Drive, Played, Playing};
-use crate::coordinator::links::Event;
+use crate::coordinator::links::{Event, Look};
 use crate::coordinator::order::RunOrder;
 use crate::coordinator::publish::{Outbox, Publisher};
 use crate::coordinator::store::Store;
-use crate::coordinator::stub::Known;
+use crate::coordinator::stub::{Known, Seen};
 use crate::limits::{ALARM_LEASE_MS, SLOTS};
 use crate::log;
 use crate::start::failed_summary;
@@ -43,6 +44,8 @@ pub(super) struct Live {
     events: RefCell<Option<UnboundedSender<Event>>>,
     /// When the alarm last showed that it is alive.
     pub(super) beat_ms: Cell<u64>,
+    /// How many users were active in the second that was published last.
+    pub(super) users: Cell<u32>,
     publisher: RefCell<Option<Publisher>>,
     turns_failed: Cell<u32>,
 }
@@ -68,6 +71,9 @@ impl DurableObject for RunCoordinator {
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let path = request.path();
+        if let (Method::Post, Some(what)) = (request.method(), path.strip_prefix("/look/")) {
+            return Response::from_json(&self.look(what == "measured").await?);
+        }
         let known = match (request.method(), path.as_str()) {
             (Method::Post, "/start") => self.start(&request.text().await?).await?,
             (Method::Post, "/cancel") => self.cancel(&request.text().await?).await?,
@@ -147,6 +153,33 @@ impl RunCoordinator {
             self.state.storage().set_alarm(0).await?;
         }
         Ok(Known::Running)
+    }
+
+    /// What is known of the run while it goes on.
+    async fn look(&self, measured: bool) -> Result<Seen> {
+        let store = Store::open(&self.state.storage())?;
+        if store.order()?.is_none() {
+            return Ok(Seen::NOTHING);
+        }
+        let events = self.live.events.borrow().clone();
+        let report = match events {
+            Some(events) => {
+                let (answer, report) = oneshot::channel();
+                let _ = events.unbounded_send(Event::Look(Look { measured, answer }));
+                // Nobody answers when the slice ends meanwhile.
+                report.await.ok()
+            }
+            None => {
+                let playing = self.live.playing.borrow();
+                playing.as_ref().map(|playing| playing.live(measured))
+            }
+        };
+        Ok(Seen {
+            known: Known::Running,
+            epoch_ms: store.epoch_ms()?,
+            users: self.live.users.get(),
+            report,
+        })
     }
 
     /// One turn of the alarm: a slice of the run, or a try to bring the outcome to D1.

@@ -1,5 +1,7 @@
 //! How the rest of the Worker reaches the coordinator of a run.
 
+use sentinel_engine::run::LiveReport;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use worker::{Env, Error, Method, Request, RequestInit, Result};
 
@@ -22,6 +24,30 @@ pub(crate) enum Known {
     Running,
 }
 
+/// What a look at a run has shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Seen {
+    /// Whether the coordinator knows anything of its run.
+    pub(crate) known: Known,
+    /// Unix time of the run's start in milliseconds, `None` before it.
+    pub(crate) epoch_ms: Option<u64>,
+    /// How many users were active in the second that was published last.
+    pub(crate) users: u32,
+    /// How the run stands, `None` before it begins and when it has just ended.
+    pub(crate) report: Option<LiveReport>,
+}
+
+impl Seen {
+    /// Nothing is known.
+    pub(crate) const NOTHING: Self = Self {
+        known: Known::Nothing,
+        epoch_ms: None,
+        users: 0,
+        report: None,
+    };
+}
+
 impl<'a> Stub<'a> {
     /// The coordinator of `run`.
     pub(crate) const fn of(env: &'a Env, run: &'a str) -> Self {
@@ -34,7 +60,7 @@ impl<'a> Stub<'a> {
     /// When the coordinator does not answer; whether it has started is not known then.
     pub(crate) async fn start(&self, order: &RunOrder) -> Result<()> {
         let body = serde_json::to_string(order)?;
-        self.ask("start", Some(body)).await.map(drop)
+        self.ask::<Known>("start", Some(body)).await.map(drop)
     }
 
     /// Stops the run, for the reason that its summary is to tell.
@@ -53,7 +79,16 @@ impl<'a> Stub<'a> {
         self.ask("check", None).await
     }
 
-    async fn ask(&self, what: &str, body: Option<String>) -> Result<Known> {
+    /// A look at the run while it goes on; `measured` asks also for what costs more to find out.
+    ///
+    /// # Errors
+    /// When the coordinator does not answer.
+    pub(crate) async fn look(&self, measured: bool) -> Result<Seen> {
+        let what = if measured { "look/measured" } else { "look/" };
+        self.ask(what, None).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, what: &str, body: Option<String>) -> Result<T> {
         // A stub that has failed once is broken, so that each question gets its own.
         let stub = self.env.durable_object("RUNS")?.get_by_name(self.run)?;
         let mut init = RequestInit::new();

@@ -33,6 +33,16 @@ pub(crate) fn metrics_page(run: &str, limit: u32, after: Option<(i64, i64)>) -> 
     )
 }
 
+/// Rows of a run's time line after one point in time and up to another, in Unix milliseconds. Reads no more
+/// rows than there are in that time.
+pub(crate) fn metrics_between(run: &str, after_ms: i64, until_ms: i64, limit: u32) -> Statement {
+    Statement::new(
+        "SELECT * FROM load_test_metrics INDEXED BY idx_metrics_ts \
+         WHERE timestamp > ? AND timestamp <= ? AND run_id = ? ORDER BY timestamp LIMIT ?",
+        [after_ms.into(), until_ms.into(), run.into(), limit.into()],
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -103,5 +113,12 @@ mod tests {
         let place = (last["timestamp"].as_i64(), last["id"].as_i64());
         let rest = db.rows(&metrics_page("a", 15, place.0.zip(place.1)));
         assert_eq!((first.len(), rest.len()), (15, 5));
+
+        let at = |second| row(second).timestamp as i64;
+        let some = db.rows(&metrics_between("a", at(3), at(12), 5));
+        let times: Vec<_> = some.iter().map(|row| row["timestamp"].as_i64()).collect();
+        assert_eq!(times, [4, 5, 6, 7, 8].map(|second| Some(at(second))));
+        assert_eq!(db.rows(&metrics_between("a", at(8), at(12), 5)).len(), 4);
+        assert!(db.rows(&metrics_between("b", at(0), at(12), 5)).is_empty());
     }
 }

@@ -12,9 +12,10 @@ mod statement;
 
 pub(crate) use control::{forget_stop_key, lift_stop, note_stop_key, stop_all, stop_in_force};
 pub(crate) use d1::{Database, Row};
-pub(crate) use metrics::{metrics_page, replace_metrics};
+pub(crate) use metrics::{metrics_between, metrics_page, replace_metrics};
 pub(crate) use results::{ResultTable, results_of, store_outcome};
 pub(crate) use runs::{
-    NewRun, begin_run, end_run, insert_run, run_by_id, running_in, running_runs, runs_page,
+    NewRun, begin_run, end_run, finished_runs, insert_run, run_by_id, running_in, running_runs,
+    runs_page,
 };
 pub(crate) use statement::Statement;

@@ -54,7 +54,20 @@ pub(crate) fn running_in(environment: &str) -> Statement {
 /// All runs that are running.
 pub(crate) fn running_runs() -> Statement {
     Statement::new(
-        "SELECT id, started_at FROM load_test_runs WHERE status = 'running' LIMIT 100",
+        "SELECT id, started_at, scenario_name, \
+         json_extract(config_json, '$.environment') AS environment \
+         FROM load_test_runs WHERE status = 'running' LIMIT 100",
+        [],
+    )
+}
+
+/// The runs that ended last, newest first, without their JSON.
+pub(crate) fn finished_runs() -> Statement {
+    Statement::new(
+        format!(
+            "SELECT {BRIEF} FROM load_test_runs WHERE status <> 'running' \
+             ORDER BY started_at DESC LIMIT 200"
+        ),
         [],
     )
 }
@@ -126,6 +139,11 @@ pub(crate) fn runs_page(
 
 /// All columns but the summary, and what is asked for most often of what the JSON columns hold.
 const ALL: &str = "id, scenario_name, started_at, ended_at, duration_ms, status, config_json, created_at, \
+     CASE WHEN json_valid(config_json) THEN json_extract(config_json, '$.environment') END AS environment, \
+     CASE WHEN json_valid(summary_json) THEN json_extract(summary_json, '$.passed') END AS passed";
+
+/// Only what fits a line.
+const BRIEF: &str = "scenario_name, started_at, duration_ms, status, \
      CASE WHEN json_valid(config_json) THEN json_extract(config_json, '$.environment') END AS environment, \
      CASE WHEN json_valid(summary_json) THEN json_extract(summary_json, '$.passed') END AS passed";
 

@@ -14,6 +14,7 @@ mod inline;
 mod internal;
 mod kill_switch;
 mod listing;
+mod live;
 mod main_job;
 mod misconfigured;
 mod schema;

@@ -29,6 +29,7 @@ mod coverage;
 mod finish;
 mod hear;
 mod judging;
+mod live;
 mod machine;
 mod restore;
 mod share_book;
@@ -39,6 +40,7 @@ mod types;
 pub(crate) use book::Book;
 pub use book::{FAULTS_MAX, HOLES_MAX, Hole, LedgerFault, PAUSE_MAX};
 pub(crate) use judging::Judging;
+pub use live::{LiveMeasured, LiveReport, LiveStep};
 pub use machine::Run;
 pub use stored::{
     CHECKPOINT_VERSION, Checkpoint, RECORD_BYTES_MAX, Record, RestoreError, SliceStarted, Stop,

@@ -283,7 +283,7 @@ fn components(book: &Book) -> BTreeMap<String, ComponentResult> {
     book.totals.components().iter().map(result).collect()
 }
 
-fn generator_limited(
+pub(crate) fn generator_limited(
     totals: &Totals,
     overall: &Aggregate,
     dropped: u64,

@@ -7,6 +7,7 @@ mod build;
 mod judged;
 mod types;
 
+pub(crate) use build::generator_limited;
 pub use build::{Ending, GENERATOR_LATENESS_MS_MAX, GENERATOR_SLOT_WAIT_MS_MAX, Report};
 pub use types::{
     AbortedBy, ApplicationResult, AssertionResult, Bottleneck, CheckResult, ComponentResult,
