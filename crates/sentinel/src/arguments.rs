@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use sentinel_engine::share::{Segment, SegmentSequence, Share};
 
 /// Vista LoadTest: says what a platform withstands, and when it was the load generator that gave in.
 #[derive(Debug, Parser)]
@@ -20,6 +21,9 @@ pub(crate) enum Command {
     /// Run a load test from this machine
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArguments),
+    /// Show what a run would do, without doing it
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(PlanArguments),
     /// Check a scenario, and list everything that is wrong with it
     Validate(ScenarioArguments),
     /// Print the JSON Schema of scenario files
@@ -62,6 +66,15 @@ pub(crate) struct ScenarioArguments {
     /// virtual users there are for them
     #[arg(long, value_name = "N", conflicts_with_all = ["iterations", "stages"])]
     pub(crate) rate: Option<u32>,
+    /// Only this share of the plan, such as 2/4: the shares together are the plan
+    #[arg(long, value_name = "K/N")]
+    pub(crate) share: Option<ShareOf>,
+    /// Only this segment of the plan, such as 1/4:3/4, as in k6
+    #[arg(long, value_name = "FROM:TO")]
+    pub(crate) execution_segment: Option<Segment>,
+    /// How others split the rest of the plan, such as 0,1/4,3/4,1, as in k6
+    #[arg(long, value_name = "LIST", requires = "execution_segment")]
+    pub(crate) execution_segment_sequence: Option<SegmentSequence>,
     /// The seed of all random choices; the same seed gives the same run
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -92,6 +105,19 @@ pub(crate) struct RunArguments {
     pub(crate) no_connection_reuse: bool,
 }
 
+/// What is shown of a plan.
+#[derive(Args, Debug)]
+pub(crate) struct PlanArguments {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArguments,
+    /// Print JSON for other tools instead of a drawing
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Into how many shares the plan is divided in the list of shares
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) shares: u32,
+}
+
 /// A stage as on k6's command line: `30s:50`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stage {
@@ -100,6 +126,10 @@ pub(crate) struct Stage {
     /// The number of virtual users at its end.
     pub(crate) target: u32,
 }
+
+/// One of several equal parts: `2/4` is the second of four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ShareOf(pub(crate) Share);
 
 /// Where a name leads, against what its resolution says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +151,20 @@ impl FromStr for Stage {
             })
         });
         parsed.ok_or_else(|| "accepted is a time and a number of users, such as 30s:50".to_owned())
+    }
+}
+
+impl FromStr for ShareOf {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let share = text.split_once('/').and_then(|(number, count)| {
+            let number: u32 = number.parse().ok()?;
+            Share::new(number.checked_sub(1)?, count.parse().ok()?)
+        });
+        share.map(Self).ok_or_else(|| {
+            "accepted is the number of a share and their count, such as 2/4".to_owned()
+        })
     }
 }
 
@@ -154,6 +198,11 @@ Examples:
 
 Exit codes: 0 passed, 99 a threshold or assertion failed, 104 cannot be run, 105 interrupted, 107 the run broke.";
 
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  sentinel plan grove-mix
+  sentinel plan checkout.json --rate 200 --duration 1m --json --share 2/4";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +217,8 @@ mod tests {
     fn values_are_read_or_refused_with_what_is_accepted() {
         let stage: Stage = "1m30s:50".parse().unwrap();
         assert_eq!((stage.duration.as_str(), stage.target), ("1m30s", 50));
+        let share: ShareOf = "2/4".parse().unwrap();
+        assert_eq!(share.0.to_string(), "2/4");
         let resolve: Resolve = "Example.com:443:127.0.0.1:8443".parse().unwrap();
         assert_eq!(resolve.authority, "example.com:443");
         assert_eq!(resolve.address, "127.0.0.1:8443".parse().unwrap());
@@ -175,6 +226,9 @@ mod tests {
         assert_eq!(resolve.address, "[::1]:8443".parse().unwrap());
         for text in ["30s", "30s:", "30s:-1", ""] {
             assert!(text.parse::<Stage>().is_err(), "{text}");
+        }
+        for text in ["0/4", "5/4", "1", "a/b", "1/0"] {
+            assert!(text.parse::<ShareOf>().is_err(), "{text}");
         }
         for text in ["a:1", "a:b:127.0.0.1:1", "a:1:b:1", "a:1:127.0.0.1"] {
             assert!(text.parse::<Resolve>().is_err(), "{text}");

@@ -3,6 +3,7 @@
 mod arguments;
 mod exit;
 mod http;
+mod plan;
 mod run;
 mod source;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     };
     let ended = match arguments.command {
         Command::Run(arguments) => run::command(&arguments),
+        Command::Plan(arguments) => plan::command(&arguments),
         Command::Validate(arguments) => source::validate(&arguments),
         Command::Schema => source::schema(),
     };

@@ -85,12 +85,16 @@ pub(crate) fn prepare(arguments: &ScenarioArguments, purpose: Purpose) -> Result
             own_hosts: Vec::new(),
             // Whoever runs a load test on a laptop means a machine nearby as often as not.
             allow_private: true,
+            part: PlanPart {
+                execution_segment: arguments.execution_segment,
+                execution_segment_sequence: arguments.execution_segment_sequence.clone(),
+                share: arguments.share.map(|share| share.0),
+            },
             seed: arguments.seed.unwrap_or_else(random_seed),
             users: arguments.users,
             duration: arguments.duration.clone().filter(|_| !replaced),
             users_max: USERS_MAX,
             duration_max_s: DURATION_MAX_S,
-            part: PlanPart::default(),
         },
         scenario,
     };

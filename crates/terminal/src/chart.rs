@@ -7,7 +7,8 @@ const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇',
 
 /// Draws `values`, oldest first, in `width` columns or a few less and exactly `height` lines. A value that
 /// is missing leaves its column empty.
-pub(crate) fn draw(values: &[Option<f64>], width: usize, height: usize) -> Vec<String> {
+#[must_use]
+pub fn draw(values: &[Option<f64>], width: usize, height: usize) -> Vec<String> {
     let columns = columns(values, width);
     let top = columns
         .iter()

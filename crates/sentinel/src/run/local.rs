@@ -150,7 +150,9 @@ impl Local {
                     }
                 }
                 batch::Output::Ship(frame) => {
-                    state.run.handle_input(now, run::Input::Bundle(frame.into()));
+                    state
+                        .run
+                        .handle_input(now, run::Input::Bundle(frame.into()));
                 }
                 batch::Output::WakeAt(at, _) => return at,
                 batch::Output::Done => state.batch = None,

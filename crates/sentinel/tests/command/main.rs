@@ -3,5 +3,6 @@
 
 mod errors;
 mod lab;
+mod plans;
 mod refused;
 mod runs;
