@@ -6,7 +6,7 @@
 use std::num::NonZeroU32;
 
 use futures::future::join;
-use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Problem};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Problem, Via};
 use sentinel_engine::redact::{redact_application, redact_scenario};
 use sentinel_engine::run::RunConfig;
 use sentinel_engine::scenario::{ApplicationProfile, LoadScenario, TestRunConfig};
@@ -98,6 +98,7 @@ pub(crate) fn prepare(
             allowed_hosts: config.allowed_hosts.clone(),
             own_hosts: asked.own_hosts,
             allow_private: config.local,
+            via: Via::Host,
             seed: asked.seed,
             users: asked.users,
             duration: asked.duration,

@@ -31,6 +31,12 @@ pub enum ErrorClass {
     Reset,
     /// The answer broke the protocol.
     Protocol,
+    /// A Durable Object has more requests than it can take: to be sent less, not again.
+    Overloaded,
+    /// A Durable Object was reset, by a deployment of its code or by a fault in it.
+    ObjectReset,
+    /// A Durable Object failed in a way that may be over at the next try.
+    Retryable,
     /// The platform below the generator refused or broke the request, not the target.
     Platform,
     /// The generator stopped while it was waiting for the answer.
@@ -51,7 +57,7 @@ impl ErrorClass {
         )
     }
 
-    const NAMES: [(Self, &'static str); 13] = [
+    const NAMES: [(Self, &'static str); 16] = [
         (Self::Extraction, "extraction"),
         (Self::Check, "check"),
         (Self::BodyTooLarge, "body_too_large"),
@@ -61,6 +67,9 @@ impl ErrorClass {
         (Self::Tls, "tls"),
         (Self::Reset, "reset"),
         (Self::Protocol, "protocol"),
+        (Self::Overloaded, "overloaded"),
+        (Self::ObjectReset, "object_reset"),
+        (Self::Retryable, "retryable"),
         (Self::Platform, "platform"),
         (Self::CutOff, "cut_off"),
         (Self::Refused, "refused"),

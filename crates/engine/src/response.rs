@@ -150,7 +150,7 @@ mod tests {
     use crate::check::{Check, Condition};
     use crate::cookie::Site;
     use crate::extractor::VALUE_BYTES_MAX;
-    use crate::plan::Extraction;
+    use crate::plan::{Destination, Extraction};
     use crate::scenario::{LatencyLimits, Method};
     use crate::template::{Template, VariableId};
     use crate::window::StepId;
@@ -158,6 +158,7 @@ mod tests {
 
     fn step(expected: ExpectedStatus, extract: &[&str]) -> Step {
         Step {
+            destination: Destination::Host,
             id: StepId(0),
             name: "step".to_owned(),
             method: Method::Get,

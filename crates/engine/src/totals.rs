@@ -14,10 +14,11 @@ use crate::error_class::ErrorClass;
 use crate::histogram::Histogram;
 use crate::histogram::SparseHistogram;
 use crate::phase::Phase;
+use crate::scenario::DurableObject;
 use crate::timeline::Second;
 use crate::window::{
-    COMPONENTS_MAX, ComponentKind, ComponentWindow, OTHER_COMPONENT, ScenarioWindow, StepId,
-    StepWindow,
+    COMPONENTS_MAX, ComponentKind, ComponentWindow, OTHER_COMPONENT, ObjectWindow, ScenarioWindow,
+    StepId, StepWindow,
 };
 
 /// The sums of a run.
@@ -28,6 +29,8 @@ pub struct Totals {
     components: BTreeMap<String, ComponentWindow>,
     scenarios: BTreeMap<u16, ScenarioWindow>,
     checks: BTreeMap<CheckId, (u64, u64)>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    objects: BTreeMap<DurableObject, ObjectWindow>,
     slot_wait_us: SparseHistogram,
     lateness_us: SparseHistogram,
 }
@@ -55,6 +58,11 @@ impl Totals {
                 let counts = self.checks.entry(*id).or_default();
                 counts.0 = counts.0.saturating_add(*passed);
                 counts.1 = counts.1.saturating_add(*failed);
+            }
+            for (class, object) in &window.objects {
+                let sum = self.objects.entry(*class).or_default();
+                sum.merge(object);
+                sum.names.shrink();
             }
             self.slot_wait_us.merge(&window.slot_wait_us);
             self.lateness_us.merge(&window.lateness_us);
@@ -122,6 +130,12 @@ impl Totals {
     #[must_use]
     pub const fn components(&self) -> &BTreeMap<String, ComponentWindow> {
         &self.components
+    }
+
+    /// The Durable Objects that requests were sent to, by class.
+    #[must_use]
+    pub const fn objects(&self) -> &BTreeMap<DurableObject, ObjectWindow> {
+        &self.objects
     }
 
     /// How long requests waited for a connection slot of their batch, in microseconds.

@@ -13,6 +13,8 @@ use crate::histogram::SparseHistogram;
 use crate::ledger::Ledger;
 use crate::metric::MetricWindow;
 use crate::phase::Phase;
+use crate::popularity::Popularity;
+use crate::scenario::DurableObject;
 
 /// How many differently named components of the target a window keeps apart; further ones share the name
 /// [`OTHER_COMPONENT`].
@@ -53,6 +55,10 @@ pub struct Window {
     pub lateness_us: SparseHistogram,
     /// What the target told about its insides through `Server-Timing`, by component name.
     pub components: BTreeMap<String, ComponentWindow>,
+    /// Per class, the Durable Objects that requests were sent to; empty unless the run is on the objects
+    /// themselves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub objects: BTreeMap<DurableObject, ObjectWindow>,
     /// Series of metrics that all of the above does not tell; see [`metering`](crate::metering).
     #[serde(default, skip_serializing_if = "MetricWindow::is_empty")]
     pub metrics: MetricWindow,
@@ -95,6 +101,18 @@ pub struct StepWindow {
     pub bytes_received: u64,
     /// Bytes of request bodies.
     pub bytes_sent: u64,
+}
+
+/// The Durable Objects of one class that requests were sent to in one window.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ObjectWindow {
+    /// Their names.
+    pub names: Popularity,
+    /// From the sending to the end of the answer, in microseconds, of calls that woke their object.
+    pub woken_us: SparseHistogram,
+    /// The same, of calls that found their object in memory.
+    pub warm_us: SparseHistogram,
 }
 
 /// What the target told about one of its components in one window.
@@ -159,6 +177,7 @@ impl Window {
             slot_wait_us: SparseHistogram::default(),
             lateness_us: SparseHistogram::default(),
             components: BTreeMap::new(),
+            objects: BTreeMap::new(),
             metrics: MetricWindow::default(),
             samples_refused: 0,
         }
@@ -181,7 +200,16 @@ impl Window {
         for (name, component) in &other.components {
             self.component_mut(name, component.kind).merge(component);
         }
+        self.merge_objects(other);
         self.merge_metrics(other);
+    }
+
+    /// Adds the objects of another window. Their names are not bounded here: which of them are kept must not
+    /// depend on who came first. Each batch keeps to the bound, and the totals do.
+    pub fn merge_objects(&mut self, other: &Self) {
+        for (class, object) in &other.objects {
+            self.objects.entry(*class).or_default().merge(object);
+        }
     }
 
     /// Adds the metrics of another window. One of another kind, which no batch of the same plan records, is
@@ -251,6 +279,15 @@ impl StepWindow {
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.errors.values().sum()
+    }
+}
+
+impl ObjectWindow {
+    /// Adds the measurements of another window.
+    pub fn merge(&mut self, other: &Self) {
+        self.names.add(&other.names);
+        self.woken_us.merge(&other.woken_us);
+        self.warm_us.merge(&other.warm_us);
     }
 }
 

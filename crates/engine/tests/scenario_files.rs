@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Via};
 use sentinel_engine::redact::{redact_application, redact_scenario};
 use sentinel_engine::scenario::{
     ApplicationProfile, LoadScenario, json_schema, parse_application, parse_scenario,
@@ -208,6 +208,7 @@ fn plan(
         allowed_hosts: vec!["grove.place".to_owned()],
         own_hosts: vec!["vista.grove.place".to_owned()],
         allow_private: false,
+        via: Via::Host,
         seed: 1,
         users: None,
         duration: None,

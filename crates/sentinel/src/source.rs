@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Problem, Problems};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Problem, Problems, Via};
 use sentinel_engine::scenario::{
     ApplicationProfile, DurationValue, Executor, LoadConfig, LoadScenario, StageConfig,
     json_schema, parse_application, parse_scenario,
@@ -90,6 +90,7 @@ pub(crate) fn prepare(arguments: &ScenarioArguments, purpose: Purpose) -> Result
                 execution_segment_sequence: arguments.execution_segment_sequence.clone(),
                 share: arguments.share.map(|share| share.0),
             },
+            via: Via::Host, // a laptop has no bindings
             seed: arguments.seed.unwrap_or_else(random_seed),
             users: arguments.users,
             duration: arguments.duration.clone().filter(|_| !replaced),

@@ -3,6 +3,7 @@
 //! Invariant: each request ends exactly once: answered, failed or cut off.
 
 use crate::batch::machine::Batch;
+use crate::batch::objects;
 use crate::batch::recorder::{Ended, Timing};
 use crate::batch::types::{Output, RequestId};
 use crate::error_class::ErrorClass;
@@ -11,6 +12,7 @@ use crate::response::{Exchange, Outcome, judge};
 use crate::scenario::Cookies;
 use crate::server_timing;
 use crate::tick::Tick;
+use crate::window::Window;
 
 impl Batch {
     pub(super) fn answered(&mut self, now: Tick, id: RequestId, exchange: &Exchange<'_>) {
@@ -59,8 +61,17 @@ impl Batch {
         let window = self.recorder.window();
         window.ledger.answered += 1;
         let named = |(name, _): &&(String, String)| name == "server-timing";
-        for (_, value) in exchange.headers.iter().filter(named) {
-            server_timing::record(value, window);
+        let tell = |window: &mut Window| {
+            for (_, value) in exchange.headers.iter().filter(named) {
+                server_timing::record(value, window);
+            }
+        };
+        match step.object() {
+            Some(object) => {
+                let took = now.saturating_since(request.sent);
+                objects::answered(window, object.class, exchange, took, tell);
+            }
+            None => tell(window),
         }
         if request.awaited {
             self.resume_flow(now, request.user);
@@ -89,14 +100,14 @@ impl Batch {
         self.recorder.request_ended(&self.plan, now, &ended);
         self.recorder.window().ledger.failed += 1;
         let of = (ended.scenario, request.step);
-        for check in self
-            .plan
-            .step(request.step)
-            .iter()
-            .flat_map(|(_, step)| &step.checks)
-        {
-            // As in k6: there is nothing that could pass.
-            self.recorder.checked(&self.plan, now, of, check.id, false);
+        if let Some((_, step)) = self.plan.step(request.step) {
+            for check in &step.checks {
+                // As in k6: there is nothing that could pass.
+                self.recorder.checked(&self.plan, now, of, check.id, false);
+            }
+            if let Some(object) = step.object() {
+                objects::failed(self.recorder.window(), object.class);
+            }
         }
         if request.awaited {
             self.resume_flow(now, request.user);

@@ -3,8 +3,9 @@
 use crate::batch::draw::{deal_rows, is_played, number_of_run, pick_application, pick_variant};
 use crate::batch::machine::{Batch, State};
 use crate::batch::message::{add_cookies, render};
+use crate::batch::objects;
 use crate::batch::requests::Pending;
-use crate::batch::types::Output;
+use crate::batch::types::{Address, Output};
 use crate::batch::user::{Activity, Extras, Iteration, User};
 use crate::plan::Op;
 use crate::random::Random;
@@ -286,11 +287,17 @@ impl Batch {
             tables: &self.plan.tables,
             rows: iteration.extras.as_ref().map_or(&[], |extras| &extras.rows),
             env: scenario.map_or(&[], |scenario| &scenario.env),
+            key: None,
             unix_ms: self.epoch_ms.saturating_add(now.as_ms()),
         };
         let deadline = now + self.plan.request_timeout;
         let id = self.requests.send(pending, now, deadline);
         let mut request = render(&self.plan, step, id, &context, &mut iteration.random);
+        if let Some(object) = step.object()
+            && let Address::Object { name, .. } = &request.address
+        {
+            objects::addressed(self.recorder.window(), object.class, name);
+        }
         if !user.cookies.is_empty() {
             add_cookies(&user.cookies, step, context.unix_ms, &mut request);
         }

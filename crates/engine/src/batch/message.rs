@@ -1,8 +1,8 @@
 //! From a step to the request that is sent.
 
-use crate::batch::types::{Request, RequestId};
+use crate::batch::types::{Address, Request, RequestId};
 use crate::cookie::Jar;
-use crate::plan::{Plan, Step};
+use crate::plan::{Destination, Plan, Step, TARGET_BINDING};
 use crate::random::Random;
 use crate::template::RenderContext;
 
@@ -13,6 +13,22 @@ pub(super) fn render(
     context: &RenderContext<'_>,
     random: &mut Random,
 ) -> Request {
+    let (address, context) = match &step.destination {
+        Destination::Host => (Address::Host, *context),
+        Destination::Binding => (Address::Binding(TARGET_BINDING), *context),
+        Destination::Object(call) => {
+            let context = RenderContext {
+                key: call.keys.map(|keys| keys.draw(random)),
+                ..*context
+            };
+            let address = Address::Object {
+                binding: call.class.binding(),
+                name: call.name.render(&context, random),
+            };
+            (address, context)
+        }
+    };
+    let context = &context;
     let url = step.url.render(context, random);
     let mut headers: Vec<(String, String)> = step
         .headers
@@ -31,6 +47,7 @@ pub(super) fn render(
     Request {
         id,
         vu: context.vu,
+        address,
         method: step.method,
         url,
         headers,

@@ -15,6 +15,7 @@ mod draw;
 mod flow;
 mod machine;
 mod message;
+mod objects;
 mod player;
 mod recorder;
 mod repeat;
@@ -23,4 +24,4 @@ mod types;
 mod user;
 
 pub use machine::Batch;
-pub use types::{Failure, Input, Output, Request, RequestId, WakeReason};
+pub use types::{Address, Failure, Input, Output, Request, RequestId, WakeReason};

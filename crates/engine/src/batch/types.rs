@@ -72,9 +72,11 @@ pub struct Request {
     pub id: RequestId,
     /// The number of the user that sends it: a driver may keep connections for each.
     pub vu: u32,
+    /// Whom it is handed to.
+    pub address: Address,
     /// The method.
     pub method: Method,
-    /// The absolute URL. Redirects are not to be followed.
+    /// The absolute URL; of a Durable Object the path. Redirects are not to be followed.
     pub url: String,
     /// Header fields.
     pub headers: Vec<(String, String)>,
@@ -88,4 +90,20 @@ pub struct Request {
     pub body_limit_bytes: u64,
     /// The time after which the batch will give the request up.
     pub timeout: Span,
+}
+
+/// Whom a driver hands a request to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// The host of its URL.
+    Host,
+    /// The Worker behind the service binding of this name.
+    Binding(&'static str),
+    /// A Durable Object.
+    Object {
+        /// The name of the binding of its class.
+        binding: &'static str,
+        /// Its own name.
+        name: String,
+    },
 }

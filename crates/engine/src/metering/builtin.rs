@@ -115,18 +115,31 @@ impl Event {
     /// The tags that samples of the event bear.
     pub(crate) const fn tags(self) -> &'static [&'static str] {
         match self {
-            Self::Sent | Self::CutOff => &[SCENARIO, GROUP, NAME, METHOD, URL],
+            Self::Sent | Self::CutOff => {
+                &[SCENARIO, GROUP, NAME, METHOD, URL, DO_CLASS, DO_OPERATION]
+            }
             Self::Ended => &[
                 SCENARIO,
                 GROUP,
                 NAME,
                 METHOD,
                 URL,
+                DO_CLASS,
+                DO_OPERATION,
                 STATUS,
                 EXPECTED_RESPONSE,
                 ERROR_CODE,
             ],
-            Self::Checked => &[SCENARIO, GROUP, NAME, METHOD, URL, CHECK],
+            Self::Checked => &[
+                SCENARIO,
+                GROUP,
+                NAME,
+                METHOD,
+                URL,
+                DO_CLASS,
+                DO_OPERATION,
+                CHECK,
+            ],
             Self::Finished | Self::Interrupted => &[SCENARIO, GROUP],
             Self::Dropped | Self::Late => &[SCENARIO],
         }
@@ -150,14 +163,16 @@ pub(super) const GROUP: &str = "group";
 pub(super) const NAME: &str = "name";
 pub(super) const METHOD: &str = "method";
 pub(super) const URL: &str = "url";
+pub(super) const DO_CLASS: &str = "do_class";
+pub(super) const DO_OPERATION: &str = "do_operation";
 pub(super) const STATUS: &str = "status";
 pub(super) const EXPECTED_RESPONSE: &str = "expected_response";
 pub(super) const ERROR_CODE: &str = "error_code";
 pub(super) const CHECK: &str = "check";
 pub(super) const COMPONENT: &str = "component";
 
-const BY_STEP: &[&str] = &[GROUP, NAME, METHOD, URL];
-const BY_CHECK: &[&str] = &[GROUP, NAME, METHOD, URL, CHECK];
+const BY_STEP: &[&str] = &[GROUP, NAME, METHOD, URL, DO_CLASS, DO_OPERATION];
+const BY_CHECK: &[&str] = &[GROUP, NAME, METHOD, URL, DO_CLASS, DO_OPERATION, CHECK];
 
 const fn request(name: &'static str, event: Event, measure: Measure) -> BuiltIn {
     BuiltIn {

@@ -1,7 +1,8 @@
 //! The tags of samples.
 
 use super::builtin::{
-    CHECK, ERROR_CODE, EXPECTED_RESPONSE, Event, GROUP, METHOD, NAME, SCENARIO, STATUS, URL,
+    CHECK, DO_CLASS, DO_OPERATION, ERROR_CODE, EXPECTED_RESPONSE, Event, GROUP, METHOD, NAME,
+    SCENARIO, STATUS, URL,
 };
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
@@ -71,10 +72,17 @@ pub(super) fn with_step(tags: TagSet, plan: &Plan, id: StepId) -> TagSet {
     let Some((application, step)) = plan.step(id) else {
         return tags;
     };
-    tags.with(GROUP, &application.name)
+    let tags = tags
+        .with(GROUP, &application.name)
         .with(NAME, &step.name)
         .with(METHOD, step.method.name())
-        .with(URL, &step.url.as_written())
+        .with(URL, &step.url.as_written());
+    match step.object() {
+        Some(object) => tags
+            .with(DO_CLASS, object.class.name())
+            .with(DO_OPERATION, object.operation.name()),
+        None => tags,
+    }
 }
 
 /// The tag of a check's name.

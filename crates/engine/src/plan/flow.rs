@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::destination::Via;
+use super::interaction;
 use super::parse::{PlanSource, Target, check_name, shown};
 use super::problem::{Checked, Report};
 use super::program::{Numbers, Program};
-use super::request::{self, Scope};
-use super::types::Application;
+use super::request::Scope;
+use super::types::{Application, Op, Step};
 use crate::data::Table;
 use crate::delay::Delay;
 use crate::duration::Written;
@@ -58,6 +60,8 @@ pub(super) fn parse(
         has_tenants: scenario.tenants.is_some(),
         keeps_cookies: scenario.cookies != Some(Cookies::Off),
         has_pause: scenario.pause.is_some(),
+        has_key: false,
+        via: source.options.via,
         target,
     };
     let mut numbers = Numbers::default();
@@ -262,21 +266,21 @@ fn application(
             result = Err(report.problem(path, format!("{} is listed twice", shown(variant))));
         }
     }
-    for (at, interaction) in profile.do_interactions.iter().enumerate() {
-        let path = format!("{path}.doInteractions[{at}].id");
-        result = result.and(request::plain_template(
-            &interaction.id,
-            &path,
-            scope,
-            report,
-        ));
-    }
+    // Both are checked whatever is played, so that a file is good for every way or for none.
+    let by_object = scope.via == Via::Object;
+    let mut others = Numbers::default();
+    let (numbers, numbers_of_objects) = if by_object {
+        (&mut others, numbers)
+    } else {
+        (numbers, &mut others)
+    };
+    let on_objects = objects(profile, &path, scope, numbers_of_objects, report);
     let pacing = profile
         .pacing
         .as_deref()
         .map(|text| delay(text, &format!("{path}.pacing"), report));
     let actions = profile.actions.as_deref().unwrap_or_default();
-    if profile.steps.is_empty() && actions.is_empty() {
+    if profile.steps.is_empty() && actions.is_empty() && !by_object {
         result = Err(report.problem(
             format!("{path}.steps"),
             "is empty: at least one step, or actions, are needed",
@@ -295,8 +299,10 @@ fn application(
             report,
         ));
     }
-    let (steps, program) = program.finish(&path, report)?;
+    let flow = program.finish(&path, report);
+    let (flow, on_objects) = (flow?, on_objects?);
     result?;
+    let (steps, program) = if by_object { on_objects } else { flow };
     Ok(Application {
         name: profile.name.clone(),
         weight: 0.0, // set when all weights are known
@@ -306,6 +312,29 @@ fn application(
         variants: variants.to_vec(),
         pacing: pacing.transpose()?,
     })
+}
+
+/// What an iteration on the objects themselves does.
+fn objects(
+    profile: &ApplicationProfile,
+    path: &str,
+    scope: &Scope<'_>,
+    numbers: &mut Numbers,
+    report: &mut Report,
+) -> Checked<(Vec<Step>, Vec<Op>)> {
+    let path = format!("{path}.doInteractions");
+    let (mut steps, mut ops) = (Vec::new(), Vec::new());
+    if profile.pacing.is_some() && !scope.has_pause {
+        ops.push(Op::Pause(Delay::Constant(Span::ZERO)));
+    }
+    let interactions = &profile.do_interactions;
+    if interactions.is_empty() && scope.via == Via::Object {
+        let message = "is empty: a run on the objects themselves plays nothing else";
+        return Err(report.problem(path, message));
+    }
+    let played = (&mut steps, &mut ops);
+    interaction::add(interactions, &path, scope, numbers, played, report)?;
+    Ok((steps, ops))
 }
 
 fn add_actions(
@@ -371,7 +400,7 @@ fn extracted(application: &Application) -> Vec<VariableId> {
 }
 
 /// The places of the tables that the steps refer to.
-fn tables_of(steps: &[super::Step], tables: &[Table]) -> Vec<u16> {
+fn tables_of(steps: &[Step], tables: &[Table]) -> Vec<u16> {
     let used = |table: &u16| {
         steps
             .iter()
@@ -417,6 +446,12 @@ impl Scope<'_> {
             return Err(report.problem(
                 path,
                 "{{tenant}} is used, but the scenario names no tenants",
+            ));
+        }
+        if template.uses_key() && !self.has_key {
+            return Err(report.problem(
+                path,
+                "{{key}} is used, but only names of Durable Objects and what is sent to them have one",
             ));
         }
         Ok(())

@@ -3,9 +3,12 @@
 //! A [`Plan`] exists only as the result of [`Plan::parse`], which reports all problems of its source at once.
 //! Invariant: what is in a plan can be run; the machines check nothing twice and look nothing up by name.
 
+mod body;
 mod closed;
+mod destination;
 mod env;
 mod flow;
+mod interaction;
 mod load;
 mod metering;
 mod outline;
@@ -19,11 +22,13 @@ mod step;
 mod table;
 mod types;
 
+pub use body::Body;
 pub use closed::{LoadModel, Stage};
+pub use destination::{Destination, ObjectCall, TARGET_BINDING, Via};
 pub use outline::{OutlineModel, PlanOutline, ScenarioOutline, ShareOutline};
 pub use parse::{PlanOptions, PlanSource};
 pub use part::PlanPart;
 pub use problem::{Problem, Problems};
 pub use types::{
-    Application, Body, Extraction, FRESH_USERS_MAX, Op, Plan, PlannedScenario, Repeat, Step,
+    Application, Extraction, FRESH_USERS_MAX, Op, Plan, PlannedScenario, Repeat, Step,
 };

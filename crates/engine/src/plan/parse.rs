@@ -6,6 +6,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::destination::Via;
 use super::flow::Flow;
 use super::part::PlanPart;
 use super::problem::{Checked, Problems, Report};
@@ -44,6 +45,9 @@ pub struct PlanOptions {
     pub own_hosts: Vec<String>,
     /// Whether private and link-local addresses are allowed: only in local development.
     pub allow_private: bool,
+    /// What the requests reach the target through.
+    #[serde(default)]
+    pub via: Via,
     /// The seed of all random choices.
     pub seed: u64,
     /// Scales the scenario's users so that the highest number is this.
@@ -113,6 +117,7 @@ impl Plan {
             seed: source.options.seed,
             portion: portion?,
             base_url: target.base_url,
+            via: source.options.via,
             tenants: tenants?,
             variables: flow.variables,
             applications: flow.applications,
@@ -311,6 +316,7 @@ pub(super) mod tests {
                 allowed_hosts: vec!["grove.place".to_owned()],
                 own_hosts: vec!["vista.grove.place".to_owned()],
                 allow_private: false,
+                via: Via::Host,
                 seed: 1,
                 users: None,
                 duration: None,

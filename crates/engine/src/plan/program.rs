@@ -298,7 +298,7 @@ impl<'a, 'n> Program<'a, 'n> {
 }
 
 /// Longer programs are refused in the end, so that no place of one that is accepted is wrong.
-fn place(at: usize) -> u16 {
+pub(super) fn place(at: usize) -> u16 {
     u16::try_from(at).unwrap_or(u16::MAX)
 }
 

@@ -4,9 +4,10 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 use url::Url;
 
+use super::body::Body;
+use super::destination::Via;
 use super::parse::{Target, shown};
 use super::problem::{Checked, Report};
-use super::types::Body;
 use crate::content::MediaKind;
 use crate::extractor::is_token;
 use crate::random::Random;
@@ -17,12 +18,14 @@ use crate::template::{
 };
 
 /// What is known where a request stands.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Scope<'a> {
     pub(super) names: Names<'a>,
     pub(super) has_tenants: bool,
     pub(super) keeps_cookies: bool,
     pub(super) has_pause: bool, // whether the scenario says how long users pause
+    pub(super) has_key: bool,   // whether requests go to objects, which have keys
+    pub(super) via: Via,
     pub(super) target: Option<&'a Target>,
 }
 
@@ -34,16 +37,15 @@ pub(super) struct Request {
     pub(super) body: Option<Body>,
 }
 
-/// Checks a request; `path` is that of its step.
+/// Checks a request at `path`.
 pub(super) fn parse(
     config: &RequestConfig,
     path: &str,
     scope: &Scope<'_>,
     report: &mut Report,
 ) -> Checked<Request> {
-    let path = format!("{path}.request");
-    let url = url(config, &path, scope, report);
-    let headers = headers(config.headers.as_ref(), &path, scope, report);
+    let url = url(config, path, scope, report);
+    let headers = headers(config.headers.as_ref(), path, scope, report);
     let content_type = config.headers.iter().flat_map(TextMap::iter);
     let content_type = content_type
         .filter(|(name, _)| name.eq_ignore_ascii_case("content-type"))
@@ -68,18 +70,6 @@ pub(super) fn parse(
         headers: headers?,
         body: body?,
     })
-}
-
-/// Checks a template that is never sent.
-pub(super) fn plain_template(
-    text: &str,
-    path: &str,
-    scope: &Scope<'_>,
-    report: &mut Report,
-) -> Checked<()> {
-    let template = Template::parse(text, Escape::Plain, scope.names);
-    let template = report.check(path, template)?;
-    scope.check_template(&template, path, report)
 }
 
 fn url(
@@ -158,6 +148,7 @@ fn check_destination(
         variant: Some("x"),
         variables: &variables,
         env: &env,
+        key: None,
         unix_ms: 0,
     };
     let sample = template.render(&context, &mut Random::for_purpose(0, 0));
@@ -372,6 +363,7 @@ mod tests {
                 Some("../p?q#".to_owned()),
             ],
             env: &[],
+            key: None,
             unix_ms: 5,
         };
         template.render(&context, &mut Random::for_purpose(1, 1))

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use url::Url;
+
+use super::destination::{Destination, Via};
 use super::parse::{check_name, shown};
 use super::problem::{Checked, Report};
 use super::program::Numbers;
@@ -17,6 +20,7 @@ use crate::scenario::{
     CheckConfig, ExpectedStatuses, ExtractPick, ExtractRule, LatencyLimits, LengthConfig,
     RepeatPattern, RequestStep,
 };
+use crate::template::Template;
 use crate::tick::Span;
 
 /// Checks a request of a flow; `path` is that of its step.
@@ -30,7 +34,7 @@ pub(super) fn parse(
 ) -> Checked<Step> {
     let id = numbers.step();
     let name = check_name(&step.name, format!("{path}.name"), report);
-    let request = request::parse(&step.request, path, scope, report);
+    let request = request::parse(&step.request, &format!("{path}.request"), scope, report);
     let expected = expected(step.expect.status.as_ref(), path, report);
     let limits = latency_limits(step.expect.latency_ms, path, report);
     let extractions = extractions(step, path, scope, report);
@@ -68,6 +72,7 @@ pub(super) fn parse(
     Ok(Step {
         id,
         name: step.name.clone(),
+        destination: destination(&url, scope),
         method: step.request.method,
         headers,
         body,
@@ -86,6 +91,18 @@ pub(super) fn parse(
         only_variants: only_variants?,
         latency_limits: limits?,
     })
+}
+
+/// The binding leads to the Worker behind the base URL, and to nothing else.
+fn destination(url: &Template, scope: &Scope<'_>) -> Destination {
+    let origin = |url: &Url| url.origin();
+    let base = scope.target.map(|target| origin(&target.base_url));
+    let own = Url::parse(url.literal_start()).ok().as_ref().map(origin);
+    if scope.via == Via::Binding && base.is_some() && own == base {
+        Destination::Binding
+    } else {
+        Destination::Host
+    }
 }
 
 fn expected(

@@ -7,7 +7,6 @@ use url::Url;
 
 use crate::assertion::Assertion;
 use crate::check::Check;
-use crate::content::{self, MediaKind};
 use crate::cookie::Site;
 use crate::data::Table;
 use crate::delay::Delay;
@@ -15,12 +14,11 @@ use crate::extractor::Extractor;
 use crate::load_model::Model;
 use crate::metering::Metering;
 use crate::phase::PhaseSpan;
-use crate::plan::Problem;
-use crate::random::Random;
+use crate::plan::{Body, Destination, ObjectCall, Problem, Via};
 use crate::response::ExpectedStatus;
 use crate::scenario::{Cookies, ExtractPick, LatencyLimits, Method};
 use crate::share::Portion;
-use crate::template::{RenderContext, Template, VariableId};
+use crate::template::{Template, VariableId};
 use crate::tick::{Span, Tick};
 use crate::window::StepId;
 
@@ -31,6 +29,7 @@ pub struct Plan {
     pub(crate) seed: u64,
     pub(crate) portion: Portion, // what of the plan is played
     pub(crate) base_url: Url,
+    pub(crate) via: Via,
     pub(crate) tenants: Vec<String>,   // at least one
     pub(crate) variables: Vec<String>, // names, in the order of VariableId
     pub(crate) tables: Vec<Table>,     // of data, in the order of the file
@@ -148,9 +147,11 @@ pub struct Step {
     pub id: StepId,
     /// The name in the results.
     pub name: String,
+    /// What the requests reach the target through.
+    pub destination: Destination,
     /// The HTTP method.
     pub method: Method,
-    /// The absolute URL, its host literal and allowed, its query parameters included.
+    /// The absolute URL, its host literal and allowed, its query parameters included; of an object the path.
     pub url: Template,
     /// Header fields.
     pub headers: Vec<(String, Template)>,
@@ -183,6 +184,15 @@ pub struct Step {
 }
 
 impl Step {
+    /// The Durable Object that the requests go to, if they go to one.
+    #[must_use]
+    pub fn object(&self) -> Option<&ObjectCall> {
+        match &self.destination {
+            Destination::Object(call) => Some(call),
+            Destination::Host | Destination::Binding => None,
+        }
+    }
+
     /// The templates of which its requests are made.
     pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
         let body = self.body.as_ref().and_then(|body| match body {
@@ -190,7 +200,8 @@ impl Step {
             Body::Media(_) => None,
         });
         let headers = self.headers.iter().map(|(_, value)| value);
-        headers.chain([&self.url]).chain(body)
+        let object = self.object().map(|object| &object.name);
+        headers.chain([&self.url]).chain(body).chain(object)
     }
 }
 
@@ -201,40 +212,6 @@ pub struct Repeat {
     pub interval: Span,
     /// By how much each start is moved at most, earlier or later; at most the interval.
     pub variance: Span,
-}
-
-/// The body of a request.
-#[derive(Clone, Debug)]
-pub enum Body {
-    /// Text with its content type; JSON bodies are templates whose values are escaped.
-    Text {
-        /// The value of `Content-Type` unless the step sets its own.
-        content_type: &'static str,
-        /// The text.
-        text: Template,
-    },
-    /// Generated binary content of a realistic size.
-    Media(MediaKind),
-}
-
-impl Body {
-    /// The value of `Content-Type` unless the step sets its own.
-    #[must_use]
-    pub const fn content_type(&self) -> &'static str {
-        match self {
-            Self::Text { content_type, .. } => content_type,
-            Self::Media(kind) => kind.content_type(),
-        }
-    }
-
-    /// The bytes of one request.
-    #[must_use]
-    pub fn render(&self, context: &RenderContext<'_>, random: &mut Random) -> Vec<u8> {
-        match self {
-            Self::Text { text, .. } => text.render(context, random).into_bytes(),
-            Self::Media(kind) => content::media(*kind, random),
-        }
-    }
 }
 
 /// A value to take from an answer.
@@ -267,6 +244,21 @@ impl Plan {
     #[must_use]
     pub const fn base_url(&self) -> &Url {
         &self.base_url
+    }
+
+    /// What the requests reach the target through.
+    #[must_use]
+    pub const fn via(&self) -> Via {
+        self.via
+    }
+
+    /// The bindings that its requests need, by name.
+    #[must_use]
+    pub fn bindings(&self) -> BTreeSet<&'static str> {
+        let steps = self.applications.iter().flat_map(|app| &app.steps);
+        steps
+            .filter_map(|step| step.destination.binding())
+            .collect()
     }
 
     /// The applications in the order of the scenario.

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::text::{REDACTED, is_secret_name, redact_form, redact_text, redact_value, until_stable};
 use crate::extractor::Extractor;
 use crate::scenario::{
-    ApplicationProfile, DataValue, ExtractMap, ExtractRule, FlowStep, LoadScenario, RequestBody,
-    RequestStep, TextMap,
+    ApplicationProfile, DataValue, DoOperations, ExtractMap, ExtractRule, FlowStep, LoadScenario,
+    RequestBody, RequestConfig, RequestStep, TextMap,
 };
 
 /// Removes secrets from a scenario's texts.
@@ -47,6 +47,12 @@ pub fn redact_application(application: &mut ApplicationProfile) {
     for action in application.actions.iter_mut().flatten() {
         redact_steps(&mut action.steps);
     }
+    for interaction in &mut application.do_interactions {
+        interaction.id = redact_text(&interaction.id);
+        if let Some(DoOperations { read, write }) = &mut interaction.operations {
+            [read, write].into_iter().flatten().for_each(redact_request);
+        }
+    }
 }
 
 /// Removes secrets from any JSON, such as a stored configuration.
@@ -63,13 +69,12 @@ fn redact_steps(steps: &mut [FlowStep]) {
     for step in steps {
         step.inner_mut().into_iter().for_each(redact_steps);
         if let Some(step) = step.as_request_mut() {
-            redact_request(step);
+            redact_step(step);
         }
     }
 }
 
-fn redact_request(step: &mut RequestStep) {
-    let request = &mut step.request;
+fn redact_request(request: &mut RequestConfig) {
     request.url = redact_text(&request.url);
     for map in [&mut request.headers, &mut request.params]
         .into_iter()
@@ -82,6 +87,10 @@ fn redact_request(step: &mut RequestStep) {
         Some(RequestBody::Object(object)) => redact_object(object),
         None => {}
     }
+}
+
+fn redact_step(step: &mut RequestStep) {
+    redact_request(&mut step.request);
     for check in step.expect.checks.iter_mut().flatten() {
         for value in [&mut check.equals, &mut check.not_equals]
             .into_iter()

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::interaction::DoInteraction;
 use super::json::{TextMap, duration_text, maybe_duration_text, request_body};
 use super::step::FlowStep;
 
@@ -30,8 +31,8 @@ pub struct ApplicationProfile {
         schemars(with = "Option<super::schema::DelayText>")
     )]
     pub pacing: Option<String>,
-    /// Which Durable Objects of the target the application exercises. It says so to the reader of results
-    /// and changes nothing about what is sent.
+    /// Which Durable Objects of the target the application exercises. A run on the objects themselves plays
+    /// these instead of the steps; for other runs they say so to the reader and change nothing.
     #[serde(default)]
     pub do_interactions: Vec<DoInteraction>,
     /// Variants, of which each iteration plays one.
@@ -118,54 +119,6 @@ pub struct RepeatPattern {
         schemars(with = "Option<super::schema::DurationText>")
     )]
     pub variance: Option<String>,
-}
-
-/// A Durable Object of the target that an application exercises (the spec's `DOInteraction`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DoInteraction {
-    /// The class.
-    #[serde(rename = "do")]
-    pub durable_object: DurableObject,
-    /// How it is used.
-    pub pattern: DoPattern,
-    /// A template for the name of the object.
-    pub id: String,
-}
-
-/// A class of Durable Objects of the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[expect(missing_docs, reason = "the spec gives the names and nothing else")]
-pub enum DurableObject {
-    #[serde(rename = "SessionDO")]
-    Session,
-    #[serde(rename = "TenantDO")]
-    Tenant,
-    #[serde(rename = "PostDO")]
-    Post,
-    #[serde(rename = "FeedDO")]
-    Feed,
-    #[serde(rename = "NotificationDO")]
-    Notification,
-    #[serde(rename = "AnalyticsDO")]
-    Analytics,
-}
-
-/// How a Durable Object is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum DoPattern {
-    /// Mostly reads.
-    ReadHeavy,
-    /// Mostly writes.
-    WriteHeavy,
-    /// Writes that the object collects.
-    WriteBatch,
-    /// Writes that only add.
-    WriteAppend,
 }
 
 /// An HTTP method.

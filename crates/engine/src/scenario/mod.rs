@@ -8,6 +8,7 @@ mod application;
 mod data;
 mod expect;
 mod extract;
+mod interaction;
 mod json;
 mod load;
 mod metrics;
@@ -18,14 +19,16 @@ mod step;
 mod types;
 
 pub use application::{
-    Action, ApplicationProfile, DoInteraction, DoPattern, DurableObject, Method, RepeatPattern,
-    RequestBody, RequestConfig,
+    Action, ApplicationProfile, Method, RepeatPattern, RequestBody, RequestConfig,
 };
 pub use data::{DataConfig, DataPer, DataPick, DataRow, DataValue};
 pub use expect::{
     CheckConfig, ExpectConfig, ExpectedStatuses, JsonType, LatencyLimits, LengthConfig,
 };
 pub use extract::{ExtractConfig, ExtractMap, ExtractPick, ExtractRule};
+pub use interaction::{
+    DoInteraction, DoOperation, DoOperations, DoPattern, DurableObject, KeyConfig, KeyDistribution,
+};
 pub use json::{NamedMap, TextMap};
 pub use load::{
     ArrivalMode, DurationValue, Executor, LoadConfig, NumberValue, PhaseConfig, ScenarioMap,

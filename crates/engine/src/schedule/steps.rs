@@ -77,7 +77,7 @@ fn add_changes(scenario: &PlannedScenario, stripes: &Stripes, changes: &mut BTre
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{PlanOptions, PlanPart, PlanSource};
+    use crate::plan::{PlanOptions, PlanPart, PlanSource, Via};
     use crate::scenario::{parse_application, parse_scenario};
 
     #[test]
@@ -99,6 +99,7 @@ mod tests {
                 allowed_hosts: vec!["a.com".to_owned()],
                 own_hosts: Vec::new(),
                 allow_private: false,
+                via: Via::Host,
                 seed: 1,
                 users: None,
                 duration: None,

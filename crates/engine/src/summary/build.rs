@@ -9,6 +9,7 @@ use crate::phase::Phase;
 use crate::plan::Plan;
 use crate::run::{Book, Judging, RunConfig};
 use crate::summary::judged::{Verdicts, metrics, verdicts};
+use crate::summary::objects;
 use crate::summary::types::{
     ApplicationResult, CheckResult, ComponentResult, GeneratorLimited, PhaseSummaries,
     PhaseSummary, RunStatus, ScenarioResult, StepResult, TestRunResult,
@@ -113,6 +114,7 @@ impl Report {
             steps: steps(plan, book),
             checks: checks(plan, book),
             components: components(book),
+            durable_objects: objects::results(plan, book, duration),
             bottleneck_analysis,
             timeline_step_seconds,
             clock_resolution_ms: config.clock_resolution.as_ms_f64(),
@@ -367,7 +369,7 @@ fn coverage(book: &Book, judging: &Judging) -> f64 {
     judging.coverage().fraction().unwrap_or(nothing_due)
 }
 
-fn per_second(count: u64, time: Span) -> Option<f64> {
+pub(super) fn per_second(count: u64, time: Span) -> Option<f64> {
     (!time.is_zero()).then(|| count as f64 / time.as_secs_f64())
 }
 

@@ -10,6 +10,7 @@ use crate::error_class::ErrorClass;
 use crate::ledger::Ledger;
 use crate::metric::{Contains, MetricKind};
 use crate::run::{Hole, LedgerFault};
+use crate::summary::objects::ObjectResult;
 use crate::threshold::Outcome;
 use crate::timeline::TimelineRow;
 use crate::totals::LatencyPercentiles;
@@ -91,6 +92,10 @@ pub struct TestRunResult {
     pub checks: Vec<CheckResult>,
     /// What the target told about its components, by name.
     pub components: BTreeMap<String, ComponentResult>,
+    /// Per class, the Durable Objects that requests were sent to, by the class's name; only of a run on the
+    /// objects themselves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub durable_objects: BTreeMap<String, ObjectResult>,
     /// How the bottlenecks were looked for, and what came of it.
     pub bottleneck_analysis: Analysis,
     /// How many seconds a point of the time line covers.

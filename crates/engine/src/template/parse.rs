@@ -55,6 +55,18 @@ impl Template {
         self.uses(&|source| *source == Source::Tenant)
     }
 
+    /// Whether a place refers to the key of an object.
+    #[must_use]
+    pub fn uses_key(&self) -> bool {
+        self.uses(&|source| *source == Source::Key)
+    }
+
+    /// Whether a place refers to a variable.
+    #[must_use]
+    pub fn uses_variable(&self) -> bool {
+        self.uses(&|source| matches!(source, Source::Variable(_)))
+    }
+
     /// Whether a place refers to this table of data.
     #[must_use]
     pub fn uses_table(&self, table: u16) -> bool {

@@ -41,12 +41,14 @@ pub struct RenderContext<'a> {
     pub rows: &'a [u32],
     /// The values of the scenario's `env`, by their place in the plan's list of names.
     pub env: &'a [Option<String>],
+    /// The key of the object that the request goes to, if it goes to one.
+    pub key: Option<u64>,
     /// Unix time in milliseconds.
     pub unix_ms: u64,
 }
 
 impl Template {
-    /// Fills in the places. A variable without a value is filled in as nothing.
+    /// Fills in the places. A variable without a value is filled in as the key, or as nothing where there is none.
     #[must_use]
     pub fn render(&self, context: &RenderContext<'_>, random: &mut Random) -> String {
         let mut out = String::with_capacity(self.capacity);
@@ -92,10 +94,11 @@ impl Source {
             Self::Choice(items) => {
                 escape.append(random.choice(items).map_or("", String::as_str), out);
             }
-            Self::Variable(VariableId(id)) => {
-                let value = context.variables.get(usize::from(*id));
-                escape.append(value.and_then(Option::as_deref).unwrap_or_default(), out);
-            }
+            Self::Variable(VariableId(id)) => match context.variables.get(usize::from(*id)) {
+                Some(Some(value)) => escape.append(value, out),
+                _ => append_key(context.key, out),
+            },
+            Self::Key => append_key(context.key, out),
             Self::Data { table, column } => {
                 let table = usize::from(*table);
                 let row = context.rows.get(table).copied().unwrap_or_default();
@@ -166,6 +169,12 @@ fn iso_time(unix_ms: u64) -> String {
 /// Of which random texts are made: they need no escaping anywhere.
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
+fn append_key(key: Option<u64>, out: &mut String) {
+    if let Some(key) = key {
+        append_number(key, out);
+    }
+}
+
 fn append_number(number: impl Into<u64>, out: &mut String) {
     let _ = write!(out, "{}", number.into()); // a String takes all
 }
@@ -213,6 +222,7 @@ mod tests {
             variant: Some("long"),
             variables: &[None, Some("a/b".to_owned())],
             env: &[Some("x y".to_owned())],
+            key: None,
             unix_ms: 1_700_000_000_123,
         };
         let names = Names {

@@ -23,6 +23,7 @@ pub(super) enum Source {
     RandomString(u32),
     Choice(Vec<String>),
     Variable(VariableId),
+    Key,
     Data { table: u16, column: u16 },
     Env(u16),
     Text(String),
@@ -110,6 +111,7 @@ impl Source {
             "variant" => Self::Variant,
             "iteration" => Self::Iteration,
             "vu" => Self::Vu,
+            "key" => Self::Key,
             "uuid" => Self::Uuid,
             "timestamp" => Self::Timestamp,
             "timestampSeconds" => Self::TimestampSeconds,
@@ -246,12 +248,13 @@ fn is_built_in(name: &str) -> bool {
     BUILT_IN.contains(&name) || Function::ALL.iter().any(|(known, _)| *known == name)
 }
 
-const BUILT_IN: [&str; 18] = [
+const BUILT_IN: [&str; 19] = [
     "userId",
     "tenant",
     "variant",
     "iteration",
     "vu",
+    "key",
     "uuid",
     "timestamp",
     "timestampSeconds",
@@ -268,7 +271,8 @@ const BUILT_IN: [&str; 18] = [
 ];
 
 pub(super) const ACCEPTED_NAMES: &str = "token, sessionId, userId, tenant, variant, iteration, vu, uuid, \
-     timestamp, timestampSeconds, isoTime, postTitle, postMarkdown and, as a whole body, mediaBytes";
+     timestamp, timestampSeconds, isoTime, postTitle, postMarkdown, in names of objects key and, as a whole \
+     body, mediaBytes";
 
 pub(super) const ACCEPTED_FUNCTIONS: &str = "randomInt(a,b), randomString(n), choice(a,b,…), base64(x), base64url(x), hmacSha256(key,x), \
      sha256(x), upper(x), lower(x) and urlEncode(x)";

@@ -41,6 +41,7 @@ impl Second {
         sum.merge_checks(window);
         sum.slot_wait_us.merge(&window.slot_wait_us);
         sum.lateness_us.merge(&window.lateness_us);
+        sum.merge_objects(window);
         sum.merge_metrics(window);
         // No bound on the names here: which of them are kept apart must not depend on who came first. Each
         // batch keeps to its own bound, and the totals to theirs.

@@ -6,6 +6,7 @@ mod formats;
 mod honest;
 mod judging;
 mod mail;
+mod objects;
 mod plans;
 mod restore;
 mod shards;

@@ -1,6 +1,6 @@
 //! The plans that the tests run, and how they are spread.
 
-use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Via};
 use sentinel_engine::run::RunConfig;
 use sentinel_engine::tick::Span;
 use serde_json::{Value, json};
@@ -20,6 +20,11 @@ pub(crate) fn plan() -> Plan {
 
 /// The plan with other fields in its scenario, and with these applications `reads` and `writes`.
 pub(crate) fn plan_of(fields: Value, applications: Value) -> Plan {
+    plan_via(Via::Host, fields, applications)
+}
+
+/// The same, with requests that reach the target another way.
+pub(crate) fn plan_via(via: Via, fields: Value, applications: Value) -> Plan {
     let mut scenario = json!({
         "name": "lab",
         "description": "",
@@ -58,6 +63,7 @@ pub(crate) fn plan_of(fields: Value, applications: Value) -> Plan {
             allowed_hosts: vec!["127.0.0.1:9".to_owned()],
             own_hosts: Vec::new(),
             allow_private: true,
+            via,
             seed: 7,
             users: None,
             duration: None,

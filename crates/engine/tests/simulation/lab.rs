@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use sentinel_engine::batch::{Batch, Failure, Input, Output, Request, RequestId};
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::ledger::Ledger;
-use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Via};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::share::Share;
 use sentinel_engine::tick::{Span, Tick};
@@ -26,6 +26,8 @@ pub(crate) enum Answer {
     Status(u16, Span),
     /// The connection breaks after this time.
     Reset(Span),
+    /// It fails in this way after this time.
+    Fails(ErrorClass, Span),
     /// It never answers.
     Never,
 }
@@ -133,7 +135,9 @@ impl Lab {
 
     fn accept(&mut self, request: Request, target: &mut impl FnMut(Tick, &Request) -> Answer) {
         let answer = target(self.now, &request);
-        if let Answer::Status(_, latency) | Answer::Reset(latency) = answer {
+        if let Answer::Status(_, latency) | Answer::Reset(latency) | Answer::Fails(_, latency) =
+            answer
+        {
             self.answers.push(Reverse((self.now + latency, request.id)));
         }
         self.outcomes.insert(request.id, answer);
@@ -164,25 +168,21 @@ impl Lab {
                 self.batch
                     .handle_input(self.now, Input::Answered(id, exchange));
             }
-            Some(Answer::Reset(_)) => {
-                self.batch.handle_input(
-                    self.now,
-                    Input::Failed(
-                        id,
-                        Failure {
-                            class: ErrorClass::Reset,
-                        },
-                    ),
-                );
-            }
+            Some(Answer::Reset(_)) => self.fail(id, ErrorClass::Reset),
+            Some(Answer::Fails(class, _)) => self.fail(id, class),
             Some(Answer::Never) | None => {}
         }
+    }
+
+    fn fail(&mut self, id: RequestId, class: ErrorClass) {
+        let failed = Input::Failed(id, Failure { class });
+        self.batch.handle_input(self.now, failed);
     }
 }
 
 /// A plan with the applications and the profile that a test describes.
 pub(crate) fn plan(profile: Value, applications: Value, extra: Value) -> Plan {
-    part_of_plan(profile, applications, extra, PlanPart::default())
+    plan_with(profile, applications, extra, options())
 }
 
 /// A part of such a plan.
@@ -192,6 +192,17 @@ pub(crate) fn part_of_plan(
     extra: Value,
     part: PlanPart,
 ) -> Plan {
+    let options = PlanOptions { part, ..options() };
+    plan_with(profile, applications, extra, options)
+}
+
+/// Such a plan with requests that reach the target another way.
+pub(crate) fn plan_via(via: Via, profile: Value, applications: Value, extra: Value) -> Plan {
+    let options = PlanOptions { via, ..options() };
+    plan_with(profile, applications, extra, options)
+}
+
+fn plan_with(profile: Value, applications: Value, extra: Value, options: PlanOptions) -> Plan {
     let names: Vec<Value> = applications
         .as_array()
         .expect("a list of applications")
@@ -207,7 +218,7 @@ pub(crate) fn part_of_plan(
     let source = PlanSource {
         scenario: serde_json::from_value(scenario).expect("a scenario"),
         applications: serde_json::from_value(applications).expect("applications"),
-        options: PlanOptions { part, ..options() },
+        options,
     };
     Plan::parse(&source).expect("a plan without problems")
 }

@@ -3,6 +3,7 @@
 mod executors;
 mod flows;
 mod lab;
+mod objects;
 mod splitting;
 mod state;
 
