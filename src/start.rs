@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use futures::future::join;
 use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Problem, Via};
 use sentinel_engine::redact::{redact_application, redact_scenario};
-use sentinel_engine::run::RunConfig;
+use sentinel_engine::run::{RunConfig, seconds_per_row};
 use sentinel_engine::scenario::{ApplicationProfile, LoadScenario, TestRunConfig};
 use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
@@ -313,6 +313,8 @@ fn config_json(prepared: &Prepared, dry_run: Option<bool>) -> String {
         fields.insert("baseUrl".to_owned(), json!(options.base_url));
         fields.insert("seed".to_owned(), json!(options.seed));
         fields.insert("batches".to_owned(), json!(prepared.batches));
+        let step_seconds = seconds_per_row(&prepared.plan);
+        fields.insert("metricsStepSeconds".to_owned(), json!(step_seconds));
         if let Some(users) = options.users {
             fields.insert("users".to_owned(), json!(users));
         }

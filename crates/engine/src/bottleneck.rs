@@ -16,7 +16,6 @@ use crate::phase::PhaseSpan;
 use crate::server_timing::TOTAL_ENTRY;
 use crate::summary::{Bottleneck, Severity, Symptom};
 use crate::timeline::{Point, Sums};
-use crate::totals::{dense, quantile_ms};
 
 /// How many seconds the baseline covers at least.
 pub const BASELINE_SECONDS_MIN: u32 = 5;
@@ -343,7 +342,10 @@ impl Stretch {
             from_second: points.first().map_or(0, |point| point.second),
             seconds,
             requests,
-            p95_ms: quantile_ms(&dense([&sums.response_us]), 0.95),
+            p95_ms: sums
+                .response_us
+                .value_at_quantile(0.95)
+                .map(|us| us as f64 / 1_000.0),
             error_rate: sums.failed() as f64 / requests.max(1) as f64,
         };
         Self { level, sums }

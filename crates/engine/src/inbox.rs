@@ -20,7 +20,7 @@ pub(crate) const STOP_PATIENCE: Span = Span::from_secs(2);
 
 /// How far after the slice's end a window may lie at most, beyond the time that requests may take: room for
 /// clocks that differ. It bounds how many seconds are kept open.
-const FUTURE_MAX: Span = Span::from_secs(60);
+pub(crate) const FUTURE_MAX: Span = Span::from_secs(60);
 
 /// More than any batch can count in a window; sums of such numbers cannot overflow.
 const COUNT_MAX: u64 = 1 << 40;

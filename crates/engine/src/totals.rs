@@ -271,7 +271,17 @@ impl LatencyPercentiles {
     /// The percentiles of a histogram of microseconds.
     #[must_use]
     pub fn of(histogram_us: &Histogram) -> Self {
-        let at = |quantile| quantile_ms(histogram_us, quantile);
+        Self::at(|quantile| histogram_us.value_at_quantile(quantile))
+    }
+
+    /// The percentiles of a sparse histogram of microseconds.
+    #[must_use]
+    pub fn of_sparse(histogram_us: &SparseHistogram) -> Self {
+        Self::at(|quantile| histogram_us.value_at_quantile(quantile))
+    }
+
+    fn at(value_us: impl Fn(f64) -> Option<u64>) -> Self {
+        let at = |quantile| value_us(quantile).map(ms);
         Self {
             p50: at(0.5),
             p75: at(0.75),
@@ -286,9 +296,11 @@ impl LatencyPercentiles {
 /// A quantile (0 to 1) of a histogram of microseconds, in milliseconds.
 #[must_use]
 pub fn quantile_ms(histogram_us: &Histogram, quantile: f64) -> Option<f64> {
-    histogram_us
-        .value_at_quantile(quantile)
-        .map(|us| us as f64 / 1_000.0)
+    histogram_us.value_at_quantile(quantile).map(ms)
+}
+
+fn ms(us: u64) -> f64 {
+    us as f64 / 1_000.0
 }
 
 /// The mean of a histogram of microseconds, in milliseconds.

@@ -9,14 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::BatchNews;
 use crate::ledger::{Imbalance, Ledger};
-use crate::plan::Plan;
-use crate::run::coverage::Coverage;
-use crate::run::judging::{Final, Judging};
 use crate::run::share_book::{Kept, ShareBook};
 use crate::run::types::LossReason;
 use crate::share::Share;
 use crate::tick::{Span, Tick};
-use crate::timeline::{Second, Timeline, TimelineRow, is_active};
+use crate::timeline::{OpenRow, Second, Timeline, is_active};
 use crate::totals::Totals;
 use crate::window::Window;
 use crate::wire::{BatchEnd, EndReason};
@@ -116,9 +113,12 @@ pub(crate) struct Book {
     pub(super) slices_fruitless: u32,  // in a row, in which no batch could be started
     /// The latest point at which a batch ended or a hole was closed.
     pub(super) ended_at: Tick,
-    published: u32,              // seconds
-    activity: Option<u32>,       // the last second in which something happened
-    open: BTreeMap<u32, Second>, // not published yet
+    pub(super) published: u32,              // seconds
+    pub(super) activity: Option<u32>,       // the last second in which something happened
+    pub(super) open: BTreeMap<u32, Second>, // not published yet
+    /// The row of the time line that is not full yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) row: Option<OpenRow>,
     pub(crate) totals: Totals,
     pub(crate) timeline: Timeline,
     pub(crate) holes: Vec<Hole>, // closed, at most HOLES_MAX
@@ -377,118 +377,9 @@ impl Book {
         }
     }
 
-    /// Publishes the seconds before `horizon` that have not been, and has them judged. Those after the end of
-    /// the plan are held back as long as nothing happened in them or after them.
-    pub(super) fn publish(
-        &mut self,
-        horizon: u32,
-        plan: &Plan,
-        epoch_ms: u64,
-        load_ends: Tick,
-        judging: &mut Judging,
-    ) -> Vec<TimelineRow> {
-        self.publish_before(horizon, plan, epoch_ms, load_ends, judging)
-    }
-
-    /// Publishes what is left at the run's end: every second that the plan had up to then, and every later one
-    /// in which something happened.
-    pub(super) fn publish_rest(
-        &mut self,
-        plan: &Plan,
-        epoch_ms: u64,
-        load_ends: Tick,
-        judging: &mut Judging,
-    ) -> Vec<TimelineRow> {
-        let eventful = self.activity.map_or(0, |second| second.saturating_add(1));
-        let played = seconds_begun(self.ended_at).min(planned_seconds(plan));
-        let load_ends = load_ends.min(self.ended_at);
-        self.publish_before(eventful.max(played), plan, epoch_ms, load_ends, judging)
-    }
-
-    fn publish_before(
-        &mut self,
-        horizon: u32,
-        plan: &Plan,
-        epoch_ms: u64,
-        load_ends: Tick,
-        judging: &mut Judging,
-    ) -> Vec<TimelineRow> {
-        let eventful = self.activity.map_or(0, |second| second.saturating_add(1));
-        let horizon = horizon.min(planned_seconds(plan).max(eventful));
-        let mut rows = Vec::new();
-        if self.published >= horizon {
-            return rows;
-        }
-        let ledger = self.ledger();
-        while self.published < horizon {
-            let number = self.published;
-            let second = self.open.remove(&number).unwrap_or_default();
-            let point = second.to_point(number, plan.phases());
-            rows.push(point.to_row(epoch_ms));
-            self.totals.add(&second);
-            let end = Tick::from_second(number.saturating_add(1));
-            let of = Final {
-                number,
-                second: &second,
-                phase: point.phase,
-                coverage: self.coverage_before(end, load_ends),
-                ledger,
-            };
-            judging.add(plan, of);
-            self.timeline.push(point);
-            self.published += 1;
-        }
-        rows
-    }
-
-    /// The coverage of the run up to `at`; after `load_ends` nothing is due. A share that pauses between two
-    /// slices does not count before it is known whether the pause becomes a hole.
-    fn coverage_before(&self, at: Tick, load_ends: Tick) -> Coverage {
-        let at = at.min(load_ends);
-        let mut sum = Coverage {
-            due: Span::ZERO,
-            missing: self.hole_us_total,
-        };
-        for share in &self.shares {
-            let pauses_from = share.measured_through;
-            let missing_from = match &share.hole {
-                Some(hole) => hole.from,
-                None if share.playing || share.done => at,
-                None if at > pauses_from + PAUSE_MAX => pauses_from,
-                None => {
-                    sum.due = sum.due + at.min(pauses_from).saturating_since(Tick::ZERO);
-                    continue;
-                }
-            };
-            sum.due = sum.due + at.saturating_since(Tick::ZERO);
-            sum.missing = sum.missing + at.saturating_since(missing_from);
-        }
-        sum
-    }
-
-    /// The coverage of a run that is over, all of whose holes are closed.
-    pub(super) fn coverage(&self, load_ends: Tick) -> Coverage {
-        let played = self.ended_at.min(load_ends).saturating_since(Tick::ZERO);
-        let shares = self.shares.iter();
-        Coverage {
-            due: shares.fold(Span::ZERO, |due, _| due + played),
-            missing: self.hole_us_total,
-        }
-    }
-
     fn fault(&mut self, fault: LedgerFault) {
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(fault);
         }
     }
-}
-
-/// How many seconds have begun before the planned end, without the grace after it.
-fn planned_seconds(plan: &Plan) -> u32 {
-    seconds_begun(Tick::ZERO + plan.duration())
-}
-
-/// How many seconds have begun before `at`.
-fn seconds_begun(at: Tick) -> u32 {
-    u32::try_from(at.as_us().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }

@@ -31,6 +31,7 @@ mod hear;
 mod judging;
 mod live;
 mod machine;
+mod publish;
 mod restore;
 mod share_book;
 mod slice;
@@ -42,6 +43,7 @@ pub use book::{FAULTS_MAX, HOLES_MAX, Hole, LedgerFault, PAUSE_MAX};
 pub(crate) use judging::Judging;
 pub use live::{LiveMeasured, LiveReport, LiveStep};
 pub use machine::Run;
+pub use publish::{ROWS_MAX, seconds_per_row};
 pub use stored::{
     CHECKPOINT_VERSION, Checkpoint, RECORD_BYTES_MAX, Record, RestoreError, SliceStarted, Stop,
     Stored,

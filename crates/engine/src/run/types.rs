@@ -108,9 +108,10 @@ pub enum StopReason {
 pub enum Output {
     /// Store this durably before going on; see [`Stored`].
     Persist(Stored),
-    /// Rows of the time line that are final, in order and without gaps. Within the life of one [`Run`] each
-    /// second comes once. A restored run repeats the seconds since its last checkpoint, so writing a row
-    /// again must replace it, and all rows must be durable before the next [`Stored::Checkpoint`] is.
+    /// Rows of the time line that are final, in order and without gaps; each covers
+    /// [`seconds_per_row`](crate::run::seconds_per_row) seconds. Within the life of one [`Run`] each row comes
+    /// once. A restored run repeats the rows since its last checkpoint, so writing a row again must replace
+    /// it, and all rows must be durable before the next [`Stored::Checkpoint`] is.
     ///
     /// [`Run`]: crate::run::Run
     Publish(Vec<TimelineRow>),

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use crate::bottleneck;
 use crate::phase::Phase;
 use crate::plan::Plan;
-use crate::run::{Book, Judging, RunConfig};
+use crate::run::{Book, Judging, RunConfig, seconds_per_row};
 use crate::summary::judged::{Verdicts, metrics, verdicts};
 use crate::summary::objects;
 use crate::summary::types::{
@@ -117,6 +117,7 @@ impl Report {
             durable_objects: objects::results(plan, book, duration),
             bottleneck_analysis,
             timeline_step_seconds,
+            metrics_step_seconds: seconds_per_row(plan),
             clock_resolution_ms: config.clock_resolution.as_ms_f64(),
             seed: plan.seed().to_string(),
             batches: config.batches,

@@ -100,6 +100,8 @@ pub struct TestRunResult {
     pub bottleneck_analysis: Analysis,
     /// How many seconds a point of the time line covers.
     pub timeline_step_seconds: u32,
+    /// How many seconds a row of `load_test_metrics` covers.
+    pub metrics_step_seconds: u32,
     /// The smallest step of the clock that latencies were measured with, in milliseconds.
     pub clock_resolution_ms: f64,
     /// The seed of all random choices, as text, because JSON numbers lose digits above 2⁵³.

@@ -8,7 +8,7 @@ use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
 use crate::phase::Phase;
 use crate::timeline::row::{D1Metrics, DoMetrics, ObjectMetrics, StorageMetrics, TimelineRow};
-use crate::totals::{LatencyPercentiles, dense, failed};
+use crate::totals::{LatencyPercentiles, failed};
 use crate::window::{COMPONENTS_MAX, ComponentKind, ComponentWindow, OTHER_COMPONENT, Window};
 
 /// How many points a [`Timeline`] holds: 20 minutes at full resolution. A point takes about 1 KB when stored,
@@ -156,13 +156,23 @@ impl Point {
         }
     }
 
-    /// Adds the point that follows.
-    fn merge(&mut self, next: &Self) {
+    /// Adds the point that follows, but for the percentiles.
+    pub(super) fn add(&mut self, next: &Self) {
         self.seconds += next.seconds;
         self.phase = next.phase;
         self.active_users = self.active_users.max(next.active_users);
         self.sums.merge(&next.sums);
-        self.latency = LatencyPercentiles::of(&dense([&self.sums.response_us]));
+    }
+
+    /// Adds the point that follows. The peaks stay what they were: coarse buckets round only the rest.
+    fn merge(&mut self, next: &Self) {
+        self.add(next);
+        let peaks = [self.latency.max, next.latency.max];
+        let max = peaks.into_iter().flatten().reduce(f64::max);
+        self.latency = LatencyPercentiles {
+            max,
+            ..LatencyPercentiles::of_sparse(&self.sums.response_us)
+        };
     }
 }
 

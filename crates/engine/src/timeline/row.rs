@@ -8,17 +8,17 @@ use crate::error_class::ErrorClass;
 use crate::phase::Phase;
 use crate::totals::LatencyPercentiles;
 
-/// One row of the time line (the spec's `MetricsSnapshot`). It tells about one whole second, or in a summary
-/// of a long run about several; what happened in a second that the run left early counts as of a whole one,
+/// One row of the time line (the spec's `MetricsSnapshot`). It tells about one whole second, or in a long run
+/// about several; what happened in a second that the run left early counts as of a whole one,
 /// so that rows add up to the run. A value that was not measured is `None`, never 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TimelineRow {
-    /// Unix time of the second's beginning, in milliseconds.
+    /// Unix time of the beginning of its first second, in milliseconds.
     pub timestamp: u64,
-    /// The phase; of a second in which the phase changed, the later one.
+    /// The phase; when the phase changed within the row, the later one.
     pub phase: Phase,
-    /// Virtual users that were active at the second's end.
+    /// Virtual users that were active at the second's end; of several seconds, the highest number.
     pub active_users: u32,
     /// Requests that ended, well or badly, per second.
     pub requests_per_sec: f64,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::histogram::SparseHistogram;
 use crate::ledger::Ledger;
 use crate::phase::{Phase, PhaseSpan, phase_at};
 use crate::tick::{Span, Tick};
 use crate::timeline::history::{Point, Sums};
-use crate::totals::{LatencyPercentiles, dense};
+use crate::totals::LatencyPercentiles;
 use crate::window::Window;
 
 /// What the batches told about one second.
@@ -77,17 +78,24 @@ impl Second {
         for window in self.windows.values() {
             sums.add_window(window);
         }
-        let response = self.windows.values().flat_map(|window| {
-            let steps = window.steps.values();
-            steps.map(|step| &step.response_us)
-        });
+        let mut response_us = SparseHistogram::default();
+        self.merge_responses_into(&mut response_us);
         Point {
             second,
             seconds: 1,
             phase,
             active_users: self.active_users_in(phase),
-            latency: LatencyPercentiles::of(&dense(response)),
+            latency: LatencyPercentiles::of_sparse(&response_us),
             sums,
+        }
+    }
+
+    /// Adds the response times of all requests of this second.
+    pub(super) fn merge_responses_into(&self, response_us: &mut SparseHistogram) {
+        for window in self.windows.values() {
+            for step in window.steps.values() {
+                response_us.merge(&step.response_us);
+            }
         }
     }
 

@@ -153,6 +153,60 @@ fn a_long_run_keeps_a_bounded_time_line_that_loses_no_request() {
 }
 
 #[test]
+fn a_row_of_several_seconds_has_the_percentiles_of_all_and_keeps_the_peaks() {
+    let seconds = [
+        window(0, Phase::RampUp, 3, &[1_000; 95]),
+        window(
+            1,
+            Phase::Peak,
+            9,
+            &[77_777, 90_123, 90_123, 90_123, 5_003_007],
+        ),
+        window(2, Phase::Peak, 4, &[]),
+    ];
+    let mut open: Option<OpenRow> = None;
+    for told in &seconds {
+        let mut second = Second::default();
+        second.add(told);
+        second.set_users(0, told.phase, told.active_users);
+        let point = second.to_point(told.second, &PHASES);
+        match &mut open {
+            Some(row) => row.add(&point, &second),
+            None => open = Some(OpenRow::new(point, &second)),
+        }
+    }
+    let row = open.map(|row| row.close(5_000)).unwrap();
+    assert_eq!((row.timestamp, row.phase), (5_000, Phase::Peak));
+    assert_eq!(row.active_users, 9, "the highest of them");
+    assert_eq!(row.requests_per_sec, 100.0 / 3.0);
+    let within = |actual: Option<f64>, expected: f64| {
+        let actual = actual.unwrap();
+        assert!(
+            (actual / expected - 1.0).abs() < 0.001,
+            "{actual} {expected}"
+        );
+    };
+    within(row.latency.p95, 1.0);
+    within(row.latency.p99, 90.123);
+    within(row.latency.max, 5_003.007);
+}
+
+#[test]
+fn merged_points_keep_the_highest_latency_as_it_was() {
+    let mut timeline = Timeline::default();
+    for number in 0..8 {
+        let mut second = Second::default();
+        second.add(&window(number, Phase::Peak, 1, &[1_000, 7_654_321]));
+        timeline.push(second.to_point(number, &PHASES));
+    }
+    let before = timeline.points()[0].latency.max;
+    timeline.coarsen();
+    timeline.coarsen();
+    assert_eq!(timeline.points().len(), 2);
+    assert!(timeline.points().iter().all(|p| p.latency.max == before));
+}
+
+#[test]
 fn points_read_back_as_themselves() {
     let mut second = Second::default();
     let mut told = window(0, Phase::RampUp, 2, &[1_500, 900_000]);

@@ -9,8 +9,9 @@ use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::window::Window;
 use sentinel_engine::wire::{BatchEnd, EndReason, Frame, WIRE_VERSION};
 
+use crate::holds::check;
 use crate::plans::{config, plan};
-use crate::world::{Fate, World, check};
+use crate::world::{Fate, World};
 
 #[test]
 fn frames_twice_late_and_out_of_order_change_nothing() {

@@ -7,8 +7,9 @@ use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 use serde_json::{Value, json};
 
+use crate::holds::check;
 use crate::plans::{config, plan_of};
-use crate::world::{Answer, Crash, Fate, World, check};
+use crate::world::{Answer, Crash, Fate, World};
 
 /// Reads that name their user, so that the target can answer each differently, with checks and extractions.
 fn applications() -> Value {

@@ -1,8 +1,10 @@
 //! The run machine, played with real batches under a virtual clock: whole runs, and runs to which things
 //! happen. See `world.rs` for how the world works.
 
+mod endurance;
 mod faults;
 mod formats;
+mod holds;
 mod honest;
 mod judging;
 mod mail;
@@ -12,10 +14,11 @@ mod restore;
 mod shards;
 mod world;
 
+use holds::check;
 use plans::{config, plan};
 use sentinel_engine::summary::RunStatus;
 use sentinel_engine::tick::{Span, Tick};
-use world::{World, check};
+use world::World;
 
 #[test]
 fn a_run_in_slices_accounts_for_every_request() {

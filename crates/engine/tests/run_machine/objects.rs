@@ -8,8 +8,9 @@ use sentinel_engine::plan::{Plan, Via};
 use sentinel_engine::tick::Span;
 use serde_json::json;
 
+use crate::holds::check;
 use crate::plans::{config, plan_via};
-use crate::world::{Answer, World, check};
+use crate::world::{Answer, World};
 
 /// Readers of posts, of which one is hot, and writers of their own sessions.
 fn plan() -> Plan {

@@ -68,7 +68,7 @@ pub(crate) fn plan_via(via: Via, fields: Value, applications: Value) -> Plan {
             users: None,
             duration: None,
             users_max: 1_000,
-            duration_max_s: 3_600,
+            duration_max_s: 100 * 86_400,
             part: PlanPart::default(),
         },
     };

@@ -4,8 +4,9 @@ use sentinel_engine::run::{LossReason, Record, RestoreError, Run};
 use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 
+use crate::holds::check;
 use crate::plans::{config, plan};
-use crate::world::{Crash, Fate, World, check};
+use crate::world::{Crash, Fate, World};
 
 /// Crashes once at each output of a run: right before it takes effect, and right after.
 fn crash_everywhere(outage: Span) {

@@ -6,9 +6,10 @@ use sentinel_engine::shard::{self, Output, Shard};
 use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 
+use crate::holds::check;
 use crate::mail::Mail;
 use crate::plans::{config, plan};
-use crate::world::{Crash, Fate, World, check};
+use crate::world::{Crash, Fate, World};
 
 /// A shard that plays in the world.
 pub(crate) struct ShardPlayer {
