@@ -7,6 +7,8 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 use sentinel_engine::share::{Segment, SegmentSequence, Share};
 
+use crate::output::Destination;
+
 /// Vista LoadTest: says what a platform withstands, and when it was the load generator that gave in.
 #[derive(Debug, Parser)]
 #[command(name = "sentinel", version, arg_required_else_help = true)]
@@ -85,9 +87,10 @@ pub(crate) struct ScenarioArguments {
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) scenario: ScenarioArguments,
-    /// Write the summary to a file as JSON
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    /// Write a file about the run: the summary (json=FILE), the time line (csv=FILE), or what had to hold as test
+    /// cases (junit=FILE); can be repeated
+    #[arg(short, long, value_name = "KIND=FILE")]
+    pub(crate) out: Vec<Destination>,
     /// Show neither progress nor summary, only what went wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -194,7 +197,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   sentinel run grove-mix --base-url http://127.0.0.1:8788
   sentinel run checkout.json --base-url http://localhost:3000 --vus 20 --duration 30s
-  sentinel run checkout.json --base-url http://localhost:3000 --rate 200 --vus 50 --duration 1m --json summary.json
+  sentinel run checkout.json --base-url http://localhost:3000 --rate 200 --vus 50 --duration 1m --out json=summary.json --out junit=junit.xml
 
 Exit codes: 0 passed, 99 a threshold or assertion failed, 104 cannot be run, 105 interrupted, 107 the run broke.";
 

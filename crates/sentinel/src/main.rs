@@ -3,6 +3,7 @@
 mod arguments;
 mod exit;
 mod http;
+mod output;
 mod plan;
 mod run;
 mod source;

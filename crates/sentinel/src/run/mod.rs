@@ -4,9 +4,6 @@ mod live;
 mod local;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
-use std::path::Path;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,6 +17,7 @@ use uuid::Builder;
 use crate::arguments::RunArguments;
 use crate::exit::{Exit, Stopped};
 use crate::http::{Client, Connector, Trust};
+use crate::output::Outputs;
 use crate::run::live::Live;
 use crate::run::local::Local;
 use crate::source::{Purpose, prepare};
@@ -31,7 +29,7 @@ const RUN_FIELD: HeaderName = HeaderName::from_static("x-vista-run");
 pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
     let plan = prepare(&arguments.scenario, Purpose::Running)?;
     // Before the load, so that no run is lost for a file that cannot be written.
-    let json = arguments.json.as_deref().map(create).transpose()?;
+    let outputs = Outputs::create(&arguments.out)?;
     let id = identifier();
     let client = client(arguments, &id)?;
     let epoch_ms = SystemTime::now()
@@ -59,10 +57,15 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
     if !arguments.quiet {
         sentinel_terminal::print(&result);
     }
-    if let Some((path, file)) = json {
-        write(path, file, &result);
+    let incomplete = outputs.write(&result);
+    for reason in &incomplete {
+        eprintln!("sentinel: {reason}");
     }
-    Ok(exit(&result))
+    Ok(match exit(&result) {
+        // Whoever asked for the file counts on it.
+        Exit::Passed if !incomplete.is_empty() => Exit::RunFailed,
+        exit => exit,
+    })
 }
 
 /// What the exit code says about a run.
@@ -83,23 +86,6 @@ fn exit(result: &TestRunResult) -> Exit {
             }
             Exit::ThresholdsFailed
         }
-    }
-}
-
-fn create(path: &Path) -> Result<(&Path, File), Stopped> {
-    let file = File::create(path);
-    let file = file.map_err(|e| Stopped::invalid(format_args!("{}: {e}", path.display())))?;
-    Ok((path, file))
-}
-
-/// A run that cannot be written down has still been run: it is told, and the verdict stays.
-fn write(path: &Path, file: File, result: &TestRunResult) {
-    let mut file = BufWriter::new(file);
-    let written = serde_json::to_writer_pretty(&mut file, result)
-        .map_err(Into::into)
-        .and_then(|()| file.flush());
-    if let Err(error) = written {
-        eprintln!("sentinel: {} is incomplete: {error}", path.display());
     }
 }
 

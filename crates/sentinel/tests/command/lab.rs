@@ -65,7 +65,7 @@ impl Lab {
         if !more.contains(&"--base-url") {
             command.args(["--base-url", &url]);
         }
-        command.arg("--json").arg(self.summary_path());
+        command.args(["--out", &self.summary_output()]);
         self.ended(command.output().expect("the command runs"))
     }
 
@@ -77,9 +77,19 @@ impl Lab {
         command
     }
 
-    /// Where [`Self::run`] has the summary written.
-    pub(crate) fn summary_path(&self) -> PathBuf {
-        self.folder.path().join("summary.json")
+    /// A place for a file.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Where the summary is written.
+    fn summary_path(&self) -> PathBuf {
+        self.path("summary.json")
+    }
+
+    /// The option that has the summary written there.
+    pub(crate) fn summary_output(&self) -> String {
+        format!("json={}", self.summary_path().display())
     }
 
     /// Reads what a command left behind.
@@ -95,7 +105,7 @@ impl Lab {
 
     /// Writes a file into the lab's folder.
     pub(crate) fn write(&self, name: &str, json: &Value) -> PathBuf {
-        let path = self.folder.path().join(name);
+        let path = self.path(name);
         fs::write(&path, json.to_string()).expect("a file");
         path
     }

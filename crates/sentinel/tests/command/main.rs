@@ -3,6 +3,7 @@
 
 mod errors;
 mod lab;
+mod outputs;
 mod plans;
 mod refused;
 mod runs;

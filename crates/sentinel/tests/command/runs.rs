@@ -108,8 +108,7 @@ fn an_interrupted_run_keeps_what_it_measured() {
     command
         .arg("run")
         .arg(&scenario)
-        .args(["--base-url", &url, "--json"]);
-    command.arg(lab.summary_path());
+        .args(["--base-url", &url, "--out", &lab.summary_output()]);
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("the command starts");
     while lab.target.stats().total.completed < 20 {
