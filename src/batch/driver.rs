@@ -12,7 +12,7 @@ use js_sys::futures::spawn_local;
 use sentinel_engine::batch::{Batch, Failure, Input, Output, Request, RequestId};
 use sentinel_engine::plan::Plan;
 use sentinel_engine::response::Exchange;
-use sentinel_engine::tick::Tick;
+use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::wire::Frame;
 use serde_json::json;
 use wasm_bindgen::prelude::Closure;
@@ -78,7 +78,7 @@ struct Playing {
     batch: Batch,
     clock: RunClock,
     timer: Option<(JsValue, Tick)>,
-    lease_until_ms: u64,
+    lease_until: Tick,
     next_flag_check_ms: u64,
     gone: bool,
 }
@@ -183,12 +183,13 @@ impl Driver {
             return Err("the assignment is not the one that was signed");
         }
         let plan = Plan::parse(&source).map_err(|_| "the plan cannot be run")?;
-        let clock = RunClock::new(assignment.epoch_ms);
+        let mut clock = RunClock::new(assignment.epoch_ms);
+        let lease_until = clock.now() + Span::from_ms(LEASE_MS);
         Ok(Playing {
             batch: Batch::new(plan, assignment),
             clock,
             timer: None,
-            lease_until_ms: now_ms() + LEASE_MS,
+            lease_until,
             next_flag_check_ms: now_ms() + FLAG_CHECK_MS,
             gone: false,
         })
@@ -196,7 +197,7 @@ impl Driver {
 
     fn lease(&self) {
         if let State::Playing(playing) = &mut *self.state.borrow_mut() {
-            playing.lease_until_ms = now_ms() + LEASE_MS;
+            playing.lease_until = playing.clock.now() + Span::from_ms(LEASE_MS);
         }
     }
 
@@ -211,11 +212,9 @@ impl Driver {
     /// The timer has fired.
     fn woken(&self) {
         let mut check_flag = false;
-        let mut expired = false;
         if let State::Playing(playing) = &mut *self.state.borrow_mut() {
             playing.timer = None;
             let now = now_ms();
-            expired = now >= playing.lease_until_ms;
             check_flag = now >= playing.next_flag_check_ms;
             if check_flag {
                 playing.next_flag_check_ms = now + FLAG_CHECK_MS;
@@ -224,11 +223,7 @@ impl Driver {
         if check_flag {
             self.check_flag();
         }
-        self.step(if expired {
-            &Input::LeaseExpired
-        } else {
-            &Input::Wake
-        });
+        self.step(&Input::Wake);
     }
 
     fn answered(
@@ -262,11 +257,12 @@ impl Driver {
             return;
         };
         let now = playing.clock.now();
-        playing.batch.handle_input(now, *input);
-        let mut over = self.obey(playing);
+        // Before the event, which may be what a user waited for to send its next request.
+        let expired = now >= playing.lease_until;
+        let mut over = expired && self.feed(playing, now, Input::LeaseExpired);
+        over = over || self.feed(playing, now, *input);
         if playing.gone && !over {
-            playing.batch.handle_input(now, Input::LeaseExpired);
-            over = self.obey(playing);
+            over = self.feed(playing, now, Input::LeaseExpired);
         }
         if over {
             if let Some((timer, _)) = playing.timer.take() {
@@ -275,6 +271,12 @@ impl Driver {
             drop(state);
             self.end();
         }
+    }
+
+    /// Whether the batch is over.
+    fn feed(&self, playing: &mut Playing, now: Tick, input: Input<'_>) -> bool {
+        playing.batch.handle_input(now, input);
+        self.obey(playing)
     }
 
     /// Whether the batch is over.

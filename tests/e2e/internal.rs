@@ -1,31 +1,17 @@
 //! The path over which a coordinator reaches its batches does not exist for anybody else.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use ureq::http::Request;
 
-use crate::support::{Answer, BATCH_KEY, Footprint, Lab};
+use crate::support::{Answer, BATCH_KEY, Footprint, Lab, sign};
 
 const PATH: &str = "/internal/batch";
 
-/// A permit as the coordinator signs it.
+/// A permit of a run that does not exist.
 fn permit(key: &str, expires: SystemTime) -> String {
-    let run = "00000000-0000-4000-8000-000000000000";
-    let expires_ms = expires
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970")
-        .as_millis();
-    let claims = format!("v1.{run}.0.0.{expires_ms}");
-    let mut block = [0; 64];
-    block[..32].copy_from_slice(&Sha256::digest(key.as_bytes()));
-    let mut mac = Hmac::<Sha256>::new(&block.into());
-    mac.update(claims.as_bytes());
-    let signature = mac.finalize().into_bytes();
-    let hex: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{claims}.{hex}")
+    sign(key, "00000000-0000-4000-8000-000000000000", 0, 0, expires)
 }
 
 fn ask(lab: &Lab, method: &str, path: &str, authorization: Option<&str>) -> Answer {

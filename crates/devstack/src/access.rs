@@ -1,7 +1,6 @@
 //! What a test does with a running stack besides HTTP: what somebody with rights on the account
 //! could do (query D1, write KV), and what the platform would do (fire a cron).
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Map, Value, json};
 
+use crate::outage::only_database;
 use crate::readiness::agent;
 use crate::stack::{DevStack, Service};
 
@@ -107,24 +107,7 @@ impl DevStack {
 
 /// The file of the only D1 database below a `--persist-to` folder.
 fn database_file(persist: &Path) -> Result<PathBuf> {
-    let folder = persist.join("v3/d1/miniflare-D1DatabaseObject");
-    let entries = fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))?;
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "sqlite")
-        })
-        .filter(|path| path.file_stem().is_some_and(|stem| stem != "metadata"))
-        .collect();
-    match (files.pop(), files.len()) {
-        (Some(file), 0) => Ok(file),
-        (_, others) => bail!(
-            "{} holds {} databases instead of one",
-            folder.display(),
-            others
-        ),
-    }
+    only_database(&persist.join("v3/d1/miniflare-D1DatabaseObject"))
 }
 
 fn query(file: &Path, sql: &str) -> Result<Vec<Value>> {

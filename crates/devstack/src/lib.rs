@@ -12,6 +12,7 @@ mod access;
 mod config;
 mod group;
 mod options;
+mod outage;
 mod processes;
 mod project;
 mod readiness;
@@ -19,6 +20,7 @@ mod stack;
 mod state;
 
 pub use options::Options;
+pub use outage::Outage;
 pub use processes::processes_in;
 pub use project::Project;
 pub use stack::{DevStack, Service};

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
+use std::num::NonZeroUsize;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,11 +14,15 @@ use std::time::Duration;
 
 use devstack::{DevStack, Options, Service};
 use serde_json::{Value, json};
+use testbed::Testbed;
 
 use super::{Api, Grove, Received, Reply, Summary, Target, until};
 
 /// Signs what the coordinator sends to its batches: known, so that the tests can look for it and forge with it.
 pub(crate) const BATCH_KEY: &str = "e2e-batch-key-0123456789abcdef0123456789abcdef";
+
+/// An allowed host on which nobody listens: port 1 is reserved for a service of the eighties.
+pub(crate) const NOBODY: &str = "127.0.0.1:1";
 
 /// A stack, and clients for it.
 pub(crate) struct Lab {
@@ -72,11 +77,23 @@ impl Lab {
         &self,
         answer: impl Fn(&Received) -> Reply + Send + Sync + 'static,
     ) -> Target {
+        let listener = self.listener();
+        // A testbed on the same port may have left it otherwise.
+        listener.set_nonblocking(false).expect("a socket");
+        Target::on(listener, answer)
+    }
+
+    /// A testbed, to which load may go. One at a time, and no target beside it.
+    pub(crate) fn testbed(&self) -> Testbed {
+        Testbed::start(self.listener(), NonZeroUsize::MIN).expect("a testbed")
+    }
+
+    fn listener(&self) -> TcpListener {
         let listener = match &self.stack {
             Stack::Shared(stack) => stack.listener.try_clone(),
             Stack::Own(stack) => stack.listener.try_clone(),
         };
-        Target::on(listener.expect("another handle"), answer)
+        listener.expect("another handle")
     }
 
     /// The rows of a query on the load tester's D1 database.
@@ -174,7 +191,7 @@ impl Allowing {
     fn start(options: Options) -> Result<Self, String> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let host = listener.local_addr().expect("an address").to_string();
-        let stack = DevStack::start(options.allowed_host(host));
+        let stack = DevStack::start(options.allowed_host(host).allowed_host(NOBODY));
         stack
             .map(|stack| Self { stack, listener })
             .map_err(|error| format!("{error:#}"))

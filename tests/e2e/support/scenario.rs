@@ -1,6 +1,7 @@
 //! Scenarios of the tests' own.
 
-use serde_json::{Value, json};
+use sentinel_engine::plan::PlanSource;
+use serde_json::{Map, Value, json};
 
 /// A `userProfile` that reaches `users` and lasts `seconds` for ramp up, peak, steady state and ramp down.
 pub(crate) fn profile(users: u32, seconds: [u32; 4]) -> Value {
@@ -28,4 +29,57 @@ pub(crate) fn inline(profile: &Value, steps: &Value) -> Value {
         "applications": [{"name": "e2e-app", "steps": steps, "doInteractions": []}],
         "environment": "staging",
     })
+}
+
+/// The body of `POST /runs` for applications that each get one URL: two users of each ask for it three times.
+/// `apps` are names and URLs; answers may take two seconds.
+pub(crate) fn six_of_each(apps: &[(&str, String)]) -> Value {
+    let weights: Vec<Value> = apps
+        .iter()
+        .map(|(name, _)| json!({"name": name, "weight": 1.0 / apps.len() as f64}))
+        .collect();
+    let scenarios: Map<String, Value> = apps
+        .iter()
+        .map(|(name, _)| {
+            let load = json!({
+                "executor": "per-vu-iterations", "exec": name, "vus": 2, "iterations": 3,
+                "maxDuration": "40s", "gracefulStop": "5s",
+            });
+            ((*name).to_owned(), load)
+        })
+        .collect();
+    let applications: Vec<Value> = apps
+        .iter()
+        .map(|(name, url)| {
+            let request = json!({"method": "GET", "url": url});
+            let step = json!({"name": "get", "request": request, "expect": {"status": 200}});
+            json!({"name": name, "steps": [step], "doInteractions": []})
+        })
+        .collect();
+    json!({
+        "scenario": {
+            "name": "e2e-six-of-each",
+            "description": "made by a test",
+            "applications": weights,
+            "scenarios": scenarios,
+            "assertions": [{"metric": "error_rate", "operator": "<", "value": 0.01}],
+            "requestTimeout": "2s",
+        },
+        "applications": applications,
+        "environment": "staging",
+    })
+}
+
+/// The plan that a body of `POST /runs` asks for, as far as it is about the load on this host.
+pub(crate) fn plan_source(body: &Value, host: &str) -> PlanSource {
+    let source = json!({
+        "scenario": body["scenario"],
+        "applications": body["applications"],
+        "options": {
+            "baseUrl": format!("http://{host}"), "allowedHosts": [host], "ownHosts": [],
+            "allowPrivate": true, "seed": 1, "users": null, "duration": null,
+            "usersMax": 100, "durationMaxS": 600,
+        },
+    });
+    serde_json::from_value(source).expect("a plan's source")
 }

@@ -197,7 +197,8 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Received> {
     Some(request)
 }
 
-fn read_chunks(reader: &mut BufReader<&TcpStream>) -> Option<Vec<u8>> {
+/// Reads a chunked body; `None` if it has no end.
+pub(super) fn read_chunks(reader: &mut BufReader<&TcpStream>) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let mut line = String::new();

@@ -1,0 +1,98 @@
+//! D1 and KV refuse while a run goes on: the load goes on too, and nothing that was measured is lost.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use devstack::Service;
+use serde_json::{Value, json};
+
+use crate::support::{Lab, Run, count, watch};
+
+/// How long D1 refuses.
+const OUTAGE: Duration = Duration::from_secs(60);
+
+fn body(environment: &str, duration: &str) -> Value {
+    json!({
+        "scenario": "grove-mix", "environment": environment, "dryRun": false, "users": 6,
+        "duration": duration,
+    })
+}
+
+/// What the load tester has printed.
+fn log(lab: &Lab) -> String {
+    fs::read_to_string(lab.log(Service::LoadTest)).expect("a log")
+}
+
+#[test]
+fn a_minute_without_d1_loses_nothing() {
+    let lab = Lab::own();
+    let run = Run::start(&lab, &body("staging", "12s"));
+    run.has_seconds(2);
+    let outage = lab.refuse_d1().expect("D1 refuses");
+    let refused = Instant::now();
+    let sent_before = lab.grove.total();
+    let new = lab.api.post("/runs", &body("production", "2s"));
+    assert_eq!(new.status, 503, "{}", new.text);
+    assert_eq!(new.json()["code"], "unavailable");
+
+    let rows = || lab.value("SELECT count(*) AS n FROM load_test_metrics");
+    let seen = watch(refused + OUTAGE, rows);
+    let (first, last) = (&seen[0].1, &seen[seen.len() - 1].1);
+    assert_eq!(first, last, "D1 refused all the time");
+    assert!(lab.grove.total() > sent_before + 20, "the load went on");
+    assert_eq!(run.status(), "running", "D1 does not know of its end yet");
+    assert!(log(&lab).contains("database_failed"));
+    drop(outage);
+
+    assert_eq!(run.ended(Duration::from_secs(120)), "completed");
+    let summary = run.summary();
+    summary.assert_balanced();
+    assert_eq!(summary.holes(), [] as [Value; 0]);
+    let rows = run.rows("metrics");
+    let times: Vec<u64> = rows.iter().map(|row| count(row, "timestamp")).collect();
+    assert!(times.len() >= 12, "a row for each second: {times:?}");
+    let is_next = |pair: &[u64]| pair[1] - pair[0] == 1_000;
+    assert!(times.windows(2).all(is_next), "without a gap: {times:?}");
+    assert_eq!(run.rows("apps").len(), 4);
+    let (sent, arrived) = (summary.ledger("sent"), lab.grove.total());
+    assert!(
+        sent - summary.ledger("cutOff") <= arrived && arrived <= sent,
+        "{arrived} arrived: {}",
+        summary.0["ledger"]
+    );
+    assert_eq!(
+        lab.running(),
+        [] as [String; 0],
+        "nor was another run begun"
+    );
+}
+
+#[test]
+fn a_run_goes_on_without_kv_and_can_be_cancelled() {
+    let lab = Lab::shared();
+    // KV has a database when it was asked for something.
+    let first = Run::start(&lab, &body("staging", "2s"));
+    assert_eq!(first.ended(Duration::from_secs(60)), "completed");
+    let printed = log(&lab).len();
+    let outage = lab.refuse_kv().expect("KV refuses");
+    let before = lab.grove.total();
+    let run = Run::start(&lab, &body("staging", "60s"));
+    run.has_seconds(4);
+    assert!(lab.grove.total() > before, "the load went on");
+    run.cancel();
+    assert_eq!(run.ended(Duration::from_secs(60)), "cancelled");
+    drop(outage);
+    assert!(
+        log(&lab)[printed..].contains("flag_not_raised"),
+        "KV refused"
+    );
+    let summary = run.summary();
+    summary.assert_balanced();
+    let (sent, arrived) = (summary.ledger("sent"), lab.grove.total() - before);
+    assert!(
+        sent - summary.ledger("cutOff") <= arrived && arrived <= sent,
+        "{arrived} arrived: {}",
+        summary.0["ledger"]
+    );
+    assert_eq!(summary.holes(), [] as [Value; 0]);
+}

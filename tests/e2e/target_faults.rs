@@ -1,0 +1,166 @@
+//! Targets that do what they should not: each fault is counted in its class, as often as the target saw it, and
+//! ends neither the run nor the load on the others. All of them are played in one run.
+
+use std::collections::BTreeMap;
+use std::panic;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testbed::{Stats, Tally};
+
+use crate::support::{Lab, NOBODY, Reply, Run, Summary, Target, count, six_of_each};
+
+/// How many requests each application of [`six_of_each`] sends.
+const EACH: u64 = 6;
+
+/// What each application asks of the testbed, and the class in which all of its requests are to be counted.
+///
+/// The runtime does not tell a broken answer from a broken connection: both are "Network connection lost.".
+const FAULTS: [(&str, &str, Option<&str>); 17] = [
+    ("fine", "/ok/fine", None),
+    ("errors", "/errors?status=503", Some("status_503")),
+    ("hang", "/hang", Some("timeout")),
+    ("hang-body", "/hang-body?n=100000", Some("timeout")),
+    ("reset", "/reset", Some("reset")),
+    ("reset-body", "/reset/body?at=body", Some("reset")),
+    ("close", "/close?answer=no", Some("reset")),
+    ("large", "/bytes?n=10485760", Some("body_too_large")),
+    ("endless", "/endless", Some("body_too_large")),
+    ("broken-name", "/broken-header/a?kind=name", Some("reset")),
+    ("broken-value", "/broken-header/b?kind=value", Some("reset")),
+    ("broken-line", "/broken-header/c?kind=line", Some("reset")),
+    (
+        "broken-status",
+        "/broken-header/d?kind=status",
+        Some("reset"),
+    ),
+    (
+        "broken-length",
+        "/broken-header/e?kind=length",
+        Some("reset"),
+    ),
+    ("broken-chunk", "/broken-header/f?kind=chunk", Some("reset")),
+    ("huge-head", "/broken-header/g?kind=huge", Some("reset")),
+    ("garbage", "/broken-header/h?kind=garbage", Some("reset")),
+];
+
+/// The run, after its end.
+struct Record {
+    summary: Summary,
+    status: String,
+    /// The rows of the applications by name.
+    apps: BTreeMap<String, Value>,
+    stats: Stats,
+    /// How many requests reached a host that no load may go to.
+    strayed: usize,
+}
+
+impl Record {
+    fn requests(&self, app: &str) -> u64 {
+        count(&self.apps[app], "total_requests")
+    }
+
+    /// Errors by class.
+    fn errors(&self, app: &str) -> Value {
+        let text = self.apps[app]["errors_by_type"].as_str().expect("a text");
+        serde_json::from_str(text).expect("JSON")
+    }
+
+    /// What the testbed counted for a path with its query.
+    fn tally(&self, path: &str) -> Tally {
+        self.stats.path(path.split('?').next().unwrap_or(path))
+    }
+}
+
+/// The run, which the first caller waits for.
+fn record() -> &'static Record {
+    static RECORD: OnceLock<Option<Record>> = OnceLock::new();
+    let record = RECORD.get_or_init(|| panic::catch_unwind(make_record).ok());
+    record.as_ref().expect("the run failed, see above")
+}
+
+fn make_record() -> Record {
+    let lab = Lab::shared();
+    let testbed = lab.testbed();
+    let elsewhere = Target::forbidden(|_| Reply::json(&json!({"trap": true})));
+    let mut apps: Vec<(&str, String)> = FAULTS
+        .iter()
+        .map(|(app, path, _)| (*app, format!("{}{path}", testbed.url())))
+        .collect();
+    let redirect = format!("{}/redirect?to={}/trap", testbed.url(), elsewhere.url());
+    apps.push(("redirect", redirect));
+    apps.push(("down", format!("http://{NOBODY}/")));
+    let run = Run::start(&lab, &six_of_each(&apps));
+    let status = run.ended(Duration::from_secs(120));
+    let rows = run.rows("apps").into_iter();
+    Record {
+        summary: run.summary(),
+        status,
+        apps: rows
+            .map(|row| (row["app_name"].as_str().expect("a name").to_owned(), row))
+            .collect(),
+        stats: testbed.stats(),
+        strayed: elsewhere.received().len(),
+    }
+}
+
+#[test]
+fn a_run_on_broken_targets_ends_with_a_balanced_ledger_and_no_hole() {
+    let Record {
+        summary, status, ..
+    } = record();
+    assert_eq!(status, "completed");
+    summary.assert_balanced();
+    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert!(!summary.passed());
+    let apps = FAULTS.len() as u64 + 2;
+    assert_eq!(summary.ledger("sent"), apps * EACH);
+    assert_eq!(summary.ledger("finished"), apps * EACH, "{}", summary.0);
+}
+
+#[test]
+fn each_fault_has_its_class() {
+    for (app, _, class) in FAULTS {
+        let expected = class.map_or(json!({}), |class| json!({class: EACH}));
+        assert_eq!(record().errors(app), expected, "{app}");
+        assert_eq!(record().requests(app), EACH, "{app}");
+    }
+}
+
+#[test]
+fn each_request_is_counted_as_the_target_counted_it() {
+    for (app, path, _) in FAULTS {
+        let tally = record().tally(path);
+        if app == "close" {
+            // The runtime asks once more, by itself, when a connection that it had used before is closed.
+            let likely = EACH..=2 * EACH;
+            assert!(likely.contains(&tally.arrived), "{app}: {tally:?}");
+        } else {
+            assert_eq!(tally.arrived, EACH, "{app}: {tally:?}");
+        }
+    }
+}
+
+#[test]
+fn what_hangs_or_is_too_large_is_let_go_of() {
+    for path in ["/hang", "/hang-body", "/bytes", "/endless"] {
+        let tally = record().tally(path);
+        assert_eq!((tally.waiting, tally.sending), (0, 0), "{path}: {tally:?}");
+        assert_eq!(tally.aborted, EACH, "{path}: {tally:?}");
+    }
+}
+
+#[test]
+fn a_redirect_leads_nowhere() {
+    assert_eq!(record().errors("redirect"), json!({"status_302": EACH}));
+    assert_eq!(record().tally("/redirect").completed, EACH);
+    assert_eq!(record().strayed, 0, "the other host was asked");
+}
+
+#[test]
+fn a_target_that_is_down_is_an_error_each_time() {
+    // The runtime does not tell a refused connection from a broken one.
+    assert_eq!(record().errors("down"), json!({"reset": EACH}));
+    assert_eq!(record().requests("down"), EACH);
+}
