@@ -20,6 +20,11 @@ pub(crate) fn iso(unix_ms: u64) -> String {
         .to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// The day of a point in Unix time, UTC: `2026-11-21`.
+pub(crate) fn day(unix_ms: u64) -> String {
+    iso(unix_ms).chars().take(10).collect()
+}
+
 /// The time line of a run. Never goes back, whatever the machine's clock does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunClock {
@@ -68,5 +73,6 @@ mod tests {
     #[test]
     fn times_are_stored_in_one_form() {
         assert_eq!(iso(1_795_257_861_625), "2026-11-21T10:44:21.625Z");
+        assert_eq!(day(1_795_257_861_625), "2026-11-21");
     }
 }

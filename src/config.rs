@@ -34,6 +34,12 @@ pub(crate) struct Config {
     pub(crate) users_max: u32,
     /// The longest run, in seconds.
     pub(crate) duration_max_s: u64,
+    /// What runs may do to their targets.
+    pub(crate) limits: Limits,
+    /// For how many days runs are kept; `None` for ever.
+    pub(crate) retention_days: Option<u32>,
+    /// Where alerts go.
+    pub(crate) alert_webhook: Option<Secret>,
     /// The runs of the night.
     pub(crate) nightly: Vec<Nightly>,
     /// Whether this is local development: only there may load go to private addresses.
@@ -42,6 +48,17 @@ pub(crate) struct Config {
     pub(crate) slice_s: u32,
     /// How many users one batch plays, as long as there are enough batches.
     pub(crate) users_per_batch: NonZeroU32,
+}
+
+/// Limits on the load; what is `None` has no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// The highest number of requests in a second.
+    pub(crate) rate_max: Option<u64>,
+    /// The highest number of requests of a run.
+    pub(crate) requests_max: Option<u64>,
+    /// The highest number of requests of all runs that begin on the same day, UTC.
+    pub(crate) daily_requests: Option<u64>,
 }
 
 /// A run that the nightly trigger starts.
@@ -115,6 +132,15 @@ impl Config {
             allowed_hosts: read.required("ALLOWED_HOSTS", hosts),
             users_max: read.required("MAX_USERS", |text| whole(text, 1..=1_000_000)),
             duration_max_s: read.required("MAX_DURATION", duration_s),
+            limits: Limits {
+                rate_max: read.optional("MAX_RATE", None, |text| count(text).map(Some)),
+                requests_max: read.optional("MAX_REQUESTS", None, |text| count(text).map(Some)),
+                daily_requests: read.optional("DAILY_REQUESTS", None, |text| count(text).map(Some)),
+            },
+            retention_days: read.optional("RETENTION_DAYS", None, |text| {
+                whole(text, 0..=RETENTION_DAYS_MAX).map(Some)
+            }),
+            alert_webhook: read.optional("ALERT_WEBHOOK", None, |text| webhook(text).map(Some)),
             nightly: read.optional("NIGHTLY", Vec::new(), nightly),
             local: read.required("ENVIRONMENT", |text| Ok(text == "local")),
             slice_s: read.optional("SLICE_SECONDS", 60, |text| whole(text, 2..=SLICE_S_MAX)),
@@ -127,6 +153,11 @@ impl Config {
             if !config.targets.contains_key(&night.environment) {
                 read.problem("NIGHTLY", "names an environment that TARGETS does not have");
             }
+        }
+        let webhook = config.alert_webhook.as_ref();
+        let is_open = webhook.is_some_and(|url| !url.expose().starts_with("https:"));
+        if is_open && !config.local {
+            read.problem("ALERT_WEBHOOK", "is not an https URL");
         }
         if read.problems.is_empty() {
             Ok(config)
@@ -260,6 +291,20 @@ fn whole(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, String
         })
 }
 
+fn count(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|number| (1..=COUNT_MAX).contains(number))
+        .ok_or_else(|| format!("is not a whole number from 1 to {COUNT_MAX}"))
+}
+
+fn webhook(text: &str) -> Result<Secret, String> {
+    let url = Url::parse(text).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.map(|url| Secret(url.to_string()))
+        .ok_or_else(|| "is not an https URL".to_owned())
+}
+
 fn duration_s(text: &str) -> Result<u64, String> {
     let accepted =
         || "is not a duration of at least a second such as \"30m\" or \"24h\"".to_owned();
@@ -279,6 +324,12 @@ fn nightly(text: &str) -> Result<Vec<Nightly>, String> {
 
 /// An alarm lasts for a slice and for the last answers in it, together less than the platform's 15 minutes.
 const SLICE_S_MAX: u32 = 120;
+
+/// The largest count that every reader of JSON holds exactly.
+const COUNT_MAX: u64 = (1 << 53) - 1;
+
+/// A hundred years.
+const RETENTION_DAYS_MAX: u32 = 36_525;
 
 /// How many users one batch plays when nothing else is said: hardly more than its 6 connection slots, so that
 /// small runs do not wait for slots.
@@ -365,6 +416,15 @@ mod tests {
             ),
             ("NIGHTLY", r#"[{"hunter2": 1}]"#),
             ("SLICE_SECONDS", "1"),
+            ("MAX_RATE", "hunter2"),
+            ("MAX_RATE", "0"),
+            ("MAX_REQUESTS", "1e6"),
+            ("DAILY_REQUESTS", "-1"),
+            ("DAILY_REQUESTS", "9007199254740992"),
+            ("RETENTION_DAYS", "90d"),
+            ("ALERT_WEBHOOK", "hunter2"),
+            ("ALERT_WEBHOOK", "file:///hunter2"),
+            ("ALERT_WEBHOOK", "http://hooks.grove.place/hunter2"),
         ] {
             let problems = problems_with(name, Some(text));
             assert!(
@@ -373,6 +433,32 @@ mod tests {
             );
             assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_limited_has_no_limit() {
+        let config = Config::parse(good).expect("a good configuration");
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.retention_days, None);
+        assert!(config.alert_webhook.is_none());
+        let read = |name: &'static str| match name {
+            "MAX_RATE" => Some("1000".to_owned()),
+            "MAX_REQUESTS" => Some("100000".to_owned()),
+            "DAILY_REQUESTS" => Some("1000000".to_owned()),
+            "RETENTION_DAYS" => Some("0".to_owned()),
+            "ENVIRONMENT" => Some("local".to_owned()),
+            "ALERT_WEBHOOK" => Some("http://127.0.0.1:1/hook".to_owned()),
+            name => good(name),
+        };
+        let config = Config::parse(read).expect("a good configuration");
+        let limits = Limits {
+            rate_max: Some(1_000),
+            requests_max: Some(100_000),
+            daily_requests: Some(1_000_000),
+        };
+        assert_eq!(config.limits, limits);
+        assert_eq!(config.retention_days, Some(0));
+        assert!(config.alert_webhook.is_some(), "http is enough at home");
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 use worker::{Env, Result, ScheduledEvent};
 
+use crate::alert::{Alert, Occasion};
 use crate::api::{ApiError, ScenarioChoice};
 use crate::clock::{iso, now_ms};
 use crate::config::{Config, Nightly};
 use crate::coordinator::{Known, Stub};
 use crate::start::{Asked, failed_summary, launch, prepare, random_seed};
-use crate::store::{Database, end_run, running_runs};
-use crate::{kill_switch, log};
+use crate::store::{Database, Row, end_run, running_runs};
+use crate::{alert, kill_switch, log, retention};
 
 /// Every day at 4 AM UTC, as in `wrangler.toml`.
 const NIGHTLY: &str = "0 4 * * *";
@@ -26,6 +27,9 @@ pub(crate) async fn fired(event: &ScheduledEvent, env: &Env) {
     if event.cron() == NIGHTLY {
         for night in &config.nightly {
             start(env, &config, night).await;
+        }
+        if let Err(error) = retention::remove_old(env, &config).await {
+            log::event("retention_failed", "", json!(log::brief(&error)));
         }
         return;
     }
@@ -62,6 +66,18 @@ async fn start(env: &Env, config: &Config, night: &Nightly) {
         Err(error) => {
             let details = json!({ "nightly": details, "code": error.code, "error": error.message });
             log::event("nightly_failed", "", details);
+            let (scenario, environment) = (&night.scenario, &night.environment);
+            let alert = Alert {
+                alert: Occasion::NightlyNotStarted,
+                run: None,
+                scenario: Some(scenario.clone()),
+                environment: Some(environment.clone()),
+                text: format!(
+                    "the nightly run of {scenario} on {environment} did not start: {}",
+                    error.message
+                ),
+            };
+            alert::send(env, &alert).await;
         }
     }
 }
@@ -81,13 +97,30 @@ async fn watch(env: &Env) -> Result<()> {
                 let ended = end_run(id, "failed", &iso(now), &summary);
                 if database.run(&ended).await? > 0 {
                     log::event("orphan_failed", id, json!({}));
+                    stepped_in(env, &row, "had no coordinator and was ended as failed").await;
                 }
+            }
+            Ok(Known::Revived) => {
+                stepped_in(env, &row, "had come to a standstill and goes on again").await;
             }
             Ok(_) => {}
             Err(error) => log::event("check_failed", id, json!(log::brief(&error))),
         }
     }
     Ok(())
+}
+
+/// Tells that a run needed the watchdog.
+async fn stepped_in(env: &Env, row: &Row, what: &str) {
+    let text = |column| row.get(column).and_then(Value::as_str).map(str::to_owned);
+    let alert = Alert {
+        alert: Occasion::WatchdogStepped,
+        run: text("id"),
+        scenario: text("scenario_name"),
+        environment: text("environment"),
+        text: format!("run {} {what}", text("id").unwrap_or_default()),
+    };
+    alert::send(env, &alert).await;
 }
 
 /// How old a run has to be before the watchdog gives it up.

@@ -144,7 +144,7 @@ async fn stop_runs(env: &Env, reason: &str) -> Result<Vec<String>> {
 
 async fn stop_run(env: &Env, database: &Database, id: &str, why: &str) -> Result<()> {
     match Stub::of(env, id).cancel(Some(why)).await? {
-        Known::Running => Ok(()),
+        Known::Running | Known::Revived => Ok(()),
         // It is about to start, and its coordinator will see that it is over.
         Known::Nothing => {
             let summary = failed_summary(why);

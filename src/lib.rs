@@ -9,6 +9,7 @@
     reason = "a Worker has no public interface: its documentation is for those who read the source"
 )]
 
+mod alert;
 mod api;
 mod batch;
 mod catalog;
@@ -22,6 +23,7 @@ mod js;
 mod kill_switch;
 mod limits;
 mod log;
+mod retention;
 mod start;
 mod store;
 mod token;

@@ -15,11 +15,14 @@ use uuid::{Builder, Uuid};
 use worker::Env;
 
 use crate::api::{ApiError, ScenarioChoice};
-use crate::clock::{iso, now_ms};
-use crate::config::Config;
-use crate::coordinator::{RunOrder, Stub};
+use crate::clock::{day, iso, now_ms};
+use crate::config::{Config, Limits};
+use crate::coordinator::{Allowance, RunOrder, Stub};
 use crate::limits::BATCHES_MAX;
-use crate::store::{Database, NewRun, end_run, insert_run, running_in, stop_in_force};
+use crate::store::{
+    Daily, Database, NewRun, Row, end_run, insert_run, reservation, reserve, run_by_id, running_in,
+    stop_in_force, used_on,
+};
 use crate::{catalog, flag, kill_switch, log};
 
 /// What somebody asks to be run.
@@ -115,6 +118,10 @@ pub(crate) fn prepare(
             return Err(ApiError::problems(problems));
         }
     };
+    let beyond = beyond_limits(&plan, &config.limits);
+    if !beyond.is_empty() {
+        return Err(ApiError::problems(beyond));
+    }
     let batches_max = NonZeroU32::MIN.saturating_add(BATCHES_MAX - 1);
     let batches = RunConfig::size(&plan, config.users_per_batch, batches_max);
     Ok(Prepared {
@@ -124,6 +131,35 @@ pub(crate) fn prepare(
         plan,
         batches,
     })
+}
+
+/// What of the plan certainly exceeds a limit. What the closed model sends depends on the target; a run that
+/// reaches a limit is stopped.
+fn beyond_limits(plan: &Plan, limits: &Limits) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut problem = |message| {
+        problems.push(Problem {
+            path: "scenario".to_owned(),
+            message,
+        });
+    };
+    let (iterations, rate) = (plan.arrivals_planned(), plan.arrival_rate_max());
+    for (name, limit) in [
+        ("MAX_REQUESTS", limits.requests_max),
+        ("DAILY_REQUESTS", limits.daily_requests),
+    ] {
+        if let Some(limit) = limit.filter(|limit| iterations > *limit) {
+            problem(format!(
+                "plans {iterations} iterations of a request or more, and at most {limit} requests are allowed ({name})"
+            ));
+        }
+    }
+    if let Some(limit) = limits.rate_max.filter(|limit| rate > *limit as f64) {
+        problem(format!(
+            "plans up to {rate} iterations per second of a request or more, and at most {limit} requests per second are allowed (MAX_RATE)"
+        ));
+    }
+    problems
 }
 
 /// What the engine reads but does not play: a run that left it out silently would not be the one asked for.
@@ -155,7 +191,7 @@ fn as_asked(problem: Problem) -> Problem {
 /// Starts a run and answers its identifier.
 ///
 /// # Errors
-/// 409 when one is running on the same environment, 423 when everything is stopped, 503 when the platform does
+/// 409 when one is running on the same environment, 423 when everything is stopped, 429 when the day's budget is used up, 503 when the platform does
 /// not do its part.
 pub(crate) async fn launch(
     env: &Env,
@@ -172,7 +208,7 @@ pub(crate) async fn launch(
         .to_string();
     let database = Database::of(env).map_err(|_| ApiError::unavailable("the database"))?;
     let config_json = config_json(&prepared, dry_run);
-    insert(&database, &id, &prepared, &config_json).await?;
+    let reserved = insert(&database, &id, &prepared, &config_json, &config.limits).await?;
     kill_switch::create_key(env).await;
 
     let length_s = prepared.plan.duration().as_us() / 1_000_000;
@@ -183,6 +219,11 @@ pub(crate) async fn launch(
         environment: prepared.environment.clone(),
         batches: prepared.batches,
         slice_s: config.slice_s,
+        allowance: Allowance {
+            rate_max: config.limits.rate_max,
+            requests_max: config.limits.requests_max,
+            requests_reserved: reserved,
+        },
         source: prepared.source,
     };
     let stub = Stub::of(env, &id);
@@ -254,17 +295,20 @@ fn resolve(
     Ok((scenario.name.clone(), scenario, applications))
 }
 
+/// Writes the run's row, and reserves its requests of the day's budget; answers how many.
 async fn insert(
     database: &Database,
     id: &str,
     prepared: &Prepared,
     config_json: &str,
-) -> Result<(), ApiError> {
+    limits: &Limits,
+) -> Result<Option<u64>, ApiError> {
     let unavailable = |error| {
         log::event("database_failed", id, json!(log::brief(&error)));
         ApiError::unavailable("the database")
     };
-    let started_at = iso(now_ms());
+    let now = now_ms();
+    let (started_at, day) = (iso(now), day(now));
     let row = NewRun {
         id,
         scenario: &prepared.scenario_name,
@@ -272,24 +316,60 @@ async fn insert(
         started_at: &started_at,
         config_json,
     };
-    // Twice, in case the run in the way ends between the two questions.
+    let daily = limits.daily_requests.map(|requests| Daily {
+        day: &day,
+        requests,
+        wanted: limits.requests_max.unwrap_or(requests),
+    });
+    let mut statements = vec![insert_run(&row, daily.as_ref())];
+    statements.extend(daily.as_ref().map(|daily| reserve(id, daily)));
+    // Twice, in case D1 does not answer or what is in the way ends between two questions. What was done
+    // already is not done again.
+    let mut refused = ApiError::unavailable("the database");
     for _ in 0..2 {
-        if database.run(&insert_run(&row)).await.map_err(unavailable)? == 1 {
-            return Ok(());
+        if let Err(error) = database.transaction(&statements).await {
+            refused = unavailable(error);
+            continue;
         }
-        let stop = database.rows(&stop_in_force()).await.map_err(unavailable)?;
-        if let Some(stop) = stop.first() {
-            let reason = stop.get("reason").and_then(Value::as_str);
-            return Err(ApiError::stopped(reason.unwrap_or_default()));
+        let own = database.rows(&run_by_id(id)).await.map_err(unavailable)?;
+        if !own.is_empty() {
+            let reserved = database.rows(&reservation(id)).await.map_err(unavailable)?;
+            return Ok(number(&reserved, "reserved"));
         }
-        let rows = database.rows(&running_in(&prepared.environment)).await;
-        if let Some(other) = rows.map_err(unavailable)?.first() {
-            let other = other.get("id").and_then(Value::as_str).unwrap_or_default();
-            let message = format!("run {other} is running on {}", prepared.environment);
-            return Err(ApiError::new(409, "already_running", message).with("id", other));
+        if let Some(error) = in_the_way(database, prepared, daily.as_ref())
+            .await
+            .map_err(unavailable)?
+        {
+            return Err(error);
         }
     }
-    Err(ApiError::unavailable("the database"))
+    Err(refused)
+}
+
+/// Why a run was not inserted, `None` when the reason has gone meanwhile.
+async fn in_the_way(
+    database: &Database,
+    prepared: &Prepared,
+    daily: Option<&Daily<'_>>,
+) -> worker::Result<Option<ApiError>> {
+    if let Some(stop) = database.rows(&stop_in_force()).await?.first() {
+        let reason = stop.get("reason").and_then(Value::as_str);
+        return Ok(Some(ApiError::stopped(reason.unwrap_or_default())));
+    }
+    let running = database.rows(&running_in(&prepared.environment)).await?;
+    if let Some(other) = running.first() {
+        let other = other.get("id").and_then(Value::as_str).unwrap_or_default();
+        let message = format!("run {other} is running on {}", prepared.environment);
+        let error = ApiError::new(409, "already_running", message).with("id", other);
+        return Ok(Some(error));
+    }
+    let Some(daily) = daily else { return Ok(None) };
+    let used = number(&database.rows(&used_on(daily.day)).await?, "used").unwrap_or_default();
+    Ok((used >= daily.requests).then(|| ApiError::budget(daily.requests, used)))
+}
+
+fn number(rows: &[Row], column: &str) -> Option<u64> {
+    rows.first()?.get(column)?.as_u64()
 }
 
 /// The spec's `TestRunConfig`, and what the caller decided beside it, without secrets.
@@ -346,8 +426,16 @@ mod tests {
                 "ENVIRONMENT" => "local",
                 _ => "a secret of some length",
             };
-            (!matches!(name, "NIGHTLY" | "SLICE_SECONDS" | "USERS_PER_BATCH"))
-                .then(|| text.to_owned())
+            let required = [
+                "TARGETS",
+                "ALLOWED_HOSTS",
+                "MAX_USERS",
+                "MAX_DURATION",
+                "ENVIRONMENT",
+                "VISTA_TOKEN",
+                "BATCH_KEY",
+            ];
+            required.contains(&name).then(|| text.to_owned())
         };
         Config::parse(read).expect("a good configuration")
     }
@@ -461,6 +549,59 @@ mod tests {
         assert_eq!(refused(named("nope", Vec::new())).status, 404);
         let error = refused(named("grove-mix", inline("/").applications));
         assert_eq!(error.details["problems"][0]["path"], "applications");
+    }
+
+    #[test]
+    fn a_plan_that_certainly_exceeds_a_limit_is_refused_with_the_numbers() {
+        let asked = || {
+            let scenario = parse_scenario(
+                br#"{"name": "mine", "applications": [{"name": "a", "weight": 1}], "load":
+                  {"executor": "ramping-arrival-rate", "startRate": 0, "timeUnit": "1s",
+                   "preAllocatedVUs": 10, "stages": [{"target": 20, "duration": "10s"}]}}"#,
+            );
+            Asked {
+                scenario: ScenarioChoice::Inline(Box::new(scenario.expect("a scenario"))),
+                ..inline("/")
+            }
+        };
+        let with = |limits| Config { limits, ..config() };
+        let free = Limits::default();
+        let bound = |n| Some(n);
+        for (limits, numbers) in [
+            (
+                Limits {
+                    requests_max: bound(99),
+                    ..free
+                },
+                ["100 iterations", "MAX_REQUESTS"],
+            ),
+            (
+                Limits {
+                    daily_requests: bound(99),
+                    ..free
+                },
+                ["100 iterations", "DAILY_REQUESTS"],
+            ),
+            (
+                Limits {
+                    rate_max: bound(19),
+                    ..free
+                },
+                ["20 iterations per second", "MAX_RATE"],
+            ),
+        ] {
+            let error = prepare(&with(limits), asked(), Vec::new()).expect_err("refused");
+            assert_eq!(error.status, 422);
+            for number in numbers {
+                assert!(error.message.contains(number), "{}", error.message);
+            }
+        }
+        let enough = Limits {
+            rate_max: bound(20),
+            requests_max: bound(100),
+            daily_requests: bound(100),
+        };
+        assert!(prepare(&with(enough), asked(), Vec::new()).is_ok());
     }
 
     #[test]

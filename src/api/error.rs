@@ -95,6 +95,16 @@ impl ApiError {
         Self::new(423, "stopped", message).with("reason", reason)
     }
 
+    /// Nothing is left of the day's budget of requests.
+    pub(crate) fn budget(requests: u64, used: u64) -> Self {
+        let message = format!(
+            "nothing is left of the {requests} requests that runs may send on one day (UTC): {used} are sent or reserved"
+        );
+        Self::new(429, "daily_budget", message)
+            .with("dailyRequests", requests)
+            .with("used", used)
+    }
+
     /// Something that the API needs did not do its part; the caller may try again.
     pub(crate) fn unavailable(what: &str) -> Self {
         Self::new(

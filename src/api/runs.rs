@@ -89,7 +89,7 @@ pub(super) async fn cancel(env: &Env, id: &RunId) -> Result<Value, ApiError> {
                 change(env, &ended).await?;
             }
             // Either is enough: the coordinator reads the flag.
-            (Ok(Known::Running), _) | (Err(_), Ok(())) => {}
+            (Ok(Known::Running | Known::Revived), _) | (Err(_), Ok(())) => {}
             (Err(error), Err(_)) => {
                 log::event("cancel_failed", id.as_str(), json!(log::brief(&error)));
                 return Err(ApiError::unavailable("the coordinator"));

@@ -106,7 +106,7 @@ impl Watching {
         let seen = seen.unwrap_or(Seen::NOTHING);
         // What does not answer now may answer at the next look.
         let outcome = match seen.known {
-            Known::Running => self.goes_on(&seen, &mut text).await,
+            Known::Running | Known::Revived => self.goes_on(&seen, &mut text).await,
             Known::Nothing => self.may_be_over(&mut text).await,
         };
         if outcome.is_err() || text.is_empty() {

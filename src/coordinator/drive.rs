@@ -131,6 +131,7 @@ impl Drive<'_> {
             }
             .map_or(Ok(Obeyed::Wait(wake)), |input| {
                 playing.input(input);
+                self.bound(playing);
                 self.obey(playing, &mut links, &mut slices_begun)
             })?;
         }
@@ -215,6 +216,11 @@ impl Drive<'_> {
                     if let Some(row) = rows.last() {
                         self.live.users.set(row.active_users);
                     }
+                    let rates = rows.iter().map(|row| row.requests_per_sec);
+                    let fastest = rates.fold(0.0, f64::max);
+                    if let Some(reason) = self.order.allowance.too_fast(fastest) {
+                        let _ = self.sender.unbounded_send(Event::Cancel(reason));
+                    }
                     for rows in rows.chunks(ROWS_PER_PARCEL) {
                         self.store.post(&replace_metrics(&self.order.run, rows))?;
                     }
@@ -236,6 +242,15 @@ impl Drive<'_> {
                 Output::WakeAt(tick) => return Ok(Obeyed::Wait(tick)),
                 Output::Done(report) => return Ok(Obeyed::End(Played::Over(report))),
             }
+        }
+    }
+
+    /// Ends the run when it has sent all that it may send.
+    fn bound(&self, playing: &mut Playing) {
+        let progress = playing.run.progress();
+        let reason = self.order.allowance.used_up(progress.requests_sent);
+        if let Some(reason) = reason.filter(|_| !progress.stopping) {
+            playing.input(Input::Stop(StopReason::Stopped(reason)));
         }
     }
 

@@ -11,5 +11,5 @@ mod publish;
 mod store;
 mod stub;
 
-pub(crate) use order::RunOrder;
+pub(crate) use order::{Allowance, RunOrder};
 pub(crate) use stub::{Known, Seen, Stub};

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use futures::channel::oneshot;
+use futures::future::join;
 use sentinel_engine::plan::Plan;
 use sentinel_engine::run::{Run, RunConfig};
 use sentinel_engine::tick::Span;
@@ -13,6 +14,7 @@ use worker::{
     DurableObject, Env, Method, Request, Response, Result, State, durable_object, wasm_bindgen,
 };
 
+use crate::alert::{Alert, Occasion};
 use crate::clock::{RunClock, iso, now_ms};
 use crate::config::Config;
 use crate::coordinator::drive::{Drive, Played, Playing};
@@ -22,9 +24,9 @@ use crate::coordinator::publish::{Outbox, Publisher};
 use crate::coordinator::store::Store;
 use crate::coordinator::stub::{Known, Seen};
 use crate::limits::{ALARM_LEASE_MS, SLOTS};
-use crate::log;
 use crate::start::failed_summary;
 use crate::store::{Database, Statement, begin_run, end_run, run_by_id, store_outcome};
+use crate::{alert, log};
 
 /// The coordinator of one run; the object's name is the run's identifier.
 #[durable_object]
@@ -151,6 +153,7 @@ impl RunCoordinator {
             let details = json!({ "silentMs": silent_ms });
             log::event("alarm_set_again", &order.run, details);
             self.state.storage().set_alarm(0).await?;
+            return Ok(Known::Revived);
         }
         Ok(Known::Running)
     }
@@ -200,9 +203,19 @@ impl RunCoordinator {
             }
         }
         publisher.wait_until_idle().await;
-        match publisher.deliver().await {
+        let (outbox, ()) = join(publisher.deliver(), self.alert(&store)).await;
+        match outbox {
             Outbox::Empty => Ok(Next::Forget),
             Outbox::Waiting(ms) => Ok(Next::After(ms)),
+        }
+    }
+
+    /// Sends the alert that the run's end asks for. Once it was tried it is forgotten, so that an address which
+    /// does not answer keeps nothing from being done.
+    async fn alert(&self, store: &Store) {
+        if let Ok(Some(alert)) = store.alert() {
+            alert::send(&self.env, &alert).await;
+            let _ = store.clear_alert();
         }
     }
 
@@ -254,6 +267,9 @@ impl RunCoordinator {
                 let details =
                     json!({ "status": report.result.status, "passed": report.result.passed });
                 store.set_over(&store_outcome(&report))?;
+                if let Some(alert) = Alert::of_result(&report.result, &order.environment) {
+                    store.set_alert(&alert)?;
+                }
                 log::event("run_ended", &order.run, details);
                 Ok(true)
             }
@@ -318,6 +334,14 @@ impl RunCoordinator {
         let summary = failed_summary(reason);
         let outcome: [Statement; 1] = [end_run(&order.run, "failed", &iso(now_ms()), &summary)];
         store.set_over(&outcome)?;
+        let (scenario, environment) = (&order.scenario_name, &order.environment);
+        store.set_alert(&Alert {
+            alert: Occasion::RunFailed,
+            run: Some(order.run.clone()),
+            scenario: Some(scenario.clone()),
+            environment: Some(environment.clone()),
+            text: format!("the run of {scenario} on {environment} failed: {reason}"),
+        })?;
         Ok(true)
     }
 

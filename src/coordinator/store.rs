@@ -11,6 +11,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{Result, Storage};
 
+use crate::alert::Alert;
 use crate::coordinator::order::RunOrder;
 use crate::store::Statement;
 
@@ -127,6 +128,31 @@ impl Store {
         self.post(outcome)?;
         self.set_fact("over", String::new())?;
         self.write("DELETE FROM records", &[])
+    }
+
+    /// The alert that is to be sent.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub(super) fn alert(&self) -> Result<Option<Alert>> {
+        let text = self.fact("alert")?.filter(|text| !text.is_empty());
+        Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+    }
+
+    /// Stores the alert that is to be sent.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub(super) fn set_alert(&self, alert: &Alert) -> Result<()> {
+        self.set_fact("alert", serde_json::to_string(alert)?)
+    }
+
+    /// Takes note that no alert is to be sent any more.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub(super) fn clear_alert(&self) -> Result<()> {
+        self.set_fact("alert", String::new())
     }
 
     /// Stores what the engine wants to be stored.

@@ -22,6 +22,8 @@ pub(crate) enum Known {
     Nothing,
     /// The run goes on.
     Running,
+    /// The run had come to a standstill, and goes on again.
+    Revived,
 }
 
 /// What a look at a run has shown.

@@ -70,7 +70,7 @@ mod tests {
         for _ in 0..2 {
             db.run(&stop_all("Grove is down", "t2"));
         }
-        assert_eq!(db.run(&insert_run(&run)), 0);
+        assert_eq!(db.run(&insert_run(&run, None)), 0);
         let stop = &db.rows(&stop_in_force())[0];
         assert_eq!(
             (&stop["reason"], &stop["changed_at"]),
@@ -79,6 +79,6 @@ mod tests {
         assert_eq!(db.run(&forget_stop_key()), 0, "a stop is not forgotten");
         db.run(&lift_stop("t3"));
         assert!(db.rows(&stop_in_force()).is_empty());
-        assert_eq!(db.run(&insert_run(&run)), 1);
+        assert_eq!(db.run(&insert_run(&run, None)), 1);
     }
 }

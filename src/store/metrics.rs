@@ -74,13 +74,16 @@ mod tests {
         let db = TestDatabase::new();
         for (id, environment) in [("a", "x"), ("b", "y")] {
             let config_json = &format!(r#"{{"environment":"{environment}"}}"#);
-            db.run(&insert_run(&NewRun {
-                id,
-                scenario: "s",
-                environment,
-                started_at: "2026-11-21T04:00:00.000Z",
-                config_json,
-            }));
+            db.run(&insert_run(
+                &NewRun {
+                    id,
+                    scenario: "s",
+                    environment,
+                    started_at: "2026-11-21T04:00:00.000Z",
+                    config_json,
+                },
+                None,
+            ));
         }
         let rows: Vec<TimelineRow> = (0..20).map(row).collect();
         db.run_all(&replace_metrics("a", &rows));
@@ -99,13 +102,16 @@ mod tests {
     #[test]
     fn pages_of_a_time_line_follow_each_other() {
         let db = TestDatabase::new();
-        db.run(&insert_run(&NewRun {
-            id: "a",
-            scenario: "s",
-            environment: "x",
-            started_at: "2026-11-21T04:00:00.000Z",
-            config_json: "{}",
-        }));
+        db.run(&insert_run(
+            &NewRun {
+                id: "a",
+                scenario: "s",
+                environment: "x",
+                started_at: "2026-11-21T04:00:00.000Z",
+                config_json: "{}",
+            },
+            None,
+        ));
         let rows: Vec<TimelineRow> = (0..20).map(row).collect();
         db.run_all(&replace_metrics("a", &rows));
         let first = db.rows(&metrics_page("a", 15, None));

@@ -3,6 +3,7 @@
 use sentinel_engine::rows::ReportRows;
 use sentinel_engine::summary::Report;
 
+use super::budget::settle;
 use super::statement::{Statement, insert_rows};
 
 /// A table of results: one row or none, or many, for each run.
@@ -45,6 +46,7 @@ pub(crate) fn store_outcome(report: &Report) -> Vec<Statement> {
     statements.extend(insert_rows(ResultTable::Bottlenecks.name(), &bottlenecks));
     statements.push(ResultTable::Assertions.delete(&run.id));
     statements.extend(insert_rows(ResultTable::Assertions.name(), &assertions));
+    statements.push(settle(&run.id, report.result.ledger.sent));
     // The start was written when the coordinator began.
     statements.push(Statement::new(
         "UPDATE load_test_runs SET ended_at = ?, duration_ms = ?, status = ?, summary_json = ? \

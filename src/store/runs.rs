@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::budget::{Daily, USED};
 use super::control::STOPPED;
 use super::statement::Statement;
 
@@ -20,16 +21,18 @@ pub(crate) struct NewRun<'a> {
     pub(crate) config_json: &'a str,
 }
 
-/// Inserts a run unless one is running on the same environment or everything is stopped: one statement, so
-/// that of two starts at the same time exactly one wins. It changed one row if the run may start.
-pub(crate) fn insert_run(run: &NewRun<'_>) -> Statement {
-    Statement::new(
+/// Inserts a run unless one is running on the same environment, everything is stopped, or nothing is left of
+/// the day's budget: one statement, so that of two starts at the same time exactly one wins. It changed one row
+/// if the run may start.
+pub(crate) fn insert_run(run: &NewRun<'_>, daily: Option<&Daily<'_>>) -> Statement {
+    let budget = daily.map(|_| format!("AND {USED} < ?")).unwrap_or_default();
+    let mut statement = Statement::new(
         format!(
             "INSERT INTO load_test_runs (id, scenario_name, started_at, status, config_json) \
              SELECT ?, ?, ?, 'running', ? \
              WHERE NOT EXISTS (SELECT 1 FROM load_test_runs \
              WHERE status = 'running' AND json_extract(config_json, '$.environment') = ?) \
-             AND NOT EXISTS (SELECT 1 FROM load_test_control WHERE {STOPPED})"
+             AND NOT EXISTS (SELECT 1 FROM load_test_control WHERE {STOPPED}) {budget}"
         ),
         [
             run.id,
@@ -39,7 +42,12 @@ pub(crate) fn insert_run(run: &NewRun<'_>) -> Statement {
             run.environment,
         ]
         .map(Value::from),
-    )
+    );
+    if let Some(daily) = daily {
+        let params = [daily.day.into(), daily.requests.into()];
+        statement.params.extend::<[Value; 2]>(params);
+    }
+    statement
 }
 
 /// The run that is running on an environment.
@@ -168,14 +176,14 @@ mod tests {
     #[test]
     fn one_run_at_a_time_on_each_environment() {
         let db = TestDatabase::new();
-        assert_eq!(db.run(&insert_run(&run("a", "staging", STAGING))), 1);
+        assert_eq!(db.run(&insert_run(&run("a", "staging", STAGING), None)), 1);
         assert_eq!(
-            db.run(&insert_run(&run("b", "staging", STAGING))),
+            db.run(&insert_run(&run("b", "staging", STAGING), None)),
             0,
             "a is running"
         );
         assert_eq!(
-            db.run(&insert_run(&run("c", "production", PRODUCTION))),
+            db.run(&insert_run(&run("c", "production", PRODUCTION), None)),
             1,
             "elsewhere"
         );
@@ -189,7 +197,7 @@ mod tests {
             (&"failed".into(), &1_500.into())
         );
         assert_eq!(
-            db.run(&insert_run(&run("b", "staging", STAGING))),
+            db.run(&insert_run(&run("b", "staging", STAGING), None)),
             1,
             "a is over"
         );
@@ -202,7 +210,7 @@ mod tests {
     #[test]
     fn the_length_of_a_run_counts_from_its_first_second() {
         let db = TestDatabase::new();
-        db.run(&insert_run(&run("a", "staging", STAGING)));
+        db.run(&insert_run(&run("a", "staging", STAGING), None));
         assert_eq!(db.run(&begin_run("a", "2026-11-21T04:00:00.200Z")), 1);
         db.run(&end_run("a", "failed", "2026-11-21T04:00:01.500Z", "{}"));
         let row = &db.rows(&run_by_id("a"))[0];
@@ -221,7 +229,7 @@ mod tests {
                 started_at: &started,
                 ..run(&id, &environment, &config)
             };
-            assert_eq!(db.run(&insert_run(&run)), 1);
+            assert_eq!(db.run(&insert_run(&run, None)), 1);
         }
         let mut seen = Vec::new();
         let mut after: Option<(String, String)> = None;
@@ -243,7 +251,7 @@ mod tests {
     #[test]
     fn a_list_leaves_the_time_lines_out_and_a_run_does_not() {
         let db = TestDatabase::new();
-        db.run(&insert_run(&run("a", "staging", STAGING)));
+        db.run(&insert_run(&run("a", "staging", STAGING), None));
         let summary = r#"{"passed":true,"timeline":[1,2]}"#;
         db.run(&end_run(
             "a",
@@ -267,7 +275,7 @@ mod tests {
     fn a_parameter_is_never_read_as_sql() {
         let db = TestDatabase::new();
         let evil = "x' OR '1'='1'; DROP TABLE load_test_runs; --";
-        db.run(&insert_run(&run("a", "staging", STAGING)));
+        db.run(&insert_run(&run("a", "staging", STAGING), None));
         assert!(db.rows(&run_by_id(evil)).is_empty());
         assert!(
             db.rows(&runs_page(1, Some(evil), Some(evil), Some((evil, evil))))

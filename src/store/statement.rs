@@ -72,6 +72,7 @@ pub(crate) mod tests {
             for migration in [
                 include_str!("../../migrations/0003_loadtest_results.sql"),
                 include_str!("../../migrations/0004_control.sql"),
+                include_str!("../../migrations/0005_budget.sql"),
             ] {
                 connection.execute_batch(migration).expect("the migration");
             }

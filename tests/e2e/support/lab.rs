@@ -64,7 +64,12 @@ impl Lab {
 
     /// A stack of its own, for a test that kills it.
     pub(crate) fn own() -> Self {
-        let stack = Allowing::start(options()).unwrap_or_else(|error| panic!("{error}"));
+        Self::own_with(|options| options)
+    }
+
+    /// A stack of its own that is configured in another way.
+    pub(crate) fn own_with(configure: impl FnOnce(Options) -> Options) -> Self {
+        let stack = Allowing::start(configure(options())).unwrap_or_else(|error| panic!("{error}"));
         Self {
             api: Api::new(&stack.stack),
             grove: Grove::new(&stack.stack),

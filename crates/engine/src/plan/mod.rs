@@ -5,6 +5,7 @@
 
 mod body;
 mod closed;
+mod demand;
 mod destination;
 mod env;
 mod flow;
