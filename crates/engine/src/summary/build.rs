@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use crate::bottleneck;
 use crate::phase::Phase;
 use crate::plan::Plan;
-use crate::run::{Book, Judging, RunConfig, seconds_per_row};
+use crate::run::{Book, Judging, LossReason, RunConfig, seconds_per_row};
 use crate::summary::judged::{Verdicts, metrics, verdicts};
 use crate::summary::objects;
 use crate::summary::types::{
@@ -150,10 +150,22 @@ fn status_of(book: &Book, ending: &Ending) -> (RunStatus, Option<String>) {
         Ending::Failed(why) => (RunStatus::Failed, Some(why.clone())),
         Ending::Cancelled(why) => (RunStatus::Cancelled, why.clone()),
         Ending::PlanOver if book.frames_merged == 0 => {
-            let why = "no batch could be started: nothing was measured";
-            (RunStatus::Failed, Some(why.to_owned()))
+            let why = format!("{}: nothing was measured", why_nothing(book));
+            (RunStatus::Failed, Some(why))
         }
         Ending::PlanOver | Ending::ThresholdCrossed => (RunStatus::Completed, None),
+    }
+}
+
+/// What kept every batch from telling anything.
+fn why_nothing(book: &Book) -> &'static str {
+    let has = |reason| book.holes.iter().any(|hole| hole.reason == reason);
+    if has(LossReason::CoordinatorRestarted) {
+        "the load tester was restarted before any batch had told anything"
+    } else if has(LossReason::Silent) || has(LossReason::StreamEnded) {
+        "every batch was lost before it had told anything"
+    } else {
+        "no batch could be started"
     }
 }
 

@@ -1,6 +1,6 @@
 //! The coordinator crashes at every single step of a run and comes back.
 
-use sentinel_engine::run::{LossReason, Record, RestoreError, Run};
+use sentinel_engine::run::{Hole, LossReason, Record, RestoreError, Run};
 use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 
@@ -40,6 +40,12 @@ fn judge(world: &World, result: &TestRunResult, place: &str) {
         "{place}: {}",
         result.timeline.len()
     );
+    if !measured {
+        let is_restart = |hole: &Hole| hole.reason == LossReason::CoordinatorRestarted;
+        let restarted = result.holes.iter().any(is_restart);
+        let why = result.failure.as_deref().unwrap_or_default();
+        assert_eq!(why.contains("restarted"), restarted, "{place}: {why}");
+    }
     let counted = result.ledger.sent;
     let accounted = counted == world.sent || result.holes_total > 0;
     assert!(accounted, "{place}: {counted} of {}", world.sent);
@@ -67,6 +73,37 @@ fn judge(world: &World, result: &TestRunResult, place: &str) {
 #[test]
 fn a_restart_at_any_step_costs_a_stated_hole_at_most() {
     crash_everywhere(Span::from_ms(1));
+}
+
+/// Batches live on for a moment when their coordinator is gone: what they said to it may reach the next one.
+#[test]
+fn frames_for_the_coordinator_before_change_nothing() {
+    let world = || {
+        let mut world = World::new(plan(), config(2, 3));
+        let mut late = 0;
+        world.network = Box::new(move |_| {
+            late = (late + 700) % 2_100;
+            vec![Span::from_ms(5 + late), Span::from_ms(900 + late)]
+        });
+        world.mail_survives = true;
+        world
+    };
+    let mut calm = world();
+    calm.play();
+    let mut ignored = 0;
+    for output in (0..calm.outputs).step_by(3) {
+        let mut world = world();
+        world.crash = Some(Crash {
+            output,
+            effect: true,
+            outage: Span::from_ms(1),
+        });
+        let result = world.play();
+        check(&world, &result);
+        assert!(result.ledger.sent <= world.sent, "output {output}");
+        ignored += result.frames_ignored;
+    }
+    assert!(ignored > 0, "none came late");
 }
 
 #[test]

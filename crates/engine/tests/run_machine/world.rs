@@ -92,6 +92,8 @@ pub(crate) struct World {
     pub(crate) fate: Box<dyn FnMut(&Assignment) -> Fate>,
     /// Wakes the run after every input as well.
     pub(crate) spurious_wakes: bool,
+    /// Whether what was said to a coordinator reaches the one after it.
+    pub(crate) mail_survives: bool,
     /// When somebody cancels the run.
     pub(crate) cancel_at: Option<Tick>,
     /// The shards that play, by slice and number.
@@ -152,6 +154,7 @@ impl World {
             wakes_late: Span::ZERO,
             fate: Box::new(|_| Fate::Plays),
             spurious_wakes: false,
+            mail_survives: false,
             cancel_at: None,
             shard_network: Box::new(|_| vec![Span::from_ms(5)]),
             shard_fate: Box::new(|_| Fate::Plays),
@@ -198,7 +201,9 @@ impl World {
         self.crashed_at = Some(self.now);
         self.players.clear();
         self.shards.clear();
-        self.mail.clear();
+        if !self.mail_survives {
+            self.mail.clear();
+        }
         self.published.clear();
         self.now += outage;
         let records: Vec<Record> = self
