@@ -342,10 +342,7 @@ impl Stretch {
             from_second: points.first().map_or(0, |point| point.second),
             seconds,
             requests,
-            p95_ms: sums
-                .response_us
-                .value_at_quantile(0.95)
-                .map(|us| us as f64 / 1_000.0),
+            p95_ms: sums.response_us.percentile(0.95).map(|us| us / 1_000.0),
             error_rate: sums.failed() as f64 / requests.max(1) as f64,
         };
         Self { level, sums }

@@ -19,6 +19,27 @@ pub const SIGNIFICANT_DIGITS: u8 = 3;
 /// Values below this are kept exactly: the number of sub-buckets for three significant digits.
 const EXACT_BELOW: u64 = 2_048;
 
+/// The percentile of `count` values by k6's rule (k6: metrics/sink.go), the one rule of everything that is
+/// judged or told: the rank is `fraction·(count−1)`, counted from 0, and between two ranks lies a straight line.
+/// `values_at` answers the values at two ranks. The percentile is a whole number of thousandths.
+pub(crate) fn percentile(
+    fraction: f64,
+    count: u64,
+    values_at: impl FnOnce(u64, u64) -> (f64, f64),
+) -> Option<f64> {
+    let last = count.checked_sub(1)?;
+    let rank = fraction.clamp(0.0, 1.0) * last as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "from 0 to a count"
+    )]
+    let below = (rank.floor() as u64).min(last);
+    let (low, high) = values_at(below, below.saturating_add(1).min(last));
+    let exact = low + (high - low) * (rank - rank.floor());
+    Some((exact * 1e3).round() / 1e3) // what is beyond is noise of floating-point numbers
+}
+
 /// The buckets that were hit, with their counts. Mergeable, and small when few distinct values came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SparseHistogram {
@@ -71,16 +92,12 @@ impl SparseHistogram {
         self.buckets.is_empty() && self.overflow == 0
     }
 
-    /// As [`Histogram::value_at_quantile`], which is the better choice for many buckets or questions.
+    /// As [`Histogram::percentile`].
     #[must_use]
-    pub fn value_at_quantile(&self, quantile: f64) -> Option<u64> {
-        let rank = rank(quantile, self.count())?;
-        let mut below = 0_u64;
-        let found = self.buckets.iter().find(|(_, count)| {
-            below = below.saturating_add(**count);
-            below as f64 >= rank
-        });
-        Some(found.map_or(VALUE_MAX, |(value, _)| bucket_end(*value)))
+    pub fn percentile(&self, fraction: f64) -> Option<f64> {
+        percentile(fraction, self.count(), |first, second| {
+            values_at(self.buckets(), first, second)
+        })
     }
 
     /// The lowest value and the count of each bucket that was hit, in ascending order.
@@ -93,6 +110,23 @@ impl SparseHistogram {
         let buckets = self.buckets.iter().rev();
         buckets.map(|(&value, &count)| (value, count))
     }
+}
+
+/// The values at two ranks, counted from 0, of buckets in ascending order: the upper ends of theirs.
+fn values_at(buckets: impl Iterator<Item = (u64, u64)>, first: u64, second: u64) -> (f64, f64) {
+    let mut low = None;
+    let mut passed = 0_u64;
+    for (value, count) in buckets {
+        passed = passed.saturating_add(count);
+        let value = bucket_end(value) as f64;
+        if passed > first {
+            low.get_or_insert(value);
+        }
+        if passed > second {
+            return (low.unwrap_or(value), value);
+        }
+    }
+    (low.unwrap_or(VALUE_MAX as f64), VALUE_MAX as f64)
 }
 
 /// Which of `count` ordered values, from 1, lies at the fraction `quantile`; `None` of no values.
@@ -275,6 +309,17 @@ impl Histogram {
         Some(inner.value_at_quantile(middle).min(inner.max()))
     }
 
+    /// A percentile by k6's rule, see [`percentile`], from a fraction of 0 to 1; the values at its two ranks are
+    /// told as the upper end of their bucket, overflowed ones as [`VALUE_MAX`]. `None` when nothing was recorded.
+    #[must_use]
+    pub fn percentile(&self, fraction: f64) -> Option<f64> {
+        percentile(fraction, self.count(), |first, second| {
+            let buckets = self.inner.iter().flat_map(HdrHistogram::iter_recorded);
+            let counts = buckets.map(|b| (b.value_iterated_to(), b.count_since_last_iteration()));
+            values_at(counts, first, second)
+        })
+    }
+
     /// The mean of all values in range, `None` when there are none.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
@@ -365,10 +410,7 @@ mod tests {
             let mut dense = Histogram::new();
             dense.merge(&sparse);
             for quantile in [0.0, 0.3, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0] {
-                let (one, other) = (
-                    sparse.value_at_quantile(quantile),
-                    dense.value_at_quantile(quantile),
-                );
+                let (one, other) = (sparse.percentile(quantile), dense.percentile(quantile));
                 assert_eq!(one, other, "{quantile} of {values}");
             }
         }

@@ -25,10 +25,11 @@ impl Random {
         Self(Pcg32::seed_from_u64(mix(seed ^ mix(place))))
     }
 
-    /// The stream for one arrival of the open model, numbered within its scenario.
+    /// The stream for one iteration that belongs to no user, an arrival of the open model or one of a common
+    /// pile, numbered within the plan's `scenario`-th scenario.
     #[must_use]
-    pub fn for_arrival(seed: u64, scenario: u16, number: u64) -> Self {
-        let purpose = mix(0xA881_7A15 + u64::from(scenario));
+    pub fn for_shared(seed: u64, scenario: usize, number: u64) -> Self {
+        let purpose = mix(0xA881_7A15 + scenario as u64);
         Self(Pcg32::seed_from_u64(mix(seed ^ mix(purpose ^ mix(number)))))
     }
 

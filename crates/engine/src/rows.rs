@@ -358,7 +358,7 @@ mod tests {
         assert_eq!(
             judged,
             [
-                ("p95_latency_ms", "<", 31.007, 1),
+                ("p95_latency_ms", "<", 29.55665, 1),
                 ("throughput_requests_per_sec", ">", NO_DATA_VALUE, 0),
                 ("d1_queue_depth", "<=", 3.0, 1),
             ]

@@ -165,7 +165,7 @@ impl Totals {
     #[must_use]
     pub fn d1_queue_depth(&self) -> Option<f64> {
         let queue = dense(self.of_kind(ComponentKind::D1).map(|d1| &d1.queue));
-        queue.value_at_quantile(0.95).map(|depth| depth as f64)
+        queue.percentile(0.95)
     }
 
     fn of_kind(&self, kind: ComponentKind) -> impl Iterator<Item = &ComponentWindow> {
@@ -249,7 +249,7 @@ pub fn failed(errors: &BTreeMap<ErrorClass, u64>) -> u64 {
         .sum()
 }
 
-/// Percentiles in milliseconds (the spec's `LatencyPercentiles`), `None` where nothing was measured.
+/// Percentiles in milliseconds by k6's rule (the spec's `LatencyPercentiles`), `None` where nothing was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LatencyPercentiles {
@@ -271,17 +271,17 @@ impl LatencyPercentiles {
     /// The percentiles of a histogram of microseconds.
     #[must_use]
     pub fn of(histogram_us: &Histogram) -> Self {
-        Self::at(|quantile| histogram_us.value_at_quantile(quantile))
+        Self::at(|fraction| histogram_us.percentile(fraction))
     }
 
     /// The percentiles of a sparse histogram of microseconds.
     #[must_use]
     pub fn of_sparse(histogram_us: &SparseHistogram) -> Self {
-        Self::at(|quantile| histogram_us.value_at_quantile(quantile))
+        Self::at(|fraction| histogram_us.percentile(fraction))
     }
 
-    fn at(value_us: impl Fn(f64) -> Option<u64>) -> Self {
-        let at = |quantile| value_us(quantile).map(ms);
+    fn at(percentile_us: impl Fn(f64) -> Option<f64>) -> Self {
+        let at = |fraction| percentile_us(fraction).map(|us| us / 1_000.0);
         Self {
             p50: at(0.5),
             p75: at(0.75),
@@ -293,14 +293,11 @@ impl LatencyPercentiles {
     }
 }
 
-/// A quantile (0 to 1) of a histogram of microseconds, in milliseconds.
+/// A percentile of a histogram of microseconds, from a fraction of 0 to 1, in milliseconds: by k6's rule, as
+/// thresholds are judged, so that no verdict contradicts what is told.
 #[must_use]
-pub fn quantile_ms(histogram_us: &Histogram, quantile: f64) -> Option<f64> {
-    histogram_us.value_at_quantile(quantile).map(ms)
-}
-
-fn ms(us: u64) -> f64 {
-    us as f64 / 1_000.0
+pub fn quantile_ms(histogram_us: &Histogram, fraction: f64) -> Option<f64> {
+    histogram_us.percentile(fraction).map(|us| us / 1_000.0)
 }
 
 /// The mean of a histogram of microseconds, in milliseconds.
@@ -377,7 +374,7 @@ mod tests {
     #[test]
     fn percentiles_come_from_all_values_together() {
         let slow = step(1, &[], &[900_000]);
-        let fast = step(99, &[], &[1_000; 99]);
+        let fast = step(199, &[], &[1_000; 199]);
         let aggregate = Aggregate::of([slow, fast].iter());
         let percentiles = LatencyPercentiles::of(&aggregate.response_us);
         assert_eq!(percentiles.p99, Some(1.0));

@@ -36,10 +36,10 @@ impl Batch {
             user.activity = Activity::Once;
             user.due = arrival.at;
         }
-        let random = self.arrival_random(scenario, arrival.number);
+        // Chance in the open model belongs to the arrival, not to whoever happens to play it.
         let numbered = Numbered {
             number: arrival.number,
-            random,
+            random: Random::for_shared(self.plan.seed, scenario, arrival.number),
         };
         self.begin_iteration_with(self.now(), place, Some(numbered));
     }
@@ -85,12 +85,6 @@ impl Batch {
         let now = self.now();
         self.recorder
             .iterations_dropped(&self.plan, now, scenario, count);
-    }
-
-    /// Chance in the open model belongs to the arrival, not to whoever happens to play it.
-    fn arrival_random(&self, scenario: usize, number: u64) -> Random {
-        let scenario = u16::try_from(scenario).unwrap_or(u16::MAX);
-        Random::for_arrival(self.plan.seed, scenario, number)
     }
 
     fn busy_in(&self, scenario: usize) -> u64 {

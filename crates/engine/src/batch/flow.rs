@@ -21,7 +21,7 @@ const PAUSE_MIN: Span = Span::from_ms(1);
 /// left out would otherwise hold up everybody else; beyond this the user takes the shortest pause.
 const OPERATIONS_MAX: u32 = 1_000;
 
-/// What makes an iteration of the open model what it is, whoever plays it.
+/// What makes an iteration what it is that belongs to nobody, whoever plays it.
 pub(super) struct Numbered {
     /// Its number in its scenario.
     pub(super) number: u64,
@@ -111,9 +111,14 @@ impl Batch {
             self.count_active(was_active, place);
             return;
         };
+        let seed = self.plan.seed;
         let own = || Numbered {
             number,
-            random: Random::for_iteration(self.plan.seed, user.vu, user.iterations),
+            random: if player.is_pile() {
+                Random::for_shared(seed, user.scenario, number)
+            } else {
+                Random::for_iteration(seed, user.vu, user.iterations)
+            },
         };
         let Numbered { number, mut random } = arrival.unwrap_or_else(own);
         let application = pick_application(scenario, &mut random);

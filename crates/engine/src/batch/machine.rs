@@ -57,9 +57,9 @@ impl Batch {
             ..
         } = assignment;
         let portion = plan.portion.clone().share(share);
-        let players = (0..)
-            .zip(&plan.scenarios)
-            .map(|(place, scenario)| Player::new(scenario, place, plan.seed, &portion));
+        let players = plan.scenarios.iter().enumerate();
+        let players =
+            players.map(|(place, scenario)| Player::new(scenario, place, plan.seed, &portion));
         let mut batch = Self {
             epoch_ms,
             state: State::Playing,

@@ -96,7 +96,7 @@ impl Player {
     /// The portion of the plan's `place`-th scenario.
     pub(super) fn new(
         scenario: &PlannedScenario,
-        place: u16,
+        place: usize,
         seed: u64,
         portion: &Portion,
     ) -> Self {
@@ -226,6 +226,17 @@ impl Player {
                 Limit::Shared(pile) => pile.take(),
             },
         }
+    }
+
+    /// Whether iterations belong to nobody before somebody takes them: so does the chance in them.
+    pub(super) const fn is_pile(&self) -> bool {
+        matches!(
+            &self.executor,
+            Executor::Iterations(Iterations {
+                limit: Limit::Shared(_),
+                ..
+            })
+        )
     }
 
     /// How many iterations nobody has begun, now that the time is over; `begun` has them for each user.

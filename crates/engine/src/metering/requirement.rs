@@ -50,7 +50,7 @@ pub(crate) fn latency_limits(plan: &Plan, catalog: &Catalog) -> Vec<Requirement>
                 };
                 let threshold = Threshold::new(&key, expression, catalog, &[]).ok()?;
                 Some(Requirement {
-                    threshold: threshold.by_nearest_rank(),
+                    threshold,
                     source: RequirementSource::LatencyLimit,
                 })
             }));

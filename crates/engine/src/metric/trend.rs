@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
 use super::percentile::Percentile;
-use crate::histogram::{SparseHistogram, VALUE_MAX, bucket_end};
+use crate::histogram::{self, SparseHistogram, VALUE_MAX, bucket_end};
 
 /// The distribution of a Trend's samples. Values whose number of steps is above
 /// [`VALUE_MAX`](crate::histogram::VALUE_MAX) (an hour, 3.6 million, 3.6 GB) are counted without their size: a
@@ -125,36 +125,17 @@ impl Trend {
     /// A percentile in steps, `None` without samples.
     #[must_use]
     pub fn percentile(&self, percentile: Percentile) -> Option<f64> {
-        let last = self.count().checked_sub(1)?;
-        let rank = percentile.fraction() * last as f64;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "from 0 to a count"
-        )]
-        let below = (rank.floor() as u64).min(last);
-        let (low, high) = self.values_at(below, (below + 1).min(last));
-        Some(low + (high - low) * (rank - rank.floor()))
-    }
-
-    /// The sample below or at which this percentile of the samples lies, in steps: the nearest rank, as
-    /// [`Histogram::value_at_quantile`](crate::histogram::Histogram::value_at_quantile) answers it.
-    #[must_use]
-    pub fn nearest_rank(&self, percentile: Percentile) -> Option<f64> {
-        let count = self.count();
-        let rank = (percentile.fraction() * count as f64).ceil().max(1.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "from 1 to a count"
-        )]
-        let place = (rank as u64).min(count).checked_sub(1)?;
-        Some(self.values_at(place, place).1)
+        if percentile.fraction() <= 0.0 {
+            return self.lowest().map(|lowest| lowest as f64);
+        }
+        histogram::percentile(percentile.fraction(), self.count(), |first, second| {
+            self.values_at(first, second)
+        })
     }
 
     /// The values at two ranks, counted from 0, of which the second is not lower than the first.
     fn values_at(&self, first: u64, second: u64) -> (f64, f64) {
-        let mut low = (first == 0).then_some(self.lowest as f64);
+        let mut low = None;
         let mut passed = 0_u64;
         for (steps, count) in self.ascending() {
             passed = passed.saturating_add(count);
@@ -358,10 +339,28 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn buckets_tell_the_percentiles_of_their_histogram(
+            values in prop::collection::vec(0_u64..4_000_000_000, 0..60),
+            percent in 0.001..=100.0_f64,
+        ) {
+            let mut dense = histogram::Histogram::new();
+            let mut sparse = SparseHistogram::default();
+            for value in values {
+                dense.record(value);
+                sparse.record(value);
+            }
+            let percentile = Percentile::new(percent).unwrap();
+            let trend = Trend::of_buckets(&sparse);
+            prop_assert_eq!(trend.percentile(percentile), dense.percentile(percentile.fraction()));
+        }
+    }
+
     #[test]
     fn buckets_alone_tell_what_a_histogram_tells() {
         let mut sparse = SparseHistogram::default();
-        let mut dense = crate::histogram::Histogram::new();
+        let mut dense = histogram::Histogram::new();
         for i in 0..3_000_u64 {
             let value = i * i * 7 % 900_001;
             sparse.record(value);
@@ -370,9 +369,9 @@ mod tests {
         let trend = Trend::of_buckets(&sparse);
         assert_eq!(trend.count(), 3_000);
         for percent in [0.0, 12.5, 50.0, 95.0, 99.9, 100.0] {
-            let told = dense.value_at_quantile(percent / 100.0).unwrap() as f64;
             let percentile = Percentile::new(percent).unwrap();
-            assert_eq!(trend.nearest_rank(percentile), Some(told), "{percent}");
+            let told = dense.percentile(percentile.fraction());
+            assert_eq!(trend.percentile(percentile), told, "{percent}");
         }
         let average = trend.average().unwrap();
         assert!((average - dense.mean().unwrap()).abs() < 1e-6 * average);
@@ -383,9 +382,6 @@ mod tests {
         let mut huge = SparseHistogram::default();
         huge.record(u64::MAX);
         let huge = Trend::of_buckets(&huge);
-        assert_eq!(
-            huge.nearest_rank(Percentile::MEDIAN),
-            Some(VALUE_MAX as f64)
-        );
+        assert_eq!(huge.percentile(Percentile::MEDIAN), Some(VALUE_MAX as f64));
     }
 }

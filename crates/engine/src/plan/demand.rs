@@ -9,7 +9,7 @@ impl Plan {
     /// scenarios. How often users repeat theirs in the closed model depends on the target.
     #[must_use]
     pub fn arrivals_planned(&self) -> u64 {
-        let scenarios = (0_u16..).zip(&self.scenarios);
+        let scenarios = self.scenarios.iter().enumerate();
         let counts = scenarios.map(|(place, scenario)| match &scenario.model {
             Model::Closed(_) => 0,
             Model::Open { arrivals, .. } => {

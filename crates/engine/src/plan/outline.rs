@@ -119,8 +119,8 @@ impl PlanOutline {
     }
 }
 
-fn numbered(plan: &Plan) -> impl Iterator<Item = (u16, &PlannedScenario)> {
-    (0..).zip(&plan.scenarios)
+fn numbered(plan: &Plan) -> impl Iterator<Item = (usize, &PlannedScenario)> {
+    plan.scenarios.iter().enumerate()
 }
 
 fn share(plan: &Plan, share: Share) -> ShareOutline {
@@ -141,7 +141,7 @@ fn users_max(scenario: &PlannedScenario, portion: &Portion) -> Option<u64> {
 
 fn iterations(
     plan: &Plan,
-    place: u16,
+    place: usize,
     scenario: &PlannedScenario,
     portion: &Portion,
 ) -> Option<u64> {
@@ -163,7 +163,7 @@ fn iterations(
 /// The arrivals of the portion, `None` in the closed model.
 fn arrival_schedule(
     plan: &Plan,
-    place: u16,
+    place: usize,
     scenario: &PlannedScenario,
     portion: &Portion,
 ) -> Option<ArrivalSchedule> {

@@ -252,8 +252,10 @@ impl Run {
             attempts => Span::from_secs(1 << (attempts - 1).min(16)).min(RETRY_WAIT_MAX),
         };
         self.state = State::Waiting(self.now + wait);
-        self.publish(self.next_start().second());
+        // The rest of a run that is over is published when it is finished, and judged as of its end, however
+        // late its last frame came.
         if !self.is_over() {
+            self.publish(self.next_start().second());
             self.checkpoint(false);
         }
     }

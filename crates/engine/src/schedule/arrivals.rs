@@ -58,8 +58,8 @@ pub struct ArrivalSchedule {
 /// The seed of the arrivals of a plan's `scenario`-th scenario, counted from 0: the chance of an arrival that
 /// is never reached.
 #[must_use]
-pub fn arrival_seed(plan_seed: u64, scenario: u16) -> u64 {
-    Random::for_arrival(plan_seed, scenario, u64::MAX).bits()
+pub fn arrival_seed(plan_seed: u64, scenario: usize) -> u64 {
+    Random::for_shared(plan_seed, scenario, u64::MAX).bits()
 }
 
 impl Arrivals {

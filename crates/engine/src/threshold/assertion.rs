@@ -52,7 +52,7 @@ pub fn threshold_of(
             ..Scope::default()
         },
     };
-    Threshold::new(&key, expression, catalog, &[]).map(Threshold::by_nearest_rank)
+    Threshold::new(&key, expression, catalog, &[])
 }
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ pub struct Threshold {
     pub(super) contains: Contains,
     pub(super) zero_when_silent: bool, // a Counter of the batches
     pub(super) abort: Option<Abort>,
-    pub(super) nearest_rank: bool, // percentiles are those of the summary, not k6's interpolated ones
 }
 
 /// When a threshold that does not hold aborts the run.
@@ -177,16 +176,7 @@ impl Threshold {
             zero_when_silent: definition.kind == MetricKind::Counter
                 && definition.origin != Origin::Target,
             abort: None,
-            nearest_rank: false,
         })
-    }
-
-    /// The threshold with percentiles by the nearest rank, as the summary tells them, so that both say the
-    /// same. k6 puts a straight line between two ranks.
-    #[must_use]
-    pub const fn by_nearest_rank(mut self) -> Self {
-        self.nearest_rank = true;
-        self
     }
 }
 

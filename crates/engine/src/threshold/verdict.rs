@@ -10,7 +10,7 @@
 use super::bind::Threshold;
 use super::expression::Method;
 use crate::assertion::Verdict;
-use crate::metric::{Percentile, Selected, Trend, Value};
+use crate::metric::{Percentile, Selected, Value};
 use crate::tick::Span;
 
 impl Threshold {
@@ -35,19 +35,13 @@ impl Threshold {
             (Method::Average, Value::Trend(trend)) => trend.average()?,
             (Method::Lowest, Value::Trend(trend)) => trend.lowest()? as f64,
             (Method::Highest, Value::Trend(trend)) => trend.highest()? as f64,
-            (Method::Median, Value::Trend(trend)) => self.at(Percentile::MEDIAN, trend)?,
-            (Method::Percentile(percentile), Value::Trend(trend)) => self.at(percentile, trend)?,
+            (Method::Median, Value::Trend(trend)) => trend.percentile(Percentile::MEDIAN)?,
+            (Method::Percentile(percentile), Value::Trend(trend)) => {
+                trend.percentile(percentile)?
+            }
             _ => return None, // methods that do not fit the metric are refused when they are bound
         };
         Some(self.contains.in_unit(steps))
-    }
-
-    fn at(&self, percentile: Percentile, trend: &Trend) -> Option<f64> {
-        if self.nearest_rank {
-            trend.nearest_rank(percentile)
-        } else {
-            trend.percentile(percentile)
-        }
     }
 
     /// The verdict on a measured value.

@@ -5,6 +5,7 @@ use sentinel_engine::plan::Plan;
 use sentinel_engine::run::{LossReason, Record, Run, RunConfig};
 use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
+use sentinel_engine::totals::LatencyPercentiles;
 use serde_json::{Value, json};
 
 use crate::holds::check;
@@ -33,7 +34,7 @@ fn applications() -> Value {
 }
 
 /// Thresholds of every kind on metrics of every kind.
-fn full_plan() -> Plan {
+pub(crate) fn full_plan() -> Plan {
     let fields = json!({
         "thresholds": {
             "http_reqs": ["count>100", "rate>1 over 3s", "rate>1 in peak"],
@@ -67,7 +68,7 @@ fn full_plan() -> Plan {
 }
 
 /// A world whose target's answers depend on nothing but the request.
-fn world(plan: Plan, batches: u32) -> World {
+pub(crate) fn world(plan: Plan, batches: u32) -> World {
     let config = RunConfig {
         slots: None,
         ..config(batches, 60)
@@ -86,55 +87,48 @@ fn world(plan: Plan, batches: u32) -> World {
     world
 }
 
-/// What must be the same however the plan is spread and however frames travel.
-fn essence(world: &World, mut result: TestRunResult) -> (TestRunResult, Value) {
-    result.batches = 0;
-    let (_, body) = world.records.first_key_value().expect("a checkpoint");
-    let checkpoint: Value = serde_json::from_str(body).expect("JSON");
-    let mut judging = checkpoint["judging"].clone();
-    // Coverage is counted in microseconds of batches.
-    let told = judging["told"].as_object_mut().expect("what was told");
-    assert!(told.remove("coverage").is_some());
-    for totals in judging["metrics"]["totals"]
-        .as_object_mut()
-        .into_iter()
-        .flatten()
-    {
-        let series = totals.1["series"].as_object_mut().expect("series");
-        assert!(series.remove("coverage").is_some());
-    }
-    (result, judging)
-}
-
+/// What is told of a run can be asked for, and the answer is the same to the last bit.
 #[test]
-fn one_batch_and_eight_measure_and_judge_the_same_whatever_happens_to_frames() {
-    let mut calm = world(full_plan(), 1);
-    let result = calm.play();
-    check(&calm, &result);
-    assert_eq!(result.failed_assertions, Vec::<String>::new());
-    assert!(result.passed);
-    let expected = essence(&calm, result);
-    let mut eight = world(full_plan(), 8);
-    let result = eight.play();
-    check(&eight, &result);
-    assert_eq!(essence(&eight, result), expected);
-    for seed in 0..4_u64 {
-        let mut stormy = world(full_plan(), 8);
-        let mut state = seed;
-        stormy.network = Box::new(move |_| {
-            let mut delay = || {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(99);
-                Span::from_ms(state >> 33 & 0x7FF) // up to 2 s: later than the frames that follow
-            };
-            vec![delay(), delay(), delay()]
-        });
-        let result = stormy.play();
-        check(&stormy, &result);
-        assert_eq!(result.frames_ignored, 0);
-        assert_eq!(essence(&stormy, result), expected, "seed {seed}");
+fn percentiles_that_are_told_are_those_that_are_judged() {
+    let all = json!(["med>=0", "p(75)>=0", "p(90)>=0", "p(95)>=0", "p(99)>=0"]);
+    let fields = json!({"metrics": {}, "assertions": [
+        {"metric": "p50_latency_ms", "operator": ">", "value": 0},
+        {"metric": "p95_latency_ms", "operator": ">", "value": 0},
+        {"metric": "p99_latency_ms", "operator": ">", "value": 0},
+        {"metric": "d1_queue_depth", "operator": ">=", "value": 0},
+    ], "thresholds": {
+        "response_time": all, "service_time{name:list}": all, "response_time{group:writes}": ["p(95)>=0 in peak", "p(95)>=0"],
+        "iteration_duration": all, "lateness": all,
+    }});
+    let mut world = world(plan_of(fields, applications()), 3);
+    let result = world.play();
+    let told = |p: &LatencyPercentiles| [p.p50, p.p75, p.p90, p.p95, p.p99];
+    let step = result.steps.iter().find(|step| step.step == "list");
+    let expected = [
+        ("response_time", told(&result.latency_percentiles)),
+        (
+            "service_time{name:list}",
+            told(&step.expect("the step").service_time),
+        ),
+        (
+            "iteration_duration",
+            told(&result.scenarios[0].iteration_time),
+        ),
+        ("lateness", told(&result.lateness)),
+    ];
+    let judged = |metric: &str| -> Vec<Option<f64>> {
+        let of_metric = result.thresholds.iter().filter(|o| o.metric == metric);
+        of_metric.map(|outcome| outcome.verdict.actual()).collect()
+    };
+    for (metric, told) in expected {
+        assert!(told.iter().all(Option::is_some), "{metric}");
+        assert_eq!(judged(metric), told, "{metric}");
     }
+    let writes = &result.application_results["writes"];
+    assert_eq!(judged("response_time{group:writes}")[1], writes.p95_latency);
+    let asserted = result.assertions.iter().map(|a| a.outcome.actual());
+    let LatencyPercentiles { p50, p95, p99, .. } = result.latency_percentiles;
+    assert_eq!(asserted.take(3).collect::<Vec<_>>(), [p50, p95, p99]);
 }
 
 #[test]

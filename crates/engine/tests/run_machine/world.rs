@@ -85,6 +85,8 @@ pub(crate) struct World {
     /// The users that shards keep between two slices.
     pub(crate) kept: BTreeMap<u32, Kept>,
     pub(crate) target: Target,
+    /// What every answer sets as a cookie.
+    pub(crate) set_cookie: Option<&'static str>,
     /// Changes what batches say.
     pub(crate) tamper: Box<dyn FnMut(&mut Frame)>,
     /// How late each batch is woken: a generator that is too slow.
@@ -150,6 +152,7 @@ impl World {
                 status: if request.id.0 % 19 == 7 { 500 } else { 200 },
                 body: b"{}",
             }),
+            set_cookie: None,
             tamper: Box::new(|_| {}),
             wakes_late: Span::ZERO,
             fate: Box::new(|_| Fate::Plays),
@@ -414,7 +417,11 @@ impl World {
                 let Some(answer) = player.answers.remove(&(at, id)) else {
                     return;
                 };
-                let headers = [("server-timing".to_owned(), SERVER_TIMING.to_owned())];
+                let mut headers = vec![("server-timing".to_owned(), SERVER_TIMING.to_owned())];
+                headers.extend(
+                    self.set_cookie
+                        .map(|cookie| ("set-cookie".to_owned(), cookie.to_owned())),
+                );
                 let exchange = Exchange {
                     status: answer.status,
                     headers: &headers,
