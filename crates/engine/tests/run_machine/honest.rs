@@ -5,8 +5,11 @@ use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::Span;
 use sentinel_engine::wire::Frame;
 
-use crate::plans::{config, plan};
-use crate::world::World;
+use serde_json::json;
+
+use crate::holds::check;
+use crate::plans::{config, plan, plan_of};
+use crate::world::{Answer, World};
 
 type Tamper = fn(&mut Frame);
 
@@ -115,4 +118,65 @@ fn a_generator_that_is_too_slow_is_limited() {
         reasons.iter().any(|reason| reason.contains("late")),
         "{reasons:?}"
     );
+}
+
+/// What a run of 20 arrivals a second finds about its generator, when the target takes `latency`.
+fn limits_of_arrivals(slots: Option<u16>, latency: Span, wakes_late: Span) -> Option<Vec<String>> {
+    let fields = json!({
+        "userProfile": null,
+        "load": {"executor": "constant-arrival-rate", "rate": 20, "duration": "6s", "preAllocatedVUs": 40},
+        "thresholds": {},
+        "metrics": {},
+    });
+    let step = json!({"name": "a", "request": {"method": "GET", "url": "/a"}, "expect": {}});
+    let applications = json!([
+        {"name": "reads", "steps": [step]},
+        {"name": "writes", "steps": [step]},
+    ]);
+    let config = RunConfig {
+        slots: slots.and_then(std::num::NonZeroU16::new),
+        ..config(2, 60)
+    };
+    let mut world = World::new(plan_of(fields, applications), config);
+    world.wakes_late = wakes_late;
+    world.target = Box::new(move |_, _| Answer {
+        latency,
+        status: 200,
+        body: b"{}",
+    });
+    let result = world.play();
+    check(&world, &result);
+    assert_eq!(result.ledger.planned, 120);
+    result.generator_limited.map(|limited| limited.reasons)
+}
+
+#[test]
+fn arrivals_that_begin_in_time_do_not_limit_the_generator_however_slow_the_target_is() {
+    for latency_ms in [2, 40, 1_500] {
+        let latency = Span::from_ms(latency_ms);
+        let found = limits_of_arrivals(None, latency, Span::ZERO);
+        assert_eq!(found, None, "{latency_ms} ms");
+    }
+}
+
+#[test]
+fn a_clock_of_one_millisecond_does_not_make_the_generator_look_slow() {
+    // At the edge every timer may fire a millisecond late, and a fast target takes hardly longer than that.
+    let (tick, fast) = (Span::from_ms(1), Span::from_ms(2));
+    assert_eq!(limits_of_arrivals(Some(6), fast, tick), None);
+    assert_eq!(limits(Some(6), tick), None);
+}
+
+#[test]
+fn arrivals_that_begin_late_limit_the_generator() {
+    let late = Span::from_ms(150);
+    let reasons = limits_of_arrivals(None, Span::from_ms(40), late).expect("limited");
+    assert!(reasons[0].contains("late"), "{reasons:?}");
+}
+
+#[test]
+fn arrivals_that_wait_for_slots_limit_the_generator_and_not_the_target() {
+    // Ten arrivals a second and batch that take 120 ms each are more than one slot can carry.
+    let reasons = limits_of_arrivals(Some(1), Span::from_ms(120), Span::ZERO).expect("limited");
+    assert!(reasons[0].contains("connection slot"), "{reasons:?}");
 }
