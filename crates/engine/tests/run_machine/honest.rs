@@ -27,7 +27,7 @@ fn told_wrong(tamper: Tamper) -> TestRunResult {
 
 #[test]
 fn a_batch_that_miscounts_fails_the_run_with_the_equation() {
-    let cases: [(&str, Tamper, &str); 7] = [
+    let cases: [(&str, Tamper, &str); 12] = [
         (
             "forgets a request",
             |f| f.windows[0].ledger.sent -= 1,
@@ -62,6 +62,31 @@ fn a_batch_that_miscounts_fails_the_run_with_the_equation() {
             "drops in secret",
             |f| f.windows[0].ledger.planned += 1,
             "planned",
+        ),
+        (
+            "invents a drop",
+            |f| f.windows[0].ledger.dropped += 1,
+            "planned",
+        ),
+        (
+            "interrupts nothing",
+            |f| f.windows[0].ledger.interrupted += 1,
+            "interrupted 1",
+        ),
+        (
+            "loses what it never had",
+            |f| f.windows[0].ledger.lost += 1,
+            "lost 1",
+        ),
+        (
+            "invents a failure",
+            |f| f.windows[0].ledger.failed += 1,
+            "sent",
+        ),
+        (
+            "cuts off what it never sent",
+            |f| f.windows[0].ledger.cut_off += 1,
+            "sent",
         ),
     ];
     assert_eq!(told_wrong(|_| {}).status, RunStatus::Completed);
