@@ -70,6 +70,7 @@ async fn answer(
             let last = request.headers().get("last-event-id").ok().flatten();
             return stream::stream(env, id, last.as_deref()).await;
         }
+        Route::OpenApi => openapi()?,
         Route::Metrics => return prometheus::metrics(env).await,
         Route::StopState => stop::state(env).await?,
         Route::StopAll => stop::stop(request, env).await?,
@@ -106,6 +107,12 @@ async fn health(
     let body =
         json!({ "status": status, "version": version, "stopped": stopped, "problems": problems });
     (code, body)
+}
+
+/// The description of this API, written by hand and held against the routes by a test.
+fn openapi() -> std::result::Result<serde_json::Value, ApiError> {
+    let document = serde_json::from_str(include_str!("openapi.json"));
+    document.map_err(|_| ApiError::new(500, "internal", "the answer could not be made"))
 }
 
 fn scenarios() -> serde_json::Value {

@@ -27,6 +27,8 @@ pub(crate) enum Route {
     Cancel(RunId),
     /// `GET runs/:id/stream`
     Stream(RunId),
+    /// `GET openapi.json`
+    OpenApi,
     /// `GET metrics`
     Metrics,
     /// `GET stop`
@@ -99,6 +101,7 @@ pub(crate) fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
         ["runs", id, "cancel"] if method == "POST" => Ok(Route::Cancel(run_id(id)?)),
         ["runs", _, "cancel"] => Err(NoRoute::Method("POST")),
         ["runs", id, "stream"] => get(Route::Stream(run_id(id)?)),
+        ["openapi.json"] => get(Route::OpenApi),
         ["metrics"] => get(Route::Metrics),
         ["stop"] if reads => Ok(Route::StopState),
         ["stop"] if method == "POST" => Ok(Route::StopAll),
@@ -132,12 +135,11 @@ mod tests {
 
     const ID: &str = "0b9f8f4e-7c67-4c4e-9f6e-1d2b3c4d5e6f";
 
-    #[test]
-    fn each_address_has_its_route() {
+    /// Every method and path below the base, with its route.
+    fn addresses() -> Vec<(&'static str, String, Route)> {
         let id = || RunId(ID.to_owned());
-        for (method, path, expected) in [
+        vec![
             ("GET", "/health".to_owned(), Route::Health),
-            ("HEAD", "/health".to_owned(), Route::Health),
             ("GET", "/scenarios".to_owned(), Route::Scenarios),
             (
                 "GET",
@@ -170,17 +172,72 @@ mod tests {
             ("POST", format!("/runs/{ID}/cancel"), Route::Cancel(id())),
             ("GET", format!("/runs/{ID}/stream"), Route::Stream(id())),
             ("GET", "/metrics".to_owned(), Route::Metrics),
+            ("GET", "/openapi.json".to_owned(), Route::OpenApi),
             ("GET", "/stop".to_owned(), Route::StopState),
             ("POST", "/stop".to_owned(), Route::StopAll),
             ("DELETE", "/stop".to_owned(), Route::LiftStop),
-            (
-                "GET",
-                format!("/runs/{}", ID.to_uppercase()),
-                Route::Run(id(), View::Run),
-            ),
-        ] {
+        ]
+    }
+
+    #[test]
+    fn each_address_has_its_route() {
+        for (method, path, expected) in addresses() {
             assert_eq!(route(method, &path), Ok(expected), "{method} {path}");
         }
+        assert_eq!(route("HEAD", "/health"), Ok(Route::Health));
+        let shouted = format!("/runs/{}", ID.to_uppercase());
+        let expected = Route::Run(RunId(ID.to_owned()), View::Run);
+        assert_eq!(route("GET", &shouted), Ok(expected));
+    }
+
+    #[test]
+    fn the_openapi_document_has_every_route_and_no_other() {
+        let document: serde_json::Value =
+            serde_json::from_str(include_str!("openapi.json")).expect("JSON");
+        let paths = document["paths"].as_object().expect("paths");
+        let mut documented = Vec::new();
+        for (path, item) in paths {
+            let methods = item.as_object().expect("an object").keys();
+            for method in methods.filter(|key| *key != "parameters") {
+                let path = path.replace("{id}", ID).replace("{name}", "x");
+                let found = route(&method.to_uppercase(), &path);
+                documented.push(found.unwrap_or_else(|none| panic!("{method} {path}: {none:?}")));
+            }
+        }
+        let routes: Vec<Route> = addresses().into_iter().map(|(.., route)| route).collect();
+        for route in &routes {
+            assert!(documented.contains(route), "{route:?} is not documented");
+        }
+        assert_eq!(documented.len(), routes.len());
+        assert_eq!(document["servers"][0]["url"], BASE);
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    }
+
+    /// A new route must be documented: this match has to be extended first, then the list above.
+    #[test]
+    fn the_list_of_addresses_is_complete() {
+        let place = |route: &Route| match route {
+            Route::Health => 0,
+            Route::Scenarios => 1,
+            Route::Scenario(_) => 2,
+            Route::Runs => 3,
+            Route::Start => 4,
+            Route::Run(_, View::Run) => 5,
+            Route::Run(_, View::Metrics) => 6,
+            Route::Run(_, View::Bottlenecks) => 7,
+            Route::Run(_, View::Apps) => 8,
+            Route::Run(_, View::Assertions) => 9,
+            Route::Cancel(_) => 10,
+            Route::Stream(_) => 11,
+            Route::OpenApi => 12,
+            Route::Metrics => 13,
+            Route::StopState => 14,
+            Route::StopAll => 15,
+            Route::LiftStop => 16,
+        };
+        let mut places: Vec<i32> = addresses().iter().map(|(.., route)| place(route)).collect();
+        places.sort_unstable();
+        assert_eq!(places, (0..17).collect::<Vec<_>>());
     }
 
     #[test]

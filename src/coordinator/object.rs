@@ -128,10 +128,9 @@ impl RunCoordinator {
     }
 
     async fn cancel(&self, reason: &str) -> Result<Known> {
-        let store = Store::open(&self.state.storage())?;
-        if store.order()?.is_none() {
+        let Some((store, _)) = self.known()? else {
             return Ok(Known::Nothing);
-        }
+        };
         store.set_cancelled(reason)?;
         let events = self.live.events.borrow().clone();
         let cancel = Event::Cancel(reason.to_owned());
@@ -144,8 +143,7 @@ impl RunCoordinator {
 
     /// Sets the alarm again if it should have shown by now that it is alive.
     async fn check(&self) -> Result<Known> {
-        let store = Store::open(&self.state.storage())?;
-        let Some(order) = store.order()? else {
+        let Some((_, order)) = self.known()? else {
             return Ok(Known::Nothing);
         };
         let silent_ms = now_ms().saturating_sub(self.live.beat_ms.get());
@@ -160,10 +158,9 @@ impl RunCoordinator {
 
     /// What is known of the run while it goes on.
     async fn look(&self, measured: bool) -> Result<Seen> {
-        let store = Store::open(&self.state.storage())?;
-        if store.order()?.is_none() {
+        let Some((store, _)) = self.known()? else {
             return Ok(Seen::NOTHING);
-        }
+        };
         let events = self.live.events.borrow().clone();
         let report = match events {
             Some(events) => {
@@ -183,6 +180,15 @@ impl RunCoordinator {
             users: self.live.users.get(),
             report,
         })
+    }
+
+    /// The store and what was ordered, `None` when nothing was, or all of it is forgotten.
+    fn known(&self) -> Result<Option<(Store, RunOrder)>> {
+        let Some(store) = Store::existing(&self.state.storage())? else {
+            return Ok(None);
+        };
+        let order = store.order()?;
+        Ok(order.map(|order| (store, order)))
     }
 
     /// One turn of the alarm: a slice of the run, or a try to bring the outcome to D1.

@@ -58,6 +58,18 @@ impl Store {
         Ok(store)
     }
 
+    /// The store of an object that has one. An object that was never used, or has forgotten everything, costs
+    /// nothing, and a question about it must not change that.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub(super) fn existing(storage: &Storage) -> Result<Option<Self>> {
+        let store = Self(storage.sql().as_ref().clone().unchecked_into());
+        let sql = "SELECT name AS key, '' AS body FROM sqlite_master WHERE name = 'facts'";
+        let tables: Vec<KeyBody> = store.rows(sql, &[])?;
+        Ok(if tables.is_empty() { None } else { Some(store) })
+    }
+
     /// What the coordinator was asked to do, `None` if nothing was asked.
     ///
     /// # Errors
