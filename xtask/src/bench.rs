@@ -6,10 +6,16 @@ use clap::Args;
 use crate::{run, setup};
 
 /// The benchmarks that there are, with what each measures.
-const NAMES: [(&str, &str); 1] = [(
-    "engine",
-    "what an event costs the engine with 1,000, 10,000 and 100,000 simulated users",
-)];
+const NAMES: [(&str, &str); 2] = [
+    (
+        "coordinator",
+        "what a frame costs the coordinator, and how much it stores, with 30 batches of 20 steps",
+    ),
+    (
+        "engine",
+        "what an event costs the engine with 1,000, 10,000 and 100,000 simulated users",
+    ),
+];
 
 /// Run a benchmark, or all of them
 #[derive(Args)]
