@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testbed::{Stats, Tally};
 
-use crate::support::{Lab, NOBODY, Reply, Run, Summary, Target, count, six_of_each};
+use crate::support::{Lab, NOBODY, Reply, Run, Summary, Target, count, six_of_each, until};
 
 /// How many requests each application of [`six_of_each`] sends.
 const EACH: u64 = 6;
@@ -93,6 +93,11 @@ fn make_record() -> Record {
     apps.push(("down", format!("http://{NOBODY}/")));
     let run = Run::start(&lab, &six_of_each(&apps));
     let status = run.ended(Duration::from_secs(120));
+    // A connection that was given up ends a moment after the run that gave it up.
+    until("the testbed has let go", Duration::from_secs(60), || {
+        let total = testbed.stats().total;
+        (total.waiting + total.sending == 0).then_some(())
+    });
     let rows = run.rows("apps").into_iter();
     Record {
         summary: run.summary(),
@@ -132,8 +137,9 @@ fn each_fault_has_its_class() {
 fn each_request_is_counted_as_the_target_counted_it() {
     for (app, path, _) in FAULTS {
         let tally = record().tally(path);
-        if app == "close" {
-            // The runtime asks once more, by itself, when a connection that it had used before is closed.
+        if ["close", "reset"].contains(&app) {
+            // The runtime asks once more, by itself, when a connection that it had used before ends without a
+            // byte of an answer.
             let likely = EACH..=2 * EACH;
             assert!(likely.contains(&tally.arrived), "{app}: {tally:?}");
         } else {
@@ -147,7 +153,9 @@ fn what_hangs_or_is_too_large_is_let_go_of() {
     for path in ["/hang", "/hang-body", "/bytes", "/endless"] {
         let tally = record().tally(path);
         assert_eq!((tally.waiting, tally.sending), (0, 0), "{path}: {tally:?}");
-        assert_eq!(tally.aborted, EACH, "{path}: {tally:?}");
+        // All of the 10 MB may be in the buffers between the two when the batch stops reading.
+        let in_buffers = if path == "/bytes" { tally.completed } else { 0 };
+        assert_eq!(tally.aborted + in_buffers, EACH, "{path}: {tally:?}");
     }
 }
 
