@@ -46,6 +46,11 @@ impl RunClock {
         self.at(now_ms())
     }
 
+    /// How long from now until the run starts, in milliseconds.
+    pub(crate) fn ms_before_start(&self) -> u64 {
+        self.epoch_ms.saturating_sub(now_ms())
+    }
+
     /// How long from now until `tick`, in milliseconds, rounded up.
     pub(crate) fn ms_until(&mut self, tick: Tick) -> u64 {
         tick.saturating_since(self.now()).as_us().div_ceil(1_000)

@@ -15,6 +15,8 @@ use url::Url;
 use wasm_bindgen::JsValue;
 use worker::Env;
 
+use crate::limits::BATCHES_MAX;
+
 /// A text that must not be shown.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(String);
@@ -48,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) slice_s: u32,
     /// How many users one batch plays, as long as there are enough batches.
     pub(crate) users_per_batch: NonZeroU32,
+    /// How many batches a coordinator or a shard has at most.
+    pub(crate) batches_per_shard: u32,
 }
 
 /// Limits on the load; what is `None` has no limit.
@@ -147,6 +151,9 @@ impl Config {
             users_per_batch: read.optional("USERS_PER_BATCH", USERS_PER_BATCH, |text| {
                 let number = whole(text, 1..=1_000)?;
                 NonZeroU32::new(number).ok_or_else(|| "is zero".to_owned())
+            }),
+            batches_per_shard: read.optional("BATCHES_PER_SHARD", BATCHES_MAX, |text| {
+                whole(text, 1..=BATCHES_MAX)
             }),
         };
         for night in &config.nightly {

@@ -49,6 +49,7 @@ async fn start(env: &Env, config: &Config, night: &Nightly) {
         users: None,
         duration: None,
         seed: random_seed(),
+        regions: Vec::new(),
         own_hosts: Vec::new(),
     };
     let started: std::result::Result<String, ApiError> = async {

@@ -1,7 +1,7 @@
 //! The Worker of Vista LoadTest: a thin shell around the engine.
 //!
 //! [`events`] receives what the platform sends, [`api`] answers people and dashboards, [`coordinator`] drives a
-//! run from inside a Durable Object, [`batch`] plays a share of its users in a subrequest. Everything that does
+//! run from inside a Durable Object, [`shard`] speaks for a part of its batches, [`batch`] plays a share of its users in a subrequest. Everything that does
 //! not need the platform is in the engine.
 
 #![expect(
@@ -22,8 +22,10 @@ mod flag;
 mod js;
 mod kill_switch;
 mod limits;
+mod links;
 mod log;
 mod retention;
+mod shard;
 mod start;
 mod store;
 mod token;

@@ -9,10 +9,44 @@ use std::num::NonZeroU16;
 /// runtime and falsify its latency. docs: /workers/platform/limits/#simultaneous-open-connections
 pub(crate) const SLOTS: NonZeroU16 = NonZeroU16::new(6).unwrap();
 
-/// Batches that one coordinator runs at once. A request may cause at most 32 Worker invocations through
-/// service bindings; two are left for what the batches themselves may call.
+/// Batches that one coordinator, or one shard, runs at once. A request may cause at most 32 Worker invocations
+/// through service bindings; two are left for what the batches themselves may call.
 /// docs: /workers/runtime-apis/bindings/service-bindings/#limits
 pub(crate) const BATCHES_MAX: u32 = 30;
+
+/// Shards of one run at most: together with [`BATCHES_MAX`] 3,000 batches, of which a coordinator hears 100
+/// messages a second. docs: /durable-objects/best-practices/rules-of-durable-objects/ (200 to 500 requests a
+/// second for an object that writes to its storage)
+pub(crate) const SHARDS_MAX: u32 = 100;
+
+/// How long between two shards that are reached: the platform limits how quickly an account reaches for objects
+/// that it has not reached before. docs: /durable-objects/observability/troubleshooting/
+pub(crate) const SHARD_STAGGER_MS: u64 = 20;
+
+/// How long a run waits for all of its shards before it starts without the missing ones.
+pub(crate) const SHARD_READY_MS: u64 = 5_000;
+
+/// How far ahead the start of a run through shards lies when they are told of it: time for the orders to get
+/// there, the last of them [`SHARDS_MAX`] times [`SHARD_STAGGER_MS`] later than the first, and for the batches to
+/// be started.
+pub(crate) const START_AHEAD_MS: u64 = 1_500;
+
+/// Where an object can be asked to be. docs: /durable-objects/reference/data-location/#supported-locations
+pub(crate) const REGIONS: [&str; 11] = [
+    "wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me",
+];
+
+/// Subrequests of one invocation: `limits.subrequests` of wrangler.toml, which a test holds against this.
+/// docs: /workers/platform/limits/#subrequests
+pub(crate) const SUBREQUESTS_MAX: u64 = 1_000_000;
+
+/// Requests that one thread sends in a second, with some left for answers that take more work. A batch runs on
+/// the thread of whoever started it (docs: /workers/runtime-apis/bindings/service-bindings/), and such a thread
+/// was measured to send 8,000 with nothing else to do.
+pub(crate) const REQUESTS_PER_THREAD: u32 = 4_000;
+
+/// How long an answer is expected to take, as long as nobody knows better.
+pub(crate) const LATENCY_EXPECTED_MS: u64 = 200;
 
 /// Bound parameters of one D1 or SQLite statement. docs: /d1/platform/limits/
 pub(crate) const SQL_PARAMS_MAX: usize = 100;
@@ -34,10 +68,10 @@ pub(crate) const LINE_BYTES_MAX: usize = 16 * 1_048_576;
 /// How many rows of the time line go to D1 in one transaction: with their number of columns, 20 statements.
 pub(crate) const ROWS_PER_PARCEL: usize = 140;
 
-/// How often a coordinator tells its batches that it is still there.
+/// How often a coordinator tells its shards and batches that it is still there, and a shard its batches.
 pub(crate) const BEAT_MS: u64 = 2_000;
 
-/// How long a batch goes on without hearing from its coordinator.
+/// How long a batch or a shard goes on without hearing from whoever started it.
 pub(crate) const LEASE_MS: u64 = 10_000;
 
 /// How long a batch that was told to stop may take before its request is aborted.
@@ -56,3 +90,14 @@ pub(crate) const FLAG_POLL_MS: u64 = 1_000;
 /// lease, so that the batches of that turn have ended by then.
 pub(crate) const ALARM_LEASE_MS: u64 = 15_000;
 const _: () = assert!(ALARM_LEASE_MS > LEASE_MS);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subrequests_are_those_of_the_configuration() {
+        let config = include_str!("../wrangler.toml").replace('_', "");
+        assert!(config.contains(&format!("\nsubrequests = {SUBREQUESTS_MAX}\n")));
+    }
+}

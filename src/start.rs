@@ -3,13 +3,12 @@
 //! Invariant: nothing is stored or sent before the whole plan is checked, and a run that is `running` in the
 //! database has a coordinator, or will be found by the watchdog.
 
-use std::num::NonZeroU32;
-
 use futures::future::join;
 use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Problem, Via};
 use sentinel_engine::redact::{redact_application, redact_scenario};
-use sentinel_engine::run::{RunConfig, seconds_per_row};
+use sentinel_engine::run::{Capacity, Spread, TooLarge, seconds_per_row};
 use sentinel_engine::scenario::{ApplicationProfile, LoadScenario, TestRunConfig};
+use sentinel_engine::tick::Span;
 use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
 use worker::Env;
@@ -18,7 +17,7 @@ use crate::api::{ApiError, ScenarioChoice};
 use crate::clock::{day, iso, now_ms};
 use crate::config::{Config, Limits};
 use crate::coordinator::{Allowance, RunOrder, Stub};
-use crate::limits::BATCHES_MAX;
+use crate::limits::{LATENCY_EXPECTED_MS, REQUESTS_PER_THREAD, SHARDS_MAX, SLOTS, SUBREQUESTS_MAX};
 use crate::store::{
     Daily, Database, NewRun, Row, end_run, insert_run, reservation, reserve, run_by_id, running_in,
     stop_in_force, used_on,
@@ -42,6 +41,8 @@ pub(crate) struct Asked {
     pub(crate) duration: Option<String>,
     /// The seed of all random choices.
     pub(crate) seed: u64,
+    /// From where load is to come, each region with its weight; empty for anywhere.
+    pub(crate) regions: Vec<(String, u32)>,
     /// Hosts of this Worker itself, as far as they are known.
     pub(crate) own_hosts: Vec<String>,
 }
@@ -57,8 +58,8 @@ pub(crate) struct Prepared {
     pub(crate) source: PlanSource,
     /// Its plan.
     pub(crate) plan: Plan,
-    /// How many batches play it.
-    pub(crate) batches: u32,
+    /// Over how many batches and shards it is spread.
+    pub(crate) spread: Spread,
 }
 
 /// Checks everything that can be checked without starting.
@@ -122,14 +123,22 @@ pub(crate) fn prepare(
     if !beyond.is_empty() {
         return Err(ApiError::problems(beyond));
     }
-    let batches_max = NonZeroU32::MIN.saturating_add(BATCHES_MAX - 1);
-    let batches = RunConfig::size(&plan, config.users_per_batch, batches_max);
+    let spread = Spread::of(&plan, &capacity(config), &asked.regions).map_err(|error| {
+        let path = match error {
+            TooLarge::Regions { .. } => "regions",
+            TooLarge::Slots { .. } | TooLarge::Rate { .. } => "users",
+        };
+        ApiError::problems(vec![Problem {
+            path: path.to_owned(),
+            message: error.to_string(),
+        }])
+    })?;
     Ok(Prepared {
         scenario_name,
         environment,
         source,
         plan,
-        batches,
+        spread,
     })
 }
 
@@ -160,6 +169,21 @@ fn beyond_limits(plan: &Plan, limits: &Limits) -> Vec<Problem> {
         ));
     }
     problems
+}
+
+/// What the platform and the configuration give to a run.
+fn capacity(config: &Config) -> Capacity {
+    Capacity {
+        slots: SLOTS.get().into(),
+        users_per_batch: config.users_per_batch.get(),
+        batches_per_line: config.batches_per_shard,
+        shards_max: SHARDS_MAX,
+        requests_per_line: REQUESTS_PER_THREAD,
+        // What is left is for the flag in KV, and for redirects.
+        requests_per_slice: SUBREQUESTS_MAX / 10 * 9,
+        slice: Span::from_secs(u64::from(config.slice_s)),
+        latency: Span::from_ms(LATENCY_EXPECTED_MS),
+    }
 }
 
 /// What the engine reads but does not play: a run that left it out silently would not be the one asked for.
@@ -217,7 +241,8 @@ pub(crate) async fn launch(
         run: id.clone(),
         scenario_name: prepared.scenario_name.clone(),
         environment: prepared.environment.clone(),
-        batches: prepared.batches,
+        batches: prepared.spread.batches,
+        shards: prepared.spread.shards,
         slice_s: config.slice_s,
         allowance: Allowance {
             rate_max: config.limits.rate_max,
@@ -249,6 +274,7 @@ pub(crate) async fn launch(
             "scenario": order.scenario_name,
             "environment": order.environment,
             "batches": order.batches,
+            "shards": order.shards.len(),
         }),
     );
     Ok(id)
@@ -392,7 +418,10 @@ fn config_json(prepared: &Prepared, dry_run: Option<bool>) -> String {
         fields.insert("applications".to_owned(), json!(applications));
         fields.insert("baseUrl".to_owned(), json!(options.base_url));
         fields.insert("seed".to_owned(), json!(options.seed));
-        fields.insert("batches".to_owned(), json!(prepared.batches));
+        fields.insert("batches".to_owned(), json!(prepared.spread.batches));
+        if !prepared.spread.shards.is_empty() {
+            fields.insert("shards".to_owned(), json!(prepared.spread.shards));
+        }
         let step_seconds = seconds_per_row(&prepared.plan);
         fields.insert("metricsStepSeconds".to_owned(), json!(step_seconds));
         if let Some(users) = options.users {
@@ -460,6 +489,7 @@ mod tests {
             users: None,
             duration: None,
             seed: 1,
+            regions: Vec::new(),
             own_hosts: vec!["127.0.0.1:8787".to_owned()],
         }
     }
@@ -472,7 +502,7 @@ mod tests {
     fn a_run_goes_to_staging_when_nothing_is_said() {
         let prepared = prepare(&config(), inline("/"), Vec::new()).expect("a good run");
         assert_eq!(prepared.environment, "staging");
-        assert_eq!(prepared.batches, 3, "20 users, 8 to a batch");
+        assert_eq!(prepared.spread.batches, 3, "20 users, 8 to a batch");
     }
 
     #[test]

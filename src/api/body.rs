@@ -5,13 +5,13 @@ use sentinel_engine::scenario::{
     ApplicationProfile, LoadScenario, parse_application, parse_scenario,
 };
 use serde::Deserialize;
-use serde_json::Number;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
+use serde_json::{Number, Value};
 use worker::Request;
 
 use crate::api::error::ApiError;
-use crate::limits::API_BODY_BYTES_MAX;
+use crate::limits::{API_BODY_BYTES_MAX, REGIONS};
 
 /// What a caller asks to be run.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct StartBody {
     pub(crate) duration: Option<String>,
     /// The seed of all random choices.
     pub(crate) seed: Option<Number>,
+    /// From where load is to come, each region with its weight; empty for anywhere.
+    pub(crate) regions: Vec<(String, u32)>,
 }
 
 /// A known scenario by name, or one that comes with the request.
@@ -54,6 +56,7 @@ struct Fields<'a> {
     users: Option<Number>,
     duration: Option<String>,
     seed: Option<Number>,
+    regions: Option<Value>,
 }
 
 impl StartBody {
@@ -89,6 +92,10 @@ impl StartBody {
                 }
             }
         }
+        let regions = regions(fields.regions).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
         match scenario {
             Ok(scenario) if problems.is_empty() => Ok(Self {
                 scenario,
@@ -98,6 +105,7 @@ impl StartBody {
                 users: fields.users,
                 duration: fields.duration,
                 seed: fields.seed,
+                regions,
             }),
             _ => Err(ApiError::problems(problems)),
         }
@@ -144,6 +152,49 @@ fn scenario(json: &str) -> Result<ScenarioChoice, Vec<Problem>> {
         })
 }
 
+/// Regions as an object from names to weights, or as a list of names that weigh the same.
+fn regions(value: Option<Value>) -> Result<Vec<(String, u32)>, Problem> {
+    let refused = |found: &Value| Problem {
+        path: "regions".to_owned(),
+        message: format!(
+            "{found} is not accepted: it takes regions with their weights, such as {{\"weur\": 2, \"enam\": 1}} \
+             with whole numbers from 1 to {WEIGHT_MAX}, or a list of regions; there are {}",
+            REGIONS.join(", ")
+        ),
+    };
+    let entries: Vec<(Value, Value)> = match value {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Object(weights)) => {
+            let named = weights.into_iter();
+            named
+                .map(|(name, weight)| (Value::from(name), weight))
+                .collect()
+        }
+        Some(Value::Array(names)) => {
+            let named = names.into_iter();
+            named.map(|name| (name, Value::from(1))).collect()
+        }
+        Some(other) => return Err(refused(&other)),
+    };
+    let mut regions: Vec<(String, u32)> = Vec::new();
+    for (name, weight) in entries {
+        let known = name.as_str().filter(|name| REGIONS.contains(name));
+        let known = known.filter(|name| regions.iter().all(|(other, _)| other != name));
+        let number = weight
+            .as_u64()
+            .and_then(|weight| u32::try_from(weight).ok());
+        match (
+            known,
+            number.filter(|weight| (1..=WEIGHT_MAX).contains(weight)),
+        ) {
+            (Some(name), Some(weight)) => regions.push((name.to_owned(), weight)),
+            (Some(_), None) => return Err(refused(&weight)),
+            (None, _) => return Err(refused(&name)),
+        }
+    }
+    Ok(regions)
+}
+
 fn problem(path: &str, message: impl Into<String>) -> ApiError {
     ApiError::problems(vec![Problem {
         path: path.to_owned(),
@@ -188,6 +239,9 @@ pub(crate) async fn read(request: &mut Request) -> Result<Vec<u8>, ApiError> {
     Ok(body.into_bytes())
 }
 
+/// The largest weight of a region: weights of several regions stay far below the number of batches.
+const WEIGHT_MAX: u32 = 100;
+
 /// The parts of a body as they arrive; refuses to hold more than the API accepts.
 #[derive(Debug, Default)]
 struct BoundedBody(Vec<u8>);
@@ -223,6 +277,27 @@ impl BoundedBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn regions_are_weights_or_a_list() {
+        let read = |json: &str| regions(Some(serde_json::from_str(json).expect("JSON")));
+        let two = [("enam".to_owned(), 1), ("weur".to_owned(), 2)];
+        assert_eq!(read(r#"{"weur": 2, "enam": 1}"#).expect("weights"), two);
+        let list = [("weur".to_owned(), 1), ("apac-ne".to_owned(), 1)];
+        assert_eq!(read(r#"["weur", "apac-ne"]"#).expect("a list"), list);
+        assert_eq!(regions(None).expect("nothing"), []);
+        for wrong in [
+            r#""weur""#,
+            r#"{"mars": 1}"#,
+            r#"{"weur": 0}"#,
+            r#"["weur", "weur"]"#,
+            r#"{"weur": 1.5}"#,
+        ] {
+            let problem = read(wrong).expect_err("refused");
+            assert_eq!(problem.path, "regions");
+            assert!(problem.message.contains("apac-se"), "{}", problem.message);
+        }
+    }
 
     fn parse(json: &str) -> Result<StartBody, ApiError> {
         StartBody::parse(json.as_bytes())

@@ -73,6 +73,7 @@ fn asked(body: StartBody, users_max: u32, own_hosts: Vec<String>) -> (Asked, Vec
         users: users.and_then(|users| u32::try_from(users).ok()),
         duration: body.duration,
         seed: seed.unwrap_or_else(random_seed),
+        regions: body.regions,
         own_hosts,
     };
     (asked, problems)
@@ -92,7 +93,10 @@ fn dry(prepared: &Prepared) -> Value {
             "durationS": plan.duration().as_secs_f64(),
             "gracefulStopS": plan.graceful_stop().as_secs_f64(),
             "usersMax": plan.users_max(),
-            "batches": prepared.batches,
+            "batches": prepared.spread.batches,
+            "shards": prepared.spread.shards,
+            "inFlight": prepared.spread.in_flight,
+            "requestsPerSecond": prepared.spread.requests_per_second,
             "phases": phases(plan),
             "applications": applications(plan),
             "tenants": plan.tenants(),

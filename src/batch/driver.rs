@@ -22,7 +22,7 @@ use worker::Env;
 use crate::batch::failure::classify;
 use crate::batch::order::BatchOrder;
 use crate::clock::{RunClock, now_ms};
-use crate::js::{BatchPort, Exchanges, clear_timeout, set_timeout};
+use crate::js::{Exchanges, Port, clear_timeout, set_timeout};
 use crate::limits::{FLAG_CHECK_MS, LEASE_MS, LINE_BYTES_MAX, UNREAD_BYTES_MAX};
 use crate::{BATCH_FIELD, RUN_FIELD, flag, log};
 
@@ -34,7 +34,7 @@ pub(super) struct Driver {
     batch_field: String, // the value of BATCH_FIELD
     state: RefCell<State>,
     exchanges: Exchanges,
-    port: BatchPort,
+    port: Port,
     callbacks: Callbacks,
 }
 
@@ -129,7 +129,7 @@ impl Driver {
                     function(&callbacks.answer),
                     function(&callbacks.failure),
                 ),
-                port: BatchPort::new(
+                port: Port::new(
                     body,
                     signal,
                     LINE_BYTES_MAX as f64,
@@ -142,7 +142,7 @@ impl Driver {
     }
 
     /// The line to the coordinator.
-    pub(super) const fn port(&self) -> &BatchPort {
+    pub(super) const fn port(&self) -> &Port {
         &self.port
     }
 
@@ -161,8 +161,13 @@ impl Driver {
         }
         match self.playing(line) {
             Ok(playing) => {
+                let early_ms = playing.clock.ms_before_start();
                 *self.state.borrow_mut() = State::Playing(Box::new(playing));
-                self.step(&Input::Wake);
+                if early_ms > 0 {
+                    self.wait_for_start(early_ms);
+                } else {
+                    self.step(&Input::Wake);
+                }
             }
             Err(reason) => {
                 let BatchPermit { run, slice, batch } = &self.permit;
@@ -170,6 +175,14 @@ impl Driver {
                 log::event("batch_refused", run, details);
                 self.end();
             }
+        }
+    }
+
+    /// All batches of a run through shards start at the same time, which lies ahead of the first orders.
+    fn wait_for_start(&self, early_ms: u64) {
+        if let State::Playing(playing) = &mut *self.state.borrow_mut() {
+            let timer = set_timeout(function(&self.callbacks.wake), early_ms as f64);
+            playing.timer = Some((timer, Tick::ZERO));
         }
     }
 

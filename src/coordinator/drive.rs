@@ -10,20 +10,25 @@ use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures::future::{Either, select};
 use js_sys::futures::spawn_local;
+use sentinel_engine::bundle::{Bundle, ShardOrder};
 use sentinel_engine::run::{Input, LiveReport, LossReason, Output, Run, StopReason, Stored};
 use sentinel_engine::summary::Report;
 use sentinel_engine::tick::Tick;
+use sentinel_engine::wire::Assignment;
 use serde_json::json;
 use worker::{Delay, Env, Result, Storage};
 
+use crate::batch::BatchOrder;
 use crate::clock::{RunClock, now_ms};
-use crate::coordinator::links::{Event, LinkId, Links};
+use crate::coordinator::event::Event;
 use crate::coordinator::object::{Live, lease_ms};
 use crate::coordinator::order::RunOrder;
 use crate::coordinator::publish::Publisher;
 use crate::coordinator::store::Store;
 use crate::flag::{self, Sign};
 use crate::limits::{ALARM_LEASE_MS, FLAG_POLL_MS, ROWS_PER_PARCEL};
+use crate::links::{LinkEnd, LinkEvent, LinkId, Links, frame};
+use crate::shard::{ShardCall, ShardName};
 use crate::store::replace_metrics;
 use crate::{kill_switch, log};
 
@@ -107,7 +112,10 @@ impl Drive<'_> {
         playing: &mut Playing,
         mut events: UnboundedReceiver<Event>,
     ) -> Result<Played> {
-        let mut links = Links::new(self.sender.clone());
+        let sender = self.sender.clone();
+        let mut links = Links::new(move |event| {
+            let _ = sender.unbounded_send(Event::Link(event));
+        });
         let mut slices_begun = 0;
         let mut chores = Chores::default();
         let mut obeyed = self.obey(playing, &mut links, &mut slices_begun)?;
@@ -153,28 +161,22 @@ impl Drive<'_> {
 
     /// What an event means for the run.
     fn take(&self, playing: &Playing, links: &mut Links, event: Event) -> Option<Input> {
-        let lost = |LinkId { slice, batch }: LinkId, reason| {
-            let details = json!({ "slice": slice, "batch": batch, "reason": reason });
-            log::event("batch_lost", &self.order.run, details);
-            Input::LineLost {
-                slice,
-                line: batch,
-                reason,
-            }
-        };
         match event {
-            Event::Line(id, line) => Some(match links.frame(id, &line) {
-                Some(frame) => Input::Bundle(frame.into()),
-                None => lost(id, LossReason::StreamEnded),
-            }),
-            Event::Ended(id, started) => {
-                let reason = if started {
-                    LossReason::StreamEnded
-                } else {
-                    LossReason::NotStarted
+            Event::Link(LinkEvent::Line(id, line)) => {
+                if !links.is_open(id) {
+                    return None;
+                }
+                let Some(bundle) = self.bundle(id, &line) else {
+                    links.close(id);
+                    return Some(self.lost(id, LossReason::StreamEnded));
                 };
-                (!links.ended(id)).then(|| lost(id, reason))
+                Some(Input::Bundle(bundle))
             }
+            // Whether that loses anything, the run knows: it has heard which batches have ended.
+            Event::Link(LinkEvent::Ended(id, end)) => links.is_open(id).then(|| {
+                links.close(id);
+                self.lost(id, end.loss())
+            }),
             Event::Look(look) => {
                 // Whoever asked may have gone.
                 let _ = look.answer.send(playing.live(look.measured));
@@ -182,6 +184,31 @@ impl Drive<'_> {
             }
             Event::Cancel(reason) if reason.is_empty() => Some(Input::Stop(StopReason::Cancelled)),
             Event::Cancel(reason) => Some(Input::Stop(StopReason::Stopped(reason))),
+        }
+    }
+
+    fn is_sharded(&self) -> bool {
+        !self.order.shards.is_empty()
+    }
+
+    /// What a line says, `None` if it is none of this shard or batch.
+    fn bundle(&self, id: LinkId, line: &str) -> Option<Bundle> {
+        if !self.is_sharded() {
+            return frame(id, line).map(Bundle::from);
+        }
+        let bundle: Bundle = serde_json::from_str(line).ok()?;
+        ((bundle.slice, bundle.line) == (id.slice, id.line)).then_some(bundle)
+    }
+
+    fn lost(&self, LinkId { slice, line }: LinkId, reason: LossReason) -> Input {
+        if reason != LossReason::StreamEnded {
+            let details = json!({ "slice": slice, "line": line, "reason": reason });
+            log::event("line_not_opened", &self.order.run, details);
+        }
+        Input::LineLost {
+            slice,
+            line,
+            reason,
         }
     }
 
@@ -225,20 +252,9 @@ impl Drive<'_> {
                         self.store.post(&replace_metrics(&self.order.run, rows))?;
                     }
                 }
-                Output::Assign(assignment) => {
-                    let id = LinkId {
-                        slice: assignment.slice,
-                        batch: assignment.share.index(),
-                    };
-                    if links
-                        .open(self.env, self.key, self.order, *assignment)
-                        .is_err()
-                    {
-                        let _ = self.sender.unbounded_send(Event::Ended(id, false));
-                    }
-                }
-                Output::AssignShard(_) => {}
-                Output::StopLine { slice, line } => links.stop(LinkId { slice, batch: line }),
+                Output::Assign(assignment) => self.start_batch(links, *assignment),
+                Output::AssignShard(order) => self.start_shard(links, *order),
+                Output::StopLine { slice, line } => links.stop(LinkId { slice, line }),
                 Output::WakeAt(tick) => return Ok(Obeyed::Wait(tick)),
                 Output::Done(report) => return Ok(Obeyed::End(Played::Over(report))),
             }
@@ -252,6 +268,42 @@ impl Drive<'_> {
         if let Some(reason) = reason.filter(|_| !progress.stopping) {
             playing.input(Input::Stop(StopReason::Stopped(reason)));
         }
+    }
+
+    fn start_batch(&self, links: &mut Links, assignment: Assignment) {
+        let id = LinkId {
+            slice: assignment.slice,
+            line: assignment.share.index(),
+        };
+        let order = BatchOrder {
+            assignment,
+            source: self.order.source.clone(),
+        };
+        if links.open_batch(self.env, self.key, &order).is_err() {
+            self.not_started(id);
+        }
+    }
+
+    fn start_shard(&self, links: &mut Links, order: ShardOrder) {
+        let id = LinkId {
+            slice: order.slice,
+            line: order.shard,
+        };
+        let place = usize::try_from(order.shard).unwrap_or(usize::MAX);
+        let plan = self.order.shards.get(place);
+        let name = ShardName::new(&self.order.environment, plan, order.shard);
+        let call = ShardCall {
+            order,
+            source: self.order.source.clone(),
+        };
+        if links.open_shard(self.env, &name, &call).is_err() {
+            self.not_started(id);
+        }
+    }
+
+    fn not_started(&self, id: LinkId) {
+        let ended = LinkEvent::Ended(id, LinkEnd::NotStarted);
+        let _ = self.sender.unbounded_send(Event::Link(ended));
     }
 
     /// What has to be done every now and then, whatever the run does.

@@ -4,7 +4,7 @@
 //! lost at any moment and goes on from there; and its alarm is set as long as the run is not over.
 
 mod drive;
-mod links;
+mod event;
 mod object;
 mod order;
 mod publish;

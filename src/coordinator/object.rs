@@ -18,12 +18,13 @@ use crate::alert::{Alert, Occasion};
 use crate::clock::{RunClock, iso, now_ms};
 use crate::config::Config;
 use crate::coordinator::drive::{Drive, Played, Playing};
-use crate::coordinator::links::{Event, Look};
+use crate::coordinator::event::{Event, Look};
 use crate::coordinator::order::RunOrder;
 use crate::coordinator::publish::{Outbox, Publisher};
 use crate::coordinator::store::Store;
 use crate::coordinator::stub::{Known, Seen};
-use crate::limits::{ALARM_LEASE_MS, SLOTS};
+use crate::limits::{ALARM_LEASE_MS, SHARD_STAGGER_MS, SLOTS, START_AHEAD_MS};
+use crate::shard::wait_until_ready;
 use crate::start::failed_summary;
 use crate::store::{Database, Statement, begin_run, end_run, run_by_id, store_outcome};
 use crate::{alert, log};
@@ -292,12 +293,15 @@ impl RunCoordinator {
         if known_epoch.is_none() && self.is_withdrawn(order).await {
             return Ok(Begun::Withdrawn);
         }
-        let epoch_ms = known_epoch.unwrap_or_else(now_ms);
+        let epoch_ms = match known_epoch {
+            Some(epoch_ms) => epoch_ms,
+            None => self.start_time(order).await,
+        };
         let config = RunConfig {
             run: order.run.clone(),
             epoch_ms,
             batches: order.batches,
-            shards: Vec::new(),
+            shards: order.shards.clone(),
             slice: Span::from_secs(u64::from(order.slice_s)),
             slots: Some(SLOTS),
             patience: Span::from_ms(PATIENCE_MS),
@@ -320,6 +324,21 @@ impl RunCoordinator {
             Run::new(plan, config)
         };
         Ok(Begun::Playing(Box::new(Playing::new(run, clock))))
+    }
+
+    /// When the run starts: now, or when all of its shards can have been told.
+    async fn start_time(&self, order: &RunOrder) -> u64 {
+        if order.shards.is_empty() {
+            return now_ms();
+        }
+        let late = wait_until_ready(&self.env, &order.environment, &order.shards).await;
+        if !late.is_empty() {
+            log::event("shards_not_ready", &order.run, json!({ "shards": late }));
+        }
+        let last = u64::try_from(order.shards.len()).unwrap_or(u64::MAX);
+        now_ms()
+            .saturating_add(START_AHEAD_MS)
+            .saturating_add(last.saturating_mul(SHARD_STAGGER_MS))
     }
 
     /// Whether the run was given up before it began: whoever started it did not hear that it had.

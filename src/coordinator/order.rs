@@ -1,6 +1,7 @@
 //! What a coordinator is asked to do.
 
 use sentinel_engine::plan::PlanSource;
+use sentinel_engine::run::ShardPlan;
 use serde::{Deserialize, Serialize};
 
 /// A run to start.
@@ -17,6 +18,9 @@ pub(crate) struct RunOrder {
     pub(crate) environment: String,
     /// How many batches play it.
     pub(crate) batches: u32,
+    /// Through which shards they are heard, none when each has a line to the coordinator.
+    #[serde(default)]
+    pub(crate) shards: Vec<ShardPlan>,
     /// The length of a slice in seconds.
     pub(crate) slice_s: u32,
     /// How much it may send.

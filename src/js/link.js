@@ -1,8 +1,11 @@
-// The line between a coordinator and a batch: a request whose body and whose answer are both open streams of
-// lines. The coordinator's side says the assignment, then "beat" every few seconds and "stop"; the batch's side
-// says its frames. When either stream ends, the other side is gone.
+// A line between two parts of the load tester: a request whose body and whose answer are both open streams of
+// lines. The caller says what to do, then "beat" every few seconds and "stop"; the other side says what it
+// measures. When either stream ends, the other side is gone.
 
 const encoder = new TextEncoder();
+
+// The first wait before a place that could not be reached is tried again; each further one is four times as long.
+const RETRY_MS = 250;
 
 // Splits a stream of bytes into lines. Calls `onLine` for each; returns when the stream ends, throws when it
 // breaks or a line is too long.
@@ -57,59 +60,90 @@ class LineWriter {
   }
 }
 
-// The coordinator's side. `onEnd(started)` is called once, when the batch has nothing more to say.
-export class BatchLink {
+// Where a line leads: a Worker behind a service binding, or a Durable Object of this name, which is created near
+// `region` when it is reached for the first time.
+export const toService = (binding) => () => binding;
+
+export const toObject = (namespace, name, region) => () =>
+  namespace.get(namespace.idFromName(name), region === undefined ? undefined : { locationHint: region });
+
+// The caller's side. `onEnd(started, overloaded)` is called once, when the other side has nothing more to say.
+export class Link {
   #abort = new AbortController();
+  #stopping = false;
   #writer;
   #beat;
   #timer;
   #onLine;
   #onEnd;
 
-  constructor(fetcher, url, token, assignment, beatMs, lineBytesMax, onLine, onEnd) {
-    const { readable, writable } = new IdentityTransformStream();
-    this.#writer = new LineWriter(writable);
+  // `waitMs` is how long to wait first; `retries` how often to try again where the platform says that it may
+  // help.
+  constructor(place, url, token, order, waitMs, retries, beatMs, lineBytesMax, onLine, onEnd) {
     this.#onLine = onLine;
     this.#onEnd = onEnd;
-    this.#writer.write(assignment);
-    this.#beat = setInterval(() => this.#writer.pending === 0 && this.#writer.write("beat"), beatMs);
-    this.#run(fetcher, url, token, readable, lineBytesMax);
+    this.#run(place, { url, token, order, beatMs, lineBytesMax }, waitMs, retries);
   }
 
-  async #run(fetcher, url, token, body, lineBytesMax) {
-    let started = false;
-    try {
-      const headers = { authorization: `Batch ${token}`, "content-type": "application/x-ndjson" };
-      const init = { method: "POST", headers, body, signal: this.#abort.signal };
-      const response = await fetcher.fetch(url, init);
-      started = response.status === 200 && response.body !== null;
-      if (started) await readLines(response.body, lineBytesMax, (line) => this.#onLine?.(line));
-    } catch {
-      // Told by the end.
+  async #run(place, call, waitMs, retries) {
+    let end = { started: false, overloaded: false };
+    for (let tries = 0; tries <= retries && !this.#stopping; tries++) {
+      const wait = tries === 0 ? waitMs : RETRY_MS * 4 ** (tries - 1);
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+      // Let go of meanwhile.
+      if (this.#onEnd === undefined) return;
+      end = await this.#call(place, call);
+      if (!end.retryable) break;
     }
     const onEnd = this.#onEnd;
     this.close();
-    onEnd?.(started);
+    onEnd?.(end.started, end.overloaded);
   }
 
-  // Asks the batch to stop; ends it by force if it does not.
+  async #call(place, { url, token, order, beatMs, lineBytesMax }) {
+    const { readable, writable } = new IdentityTransformStream();
+    const writer = (this.#writer = new LineWriter(writable));
+    writer.write(order);
+    clearInterval(this.#beat);
+    this.#beat = setInterval(() => writer.pending === 0 && writer.write("beat"), beatMs);
+    let response;
+    try {
+      const headers = { authorization: `Batch ${token}`, "content-type": "application/x-ndjson" };
+      const init = { method: "POST", headers, body: readable, signal: this.#abort.signal };
+      // A stub that has failed once is broken, so that each try gets its own.
+      response = await place().fetch(url, init);
+    } catch (error) {
+      const overloaded = error?.overloaded === true;
+      return { started: false, overloaded, retryable: error?.retryable === true && !overloaded };
+    }
+    if (response.status !== 200 || response.body === null) return { started: false, overloaded: false };
+    try {
+      await readLines(response.body, lineBytesMax, (line) => this.#onLine?.(line));
+    } catch {
+      // Told by the end.
+    }
+    return { started: true, overloaded: false };
+  }
+
+  // Asks the other side to stop; ends it by force if it does not.
   stop(graceMs) {
-    this.#writer.write("stop");
+    this.#stopping = true;
+    this.#writer?.write("stop");
     this.#timer ??= setTimeout(() => this.#abort.abort(), graceMs);
   }
 
-  // Lets go of the batch. After this nothing is called back any more.
+  // Lets go of the other side. After this nothing is called back any more.
   close() {
     this.#onLine = this.#onEnd = undefined;
     clearInterval(this.#beat);
     clearTimeout(this.#timer);
-    this.#writer.close();
+    this.#writer?.close();
     this.#abort.abort();
   }
 }
 
-// The batch's side. `onLine` gets what the coordinator says, `onGone` is called once when it is gone.
-export class BatchPort {
+// The side that is called. `onLine` gets what the caller says, `onGone` is called once when it is gone.
+export class Port {
   #writer;
   #onLine;
   #onGone;
@@ -136,7 +170,7 @@ export class BatchPort {
     onGone?.();
   }
 
-  // Says a line; answers how many bytes wait for the coordinator to read them, -1 when it is gone.
+  // Says a line; answers how many bytes wait for the caller to read them, -1 when it is gone.
   ship(line) {
     return this.#writer.write(line) ? this.#writer.pending : -1;
   }

@@ -1,5 +1,5 @@
 //! The parts that are written in JavaScript, because there they cost fewer crossings: sending a request, and
-//! the line between a coordinator and its batches.
+//! the lines between coordinators, shards and batches.
 //!
 //! Invariant: what is called back is a closure that lives as long as the object that calls it, and nothing is
 //! called back after `close`.
@@ -47,34 +47,45 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/js/link.js")]
 extern "C" {
-    /// The coordinator's end of the line to a batch.
-    #[derive(Debug)]
-    pub(crate) type BatchLink;
+    /// The way to a Worker behind a service binding.
+    #[wasm_bindgen(js_name = toService)]
+    pub(crate) fn to_service(binding: &JsValue) -> Function;
 
-    /// Starts a batch. `on_line(text)` for each line that it says; `on_end(started)` once, when it is gone.
+    /// The way to the Durable Object of this name, which is created near `region`, if it is new.
+    #[wasm_bindgen(js_name = toObject)]
+    pub(crate) fn to_object(namespace: &JsValue, name: &str, region: Option<&str>) -> Function;
+
+    /// The caller's end of a line.
+    #[derive(Debug)]
+    pub(crate) type Link;
+
+    /// Calls `place` after `wait_ms`, and again where that may help. `on_line(text)` for each line that the other
+    /// side says; `on_end(started, overloaded)` once, when it is gone.
     #[wasm_bindgen(constructor)]
     pub(crate) fn new(
-        fetcher: &JsValue,
+        place: &Function,
         url: &str,
         token: &str,
-        assignment: &str,
+        order: &str,
+        wait_ms: f64,
+        retries: u32,
         beat_ms: f64,
         line_bytes_max: f64,
         on_line: &Function,
         on_end: &Function,
-    ) -> BatchLink;
+    ) -> Link;
 
-    /// Asks the batch to stop, and ends it by force if it is not gone in time.
+    /// Asks the other side to stop, and ends it by force if it is not gone in time.
     #[wasm_bindgen(method)]
-    pub(crate) fn stop(this: &BatchLink, grace_ms: f64);
+    pub(crate) fn stop(this: &Link, grace_ms: f64);
 
-    /// Lets go of the batch.
+    /// Lets go of the other side.
     #[wasm_bindgen(method)]
-    pub(crate) fn close(this: &BatchLink);
+    pub(crate) fn close(this: &Link);
 
-    /// A batch's end of the line to its coordinator.
+    /// The end of a line at the side that is called.
     #[derive(Debug)]
-    pub(crate) type BatchPort;
+    pub(crate) type Port;
 
     /// Listens to a request's body. `on_line(text)` for each line of it; `on_gone()` once, when it ends.
     #[wasm_bindgen(constructor)]
@@ -84,23 +95,23 @@ extern "C" {
         line_bytes_max: f64,
         on_line: &Function,
         on_gone: &Function,
-    ) -> BatchPort;
+    ) -> Port;
 
     /// The body of the answer.
     #[wasm_bindgen(method, getter)]
-    pub(crate) fn readable(this: &BatchPort) -> web_sys::ReadableStream;
+    pub(crate) fn readable(this: &Port) -> web_sys::ReadableStream;
 
     /// Resolves when the answer has ended.
     #[wasm_bindgen(method, getter)]
-    pub(crate) fn finished(this: &BatchPort) -> Promise;
+    pub(crate) fn finished(this: &Port) -> Promise;
 
     /// Says a line; answers how many bytes wait to be read, -1 when nobody reads any more.
     #[wasm_bindgen(method)]
-    pub(crate) fn ship(this: &BatchPort, line: &str) -> f64;
+    pub(crate) fn ship(this: &Port, line: &str) -> f64;
 
     /// Ends the answer.
     #[wasm_bindgen(method)]
-    pub(crate) fn close(this: &BatchPort);
+    pub(crate) fn close(this: &Port);
 }
 
 #[wasm_bindgen]

@@ -15,7 +15,7 @@ fn body(duration: &str) -> Value {
 }
 
 /// The run has ended, and its summary tells about the time in which nobody played it.
-fn assert_ended_with_hole(lab: &Lab, run: &Run<'_>) {
+pub(crate) fn assert_ended_with_hole(lab: &Lab, run: &Run<'_>) {
     let status = run.ended(Duration::from_secs(60));
     assert!(
         ["completed", "failed"].contains(&status.as_str()),

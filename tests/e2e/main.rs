@@ -24,6 +24,7 @@ mod operations;
 mod outages;
 mod schema;
 mod secrets;
+mod shards;
 mod slots;
 mod summary_shape;
 mod support;

@@ -6,7 +6,7 @@ use clap::Args;
 use crate::{run, setup};
 
 /// The benchmarks that there are, with what each measures.
-const NAMES: [(&str, &str); 2] = [
+const NAMES: [(&str, &str); 3] = [
     (
         "coordinator",
         "what a frame costs the coordinator, and how much it stores, with 30 batches of 20 steps",
@@ -14,6 +14,10 @@ const NAMES: [(&str, &str); 2] = [
     (
         "engine",
         "what an event costs the engine with 1,000, 10,000 and 100,000 simulated users",
+    ),
+    (
+        "shards",
+        "what 100,000 users in 3,000 batches behind 100 shards cost the run's coordinator",
     ),
 ];
 

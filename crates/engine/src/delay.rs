@@ -77,6 +77,15 @@ impl Delay {
         }
     }
 
+    /// The time that is drawn on average.
+    #[must_use]
+    pub fn mean(&self) -> Span {
+        match *self {
+            Self::Constant(span) | Self::Normal { mean: span, .. } => span,
+            Self::Uniform { from, to } => Span::from_us(from.as_us().midpoint(to.as_us())),
+        }
+    }
+
     /// The longest time that can be drawn.
     #[must_use]
     pub fn longest(&self) -> Span {

@@ -34,6 +34,7 @@ mod machine;
 mod publish;
 mod restore;
 mod share_book;
+mod sizing;
 mod slice;
 mod stored;
 mod types;
@@ -44,6 +45,7 @@ pub(crate) use judging::Judging;
 pub use live::{LiveMeasured, LiveReport, LiveStep};
 pub use machine::Run;
 pub use publish::{ROWS_MAX, seconds_per_row};
+pub use sizing::{Capacity, Spread, TooLarge};
 pub use stored::{
     CHECKPOINT_VERSION, Checkpoint, RECORD_BYTES_MAX, Record, RestoreError, SliceStarted, Stop,
     Stored,

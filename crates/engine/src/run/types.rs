@@ -1,11 +1,10 @@
 //! What goes into a run and what comes out of it.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Bundle, ShardOrder};
-use crate::plan::Plan;
 use crate::run::stored::Stored;
 use crate::summary::Report;
 use crate::tick::{Span, Tick};
@@ -20,7 +19,7 @@ pub struct RunConfig {
     pub run: String,
     /// Unix time of the run's start in milliseconds.
     pub epoch_ms: u64,
-    /// How many batches play the plan side by side; see [`RunConfig::size`].
+    /// How many batches play the plan side by side; see [`Spread`](crate::run::Spread).
     pub batches: u32,
     /// Through which shards the batches are heard: the first shard has the first batches, and so on. None when
     /// each batch has a line of its own.
@@ -181,41 +180,5 @@ impl RunConfig {
             }
         }
         u32::try_from(self.shards.len() - 1).unwrap_or(u32::MAX)
-    }
-
-    /// How many batches a plan is spread over: enough that none has more than `users_per_batch` virtual users
-    /// at the plan's peak, so `ceil(users_max / users_per_batch)`, but at most `batches_max`, and at least 1
-    /// because a plan without users still has to be played to its end. Since `users_per_batch >= 1`, there
-    /// are never more batches than users.
-    #[must_use]
-    pub fn size(plan: &Plan, users_per_batch: NonZeroU32, batches_max: NonZeroU32) -> u32 {
-        size(plan.users_max(), users_per_batch, batches_max)
-    }
-}
-
-fn size(users_max: u32, users_per_batch: NonZeroU32, batches_max: NonZeroU32) -> u32 {
-    users_max
-        .div_ceil(users_per_batch.get())
-        .clamp(1, batches_max.get())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_are_enough_and_never_more_than_users() {
-        let sized = |users, per_batch, max| {
-            size(
-                users,
-                NonZeroU32::new(per_batch).unwrap(),
-                NonZeroU32::new(max).unwrap(),
-            )
-        };
-        assert_eq!(sized(0, 50, 30), 1, "a plan without users");
-        assert_eq!(sized(50, 50, 30), 1, "exactly one batch");
-        assert_eq!(sized(51, 50, 30), 2, "one user too many");
-        assert_eq!(sized(10_000, 50, 30), 30, "the limit");
-        assert_eq!(sized(3, 1, 30), 3, "one user each");
     }
 }
