@@ -1,12 +1,14 @@
-//! CPU time and memory of this process, as Linux tells them.
+//! CPU time and memory of this process, as the operating system tells them.
 
 use std::fs;
 
-/// CPU time that this thread has used, in nanoseconds; 0 where Linux does not tell.
+use rustix::time::{ClockId, clock_gettime};
+
+/// CPU time that this thread has used, in nanoseconds.
 pub(crate) fn used_ns() -> u64 {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let first = text.split_whitespace().next();
-    first.and_then(|ns| ns.parse().ok()).unwrap_or(0)
+    let used = clock_gettime(ClockId::ThreadCPUTime);
+    let part = |number: i64| u64::try_from(number).unwrap_or(0);
+    part(used.tv_sec) * 1_000_000_000 + part(used.tv_nsec)
 }
 
 /// The most memory that the process has held, in KiB; 0 where Linux does not tell.
