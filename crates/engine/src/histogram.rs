@@ -150,7 +150,9 @@ pub const fn bucket_end(value: u64) -> u64 {
     if value < EXACT_BELOW {
         return value;
     }
-    value | ((1 << bucket_shift(value)) - 1)
+    let end = value | ((1 << bucket_shift(value)) - 1);
+    // The last bucket reaches beyond the range.
+    if end > VALUE_MAX { VALUE_MAX } else { end }
 }
 
 /// How many binary digits of a value from [`EXACT_BELOW`] on are rounded away.
