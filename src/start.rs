@@ -93,7 +93,6 @@ pub(crate) fn prepare(
         });
         return Err(ApiError::problems(problems).with("known", known));
     };
-    problems.extend(not_played(&scenario));
     let source = PlanSource {
         scenario,
         applications,
@@ -184,23 +183,6 @@ fn capacity(config: &Config) -> Capacity {
         slice: Span::from_secs(u64::from(config.slice_s)),
         latency: Span::from_ms(LATENCY_EXPECTED_MS),
     }
-}
-
-/// What the engine reads but does not play: a run that left it out silently would not be the one asked for.
-fn not_played(scenario: &LoadScenario) -> Vec<Problem> {
-    let once = [
-        ("setup", scenario.setup.is_some()),
-        ("teardown", scenario.teardown.is_some()),
-    ];
-    let asked = once.into_iter().filter(|(_, asked)| *asked);
-    asked
-        .map(|(name, _)| Problem {
-            path: format!("scenario.{name}"),
-            message:
-                "is not played yet: leave it out, or do its steps once per user with unlessSet"
-                    .to_owned(),
-        })
-        .collect()
 }
 
 /// The plan's options are fields of the body for whoever asked.
@@ -517,18 +499,6 @@ mod tests {
         for dry_run in [Some(false), Some(true)] {
             assert!(prepare(&config(), asked(dry_run), Vec::new()).is_ok());
         }
-    }
-
-    #[test]
-    fn what_is_not_played_is_refused_and_not_left_out() {
-        let mut asked = inline("/");
-        if let ScenarioChoice::Inline(scenario) = &mut asked.scenario {
-            scenario.setup = Some(Vec::new());
-            scenario.teardown = Some(Vec::new());
-        }
-        let problems = refused(asked).details["problems"].clone();
-        assert_eq!(problems[0]["path"], "scenario.setup");
-        assert_eq!(problems[1]["path"], "scenario.teardown");
     }
 
     #[test]

@@ -161,7 +161,7 @@ impl Coordinator {
                             cost.checkpoint_bytes = bytes;
                         }
                         Stored::SliceStarted(started) => self.slice = started.slice,
-                        Stored::Bundle(_) | Stored::Stop(_) => {}
+                        Stored::Bundle(_) | Stored::Stop(_) | Stored::Once(_) => {}
                     }
                 }
                 Output::WakeAt(_) | Output::Done(_) => return,
@@ -214,6 +214,7 @@ impl Coordinator {
                 at: closed_through,
                 carry: Vec::new(),
                 iterations_open: 0,
+                handed_over: Vec::new(),
             }),
         }
     }

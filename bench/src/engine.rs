@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use std::time::Instant;
 
 use sentinel_engine::batch::{Batch, Input, Output, RequestId};
-use sentinel_engine::plan::{Plan, PlanOptions, PlanSource};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanSource, RunPart};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::share::Share;
 use sentinel_engine::tick::{Span, Tick};
@@ -85,6 +85,7 @@ fn play(plan: &Plan) -> u64 {
     let assignment = Assignment {
         version: WIRE_VERSION,
         run: "bench".to_owned(),
+        part: RunPart::Load,
         epoch_ms: 0,
         slice: 0,
         share: Share::WHOLE,
@@ -93,6 +94,7 @@ fn play(plan: &Plan) -> u64 {
         played_through: Tick::ZERO,
         begun: Vec::new(),
         carry: Vec::new(),
+        handed_over: Vec::new(),
         slots: None,
     };
     let mut batch = Batch::new(plan.clone(), assignment);

@@ -10,7 +10,7 @@ use std::rc::{Rc, Weak};
 use js_sys::Function;
 use js_sys::futures::spawn_local;
 use sentinel_engine::batch::{Batch, Failure, Input, Output, Request, RequestId};
-use sentinel_engine::plan::Plan;
+use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::wire::Frame;
@@ -198,12 +198,18 @@ impl Driver {
         let plan = Plan::parse(&source).map_err(|_| "the plan cannot be run")?;
         let mut clock = RunClock::new(assignment.epoch_ms);
         let lease_until = clock.now() + Span::from_ms(LEASE_MS);
+        // A cancelled run still has its teardown played.
+        let next_flag_check_ms = if assignment.part == RunPart::Teardown {
+            u64::MAX
+        } else {
+            now_ms() + FLAG_CHECK_MS
+        };
         Ok(Playing {
             batch: Batch::new(plan, assignment),
             clock,
             timer: None,
             lease_until,
-            next_flag_check_ms: now_ms() + FLAG_CHECK_MS,
+            next_flag_check_ms,
             gone: false,
         })
     }

@@ -11,6 +11,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures::future::{Either, select};
 use js_sys::futures::spawn_local;
 use sentinel_engine::bundle::{Bundle, ShardOrder};
+use sentinel_engine::plan::RunPart;
 use sentinel_engine::run::{Input, LiveReport, LossReason, Output, Run, StopReason, Stored};
 use sentinel_engine::summary::Report;
 use sentinel_engine::tick::Tick;
@@ -193,7 +194,8 @@ impl Drive<'_> {
 
     /// What a line says, `None` if it is none of this shard or batch.
     fn bundle(&self, id: LinkId, line: &str) -> Option<Bundle> {
-        if !self.is_sharded() {
+        // No shard speaks for what is played once.
+        if !self.is_sharded() || RunPart::of_slice(id.slice).is_some() {
             return frame(id, line).map(Bundle::from);
         }
         let bundle: Bundle = serde_json::from_str(line).ok()?;
@@ -221,20 +223,25 @@ impl Drive<'_> {
     ) -> Result<Obeyed> {
         loop {
             match playing.output() {
-                output @ Output::Persist(Stored::SliceStarted(_)) if *slices_begun > 0 => {
+                Output::Persist(stored) if *slices_begun > 0 && begins(&stored) => {
                     // Each slice has an alarm of its own, with the time and the CPU of one.
-                    playing.held.push_front(output);
+                    playing.held.push_front(Output::Persist(stored));
                     return Ok(Obeyed::End(Played::Slice));
                 }
                 Output::Persist(stored) => {
                     self.store.persist(&stored)?;
+                    *slices_begun += u32::from(begins(&stored));
                     match &stored {
                         Stored::SliceStarted(slice) => {
-                            *slices_begun += 1;
                             log::event("slice_started", &self.order.run, json!(slice));
                         }
                         Stored::Stop(stop) => {
                             log::event("run_stopping", &self.order.run, json!(stop));
+                        }
+                        Stored::Once(once) => {
+                            if let Some(part) = once.begins() {
+                                log::event("part_started", &self.order.run, json!(part));
+                            }
                         }
                         Stored::Bundle(_) | Stored::Checkpoint(_) => {}
                     }
@@ -341,6 +348,15 @@ impl Drive<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether batches are handed out after this.
+fn begins(stored: &Stored) -> bool {
+    match stored {
+        Stored::SliceStarted(_) => true,
+        Stored::Once(once) => once.begins().is_some(),
+        Stored::Bundle(_) | Stored::Stop(_) | Stored::Checkpoint(_) => false,
     }
 }
 

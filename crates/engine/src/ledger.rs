@@ -76,6 +76,20 @@ pub enum Imbalance {
 }
 
 impl Ledger {
+    /// What it says of requests, and nothing of iterations.
+    #[must_use]
+    pub const fn requests(&self) -> Self {
+        Self {
+            planned: 0,
+            started: 0,
+            dropped: 0,
+            finished: 0,
+            interrupted: 0,
+            lost: 0,
+            ..*self
+        }
+    }
+
     /// The equations that do not hold; empty when the ledger balances.
     #[must_use]
     pub fn imbalances(&self) -> Vec<Imbalance> {

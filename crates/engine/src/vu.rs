@@ -25,7 +25,8 @@ pub struct VuCarry {
     pub iterations: u32,
     /// When the user's next action is due; before the slice's start when it is overdue.
     pub due: Tick,
-    /// The values of the plan's variables, in the plan's order.
+    /// The values of the plan's variables, in the plan's order; those that are as the setup has handed them over
+    /// are left out.
     pub variables: Vec<Option<String>>,
     /// The user's cookies.
     #[serde(default, skip_serializing_if = "Jar::is_empty")]

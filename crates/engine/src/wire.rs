@@ -7,13 +7,14 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::RunPart;
 use crate::share::Share;
 use crate::tick::Tick;
 use crate::vu::VuCarry;
 use crate::window::Window;
 
 /// The version of [`Frame`] and [`Assignment`] that this code writes and reads.
-pub const WIRE_VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 2;
 
 /// What one batch is to do in one slice of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,9 +24,13 @@ pub struct Assignment {
     pub version: u32,
     /// The run's identifier.
     pub run: String,
-    /// Unix time of the run's start in milliseconds, for templates such as `{{timestamp}}`.
+    /// Which part of the run this is. What is played once is one slice of share 1 of 1, on a time line of its own
+    /// that begins when it is handed out.
+    #[serde(default)]
+    pub part: RunPart,
+    /// Unix time in milliseconds at which the part's time line begins: zero of all ticks here and in the frames.
     pub epoch_ms: u64,
-    /// The slice, from 0.
+    /// The slice, from 0; of what is played once, [`RunPart::slice`].
     pub slice: u32,
     /// Which part of the plan this batch plays. The batch's number is the share's index.
     pub share: Share,
@@ -43,6 +48,10 @@ pub struct Assignment {
     /// ones have begun none.
     #[serde(default)]
     pub begun: Vec<u64>,
+    /// What the setup hands over, in the order of [`Plan::handed_over`](crate::plan::Plan::handed_over). Every
+    /// user begins with these values, and the users in `carry` have them where they have no other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handed_over: Vec<Option<String>>,
     /// How many requests of the batch may wait for response headers at once, `None` for no limit.
     pub slots: Option<NonZeroU16>,
 }
@@ -79,6 +88,10 @@ pub struct BatchEnd {
     pub carry: Vec<VuCarry>,
     /// How many of them are in the middle of an iteration: the batch's own count, held against the ledger.
     pub iterations_open: u64,
+    /// Of the setup: the values that it hands over, in the order of
+    /// [`Plan::handed_over`](crate::plan::Plan::handed_over).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handed_over: Vec<Option<String>>,
 }
 
 /// Why a batch ended.

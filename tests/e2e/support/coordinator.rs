@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sentinel_engine::plan::{Plan, PlanSource};
+use sentinel_engine::plan::{Plan, PlanSource, RunPart};
 use sentinel_engine::share::Share;
 use sentinel_engine::tick::Tick;
 use sentinel_engine::wire::{Assignment, Frame, WIRE_VERSION};
@@ -80,6 +80,7 @@ fn assignment(id: &str, source: &PlanSource, slots: Option<NonZeroU16>) -> Assig
     Assignment {
         version: WIRE_VERSION,
         run: id.to_owned(),
+        part: RunPart::Load,
         epoch_ms: u64::try_from(now_ms).expect("a time of this age"),
         slice: 0,
         share: Share::WHOLE,
@@ -88,6 +89,7 @@ fn assignment(id: &str, source: &PlanSource, slots: Option<NonZeroU16>) -> Assig
         played_through: Tick::ZERO,
         carry: Vec::new(),
         begun: Vec::new(),
+        handed_over: Vec::new(),
         slots,
     }
 }

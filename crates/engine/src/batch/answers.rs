@@ -5,8 +5,10 @@
 use crate::batch::machine::Batch;
 use crate::batch::objects;
 use crate::batch::recorder::{Ended, Timing};
+use crate::batch::requests::InFlight;
 use crate::batch::types::{Output, RequestId};
 use crate::error_class::ErrorClass;
+use crate::plan::RunPart;
 use crate::random::Random;
 use crate::response::{Exchange, Outcome, judge};
 use crate::scenario::Cookies;
@@ -43,6 +45,7 @@ impl Batch {
             on_check: |id, passed| recorder.checked(plan, now, of, id, passed),
         };
         let verdict = judge(step, exchange, outcome);
+        let ended_well = verdict.is_ok();
         let timing = Timing {
             planned: request.planned,
             sent: request.sent,
@@ -73,9 +76,7 @@ impl Batch {
             }
             None => tell(window),
         }
-        if request.awaited {
-            self.resume_flow(now, request.user);
-        }
+        self.after(now, &request, ended_well);
     }
 
     pub(super) fn failed(&mut self, now: Tick, id: RequestId, class: ErrorClass) {
@@ -109,7 +110,15 @@ impl Batch {
                 objects::failed(self.recorder.window(), object.class);
             }
         }
-        if request.awaited {
+        self.after(now, &request, false);
+    }
+
+    /// What comes after a request. A setup goes no further than to the first one that does not end as its step
+    /// expects.
+    fn after(&mut self, now: Tick, request: &InFlight, ended_well: bool) {
+        if self.part == RunPart::Setup && !ended_well {
+            self.interrupt(now, request.user);
+        } else if request.awaited {
             self.resume_flow(now, request.user);
         }
     }

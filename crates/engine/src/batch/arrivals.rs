@@ -31,7 +31,7 @@ impl Batch {
         let place = self.ensure_user(scenario, member);
         if let Some(user) = self.users.get_mut(place) {
             if is_new {
-                *user = User::new(user.vu, scenario, user.variables.len());
+                *user = User::new(user.vu, scenario, self.variables.clone());
             }
             user.activity = Activity::Once;
             user.due = arrival.at;

@@ -9,7 +9,7 @@ use crate::batch::requests::{Pending, Requests};
 use crate::batch::types::{Input, Output, WakeReason};
 use crate::batch::user::{Activity, User, Waiting};
 use crate::error_class::ErrorClass;
-use crate::plan::Plan;
+use crate::plan::{Plan, RunPart};
 use crate::tick::Tick;
 use crate::vu::VuCarry;
 use crate::wire::{Assignment, BatchEnd, EndReason};
@@ -18,6 +18,9 @@ use crate::wire::{Assignment, BatchEnd, EndReason};
 #[derive(Debug)]
 pub struct Batch {
     pub(super) plan: Plan,
+    pub(super) part: RunPart,
+    /// The variables of a user who begins.
+    pub(super) variables: Vec<Option<String>>,
     pub(super) epoch_ms: u64,
     pub(super) state: State,
     pub(super) players: Vec<Player>, // one for each scenario
@@ -45,6 +48,7 @@ impl Batch {
     #[must_use]
     pub fn new(plan: Plan, assignment: Assignment) -> Self {
         let Assignment {
+            part,
             epoch_ms,
             slice,
             share,
@@ -53,14 +57,18 @@ impl Batch {
             played_through,
             carry,
             begun,
+            handed_over,
             slots,
             ..
         } = assignment;
+        let plan = plan.only(part);
         let portion = plan.portion.clone().share(share);
         let players = plan.scenarios.iter().enumerate();
         let players =
             players.map(|(place, scenario)| Player::new(scenario, place, plan.seed, &portion));
         let mut batch = Self {
+            part,
+            variables: plan.variables_of_new_user(&handed_over),
             epoch_ms,
             state: State::Playing,
             players: players.collect(),
@@ -170,7 +178,7 @@ impl Batch {
                 continue;
             };
             let place = self.ensure_user(scenario, member);
-            let (user, pending) = User::from_carry(carried, scenario, self.plan.variables.len());
+            let (user, pending) = User::from_carry(carried, scenario, &self.variables);
             self.set_user(place, user, from, pending);
         }
         for scenario in 0..self.players.len() {
@@ -384,8 +392,13 @@ impl Batch {
         let users = std::mem::take(&mut self.users);
         let open = users.iter().filter(|user| user.iteration.is_some()).count();
         let goes_on = reason == EndReason::SliceOver;
+        let handed_over = if self.part == RunPart::Setup {
+            self.handed_over(&users)
+        } else {
+            Vec::new()
+        };
         let hand_over = |(place, user): (usize, User)| {
-            user.into_carry(&pending.remove(&place).unwrap_or_default())
+            user.into_carry(&pending.remove(&place).unwrap_or_default(), &self.variables)
         };
         let carry = if goes_on {
             users.into_iter().enumerate().map(hand_over).collect()
@@ -397,10 +410,19 @@ impl Batch {
             at: now,
             carry,
             iterations_open: open as u64,
+            handed_over,
         };
         let frame = self.recorder.finish(end, self.active_users);
         self.outputs.push_back(Output::Ship(frame));
         self.state = State::Ended;
+    }
+
+    /// What the setup's user has extracted.
+    fn handed_over(&self, users: &[User]) -> Vec<Option<String>> {
+        let variables = users.first().map_or(&[][..], |user| &user.variables);
+        let ids = self.plan.handed_over().iter();
+        ids.map(|id| variables.get(usize::from(id.0)).cloned().flatten())
+            .collect()
     }
 
     /// Makes room for a user, and for those before it, which the plan starts first. Answers its place.
@@ -410,7 +432,7 @@ impl Batch {
         };
         while player.members.len() <= member {
             let next = player.members.len();
-            let mut user = User::new(player.vu_of(next), scenario, self.plan.variables.len());
+            let mut user = User::new(player.vu_of(next), scenario, self.variables.clone());
             user.iterations = player.begun_by(next);
             player.members.push(self.users.len());
             self.users.push(user);

@@ -104,32 +104,35 @@ impl Iteration {
 }
 
 impl User {
-    pub(super) fn new(vu: VuId, scenario: usize, variables: usize) -> Self {
+    /// A user who has done nothing yet.
+    pub(super) fn new(vu: VuId, scenario: usize, variables: Vec<Option<String>>) -> Self {
         Self {
             vu,
             scenario,
             activity: Activity::Stopped,
             iterations: 0,
             due: Tick::NEVER,
-            variables: vec![None; variables],
+            variables,
             cookies: Jar::default(),
             iteration: None,
         }
     }
 
     /// Takes over a user from the previous slice. Variables that the plan does not have are dropped, missing
-    /// ones are empty. Answers the requests that it still has to send.
+    /// ones are those of a user who begins. Answers the requests that it still has to send.
     pub(super) fn from_carry(
         carry: VuCarry,
         scenario: usize,
-        variables: usize,
+        new: &[Option<String>],
     ) -> (Self, Vec<Waiting>) {
-        let mut user = Self::new(carry.vu, scenario, variables);
+        let mut user = Self::new(carry.vu, scenario, new.to_vec());
         user.iterations = carry.iterations;
         user.due = carry.due;
         user.cookies = carry.cookies;
         for (own, carried) in user.variables.iter_mut().zip(carry.variables) {
-            *own = carried;
+            if carried.is_some() {
+                *own = carried;
+            }
         }
         let mut pending = Vec::new();
         user.iteration = carry.position.map(|position| {
@@ -165,8 +168,13 @@ impl User {
         (user, pending)
     }
 
-    /// Hands the user over to the next slice.
-    pub(super) fn into_carry(self, waiting: &[Waiting]) -> VuCarry {
+    /// Hands the user over to the next slice. What a user who begins knows too does not travel with each.
+    pub(super) fn into_carry(mut self, waiting: &[Waiting], new: &[Option<String>]) -> VuCarry {
+        for (own, new) in self.variables.iter_mut().zip(new) {
+            if own == new {
+                *own = None;
+            }
+        }
         let due = |background| {
             let waiting = waiting.iter().filter(|w| w.background == background);
             waiting.map(|w| (w.step, w.planned)).collect()

@@ -12,7 +12,7 @@ use super::types::{Application, Op, Step};
 use crate::data::Table;
 use crate::delay::Delay;
 use crate::duration::Written;
-use crate::scenario::{Action, ApplicationProfile, Cookies, FlowStep};
+use crate::scenario::{Action, ApplicationProfile, Cookies, FlowStep, LatencyLimits};
 use crate::template::{Names, Template, VariableId, is_variable_name};
 use crate::tick::Span;
 
@@ -380,6 +380,15 @@ fn played_once(
     let result = program.steps(written, &path, report);
     let (steps, program) = program.finish(&path, report)?;
     result?;
+    for step in &steps {
+        if step.latency_limits != LatencyLimits::default() {
+            let message = format_args!(
+                "step {} has limits for its latency: what is played once is not judged by them",
+                shown(&step.name)
+            );
+            return Err(report.problem(path, message));
+        }
+    }
     Ok(Application {
         name: name.to_owned(),
         weight: 0.0,

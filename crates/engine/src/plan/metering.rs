@@ -182,7 +182,7 @@ fn source_feeds(
         let wanted = source.application.as_ref();
         wanted.is_none_or(|name| *name == application.name)
     };
-    let applications = plan.applications.iter().filter(belongs);
+    let applications = plan.applications().iter().filter(belongs);
     let steps = applications.flat_map(|application| &application.steps);
     let steps: Vec<&Step> = steps.filter(|step| step.name == source.step).collect();
     if steps.is_empty() {

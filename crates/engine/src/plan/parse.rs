@@ -95,6 +95,12 @@ impl Plan {
             &REQUEST_TIMEOUT,
             report,
         );
+        let setup_timeout = span(scenario.setup_timeout.as_deref(), &SETUP_TIMEOUT, report);
+        let teardown_timeout = span(
+            scenario.teardown_timeout.as_deref(),
+            &TEARDOWN_TIMEOUT,
+            report,
+        );
         let tables = table::parse(scenario, report);
         let env = env::names(scenario, report);
         let flow = flow::parse(source, tables, &env, target.as_ref().ok(), report);
@@ -126,6 +132,8 @@ impl Plan {
             weighted: flow.weighted,
             setup: flow.setup,
             teardown: flow.teardown,
+            setup_timeout: setup_timeout?,
+            teardown_timeout: teardown_timeout?,
             handed_over: flow.handed_over,
             scenarios: schedule.scenarios,
             phases: schedule.phases,
@@ -264,6 +272,18 @@ const REQUEST_TIMEOUT: SpanField = SpanField {
     max: Span::from_secs(600),
 };
 
+const SETUP_TIMEOUT: SpanField = SpanField {
+    path: "scenario.setupTimeout",
+    default: Span::from_secs(60), // as in k6
+    min: Span::from_ms(1),
+    max: Span::from_secs(600),
+};
+
+const TEARDOWN_TIMEOUT: SpanField = SpanField {
+    path: "scenario.teardownTimeout",
+    ..SETUP_TIMEOUT
+};
+
 /// The tenant of a scenario that names none; nothing refers to it.
 const TENANT_DEFAULT: &str = "default";
 
@@ -278,6 +298,7 @@ const BODY_LIMIT_BYTES: u64 = 2 * 1024 * 1024;
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::plan::RunPart;
     use crate::scenario::{RequestStep, parse_application, parse_scenario};
 
     /// A source without problems.
@@ -354,6 +375,8 @@ pub(super) mod tests {
         assert_eq!(plan.scenarios()[0].pause.to_string(), "1s");
         assert_eq!(plan.graceful_stop(), Span::from_secs(30));
         assert_eq!(plan.request_timeout, Span::from_secs(30));
+        assert_eq!(plan.time_limit(RunPart::Setup), Span::from_secs(60));
+        assert_eq!(plan.time_limit(RunPart::Teardown), Span::from_secs(60));
     }
 
     #[test]
@@ -363,6 +386,7 @@ pub(super) mod tests {
         source.scenario.pause = Some("-1s".to_owned());
         source.scenario.graceful_stop = Some("1h".to_owned());
         source.scenario.request_timeout = Some("0s".to_owned());
+        source.scenario.setup_timeout = Some("11m".to_owned());
         source.scenario.tenants = Some(vec!["a".to_owned(), "a".to_owned(), "\n".to_owned()]);
         source.options.base_url = "https://other.place/?a".to_owned();
         source.options.allowed_hosts.push("https://x".to_owned());
@@ -373,6 +397,7 @@ pub(super) mod tests {
             "scenario.pause: \"-1s\" is negative",
             "scenario.gracefulStop: \"1h\" is out of range: accepted are 0s to 10m",
             "scenario.requestTimeout: \"0s\" is out of range",
+            "scenario.setupTimeout: \"11m\" is out of range: accepted are 1ms to 10m",
             "scenario.tenants[1]: \"a\" is listed twice",
             "scenario.tenants[2]: \"\\n\" is not a name",
             "options.baseUrl: a base URL has neither query nor fragment",

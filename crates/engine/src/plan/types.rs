@@ -38,9 +38,11 @@ pub struct Plan {
     pub(crate) weighted: usize,                // how many applications have a weight
     pub(crate) setup: Option<u16>,             // the place of its application
     pub(crate) teardown: Option<u16>,          // the place of its application
-    pub(crate) handed_over: Vec<VariableId>,   // what the setup extracts
+    pub(crate) setup_timeout: Span,
+    pub(crate) teardown_timeout: Span,
+    pub(crate) handed_over: Vec<VariableId>, // what the setup extracts
     pub(crate) scenarios: Vec<PlannedScenario>, // at least one
-    pub(crate) phases: Vec<PhaseSpan>,         // without gaps from 0 to the planned end
+    pub(crate) phases: Vec<PhaseSpan>,       // without gaps from 0 to the planned end
     pub(crate) duration: Span,
     pub(crate) graceful_stop: Span,
     pub(crate) request_timeout: Span,
@@ -265,31 +267,6 @@ impl Plan {
     #[must_use]
     pub fn applications(&self) -> &[Application] {
         self.applications.get(..self.weighted).unwrap_or_default()
-    }
-
-    /// What is done once before the run, and its place among the applications as a
-    /// [`Position`](crate::vu::Position) counts them.
-    #[must_use]
-    pub fn setup(&self) -> Option<(u16, &Application)> {
-        self.once(self.setup)
-    }
-
-    /// What is done once after the run, and its place among the applications as a
-    /// [`Position`](crate::vu::Position) counts them.
-    #[must_use]
-    pub fn teardown(&self) -> Option<(u16, &Application)> {
-        self.once(self.teardown)
-    }
-
-    /// The variables whose values the setup hands over to all users and to the teardown.
-    #[must_use]
-    pub fn handed_over(&self) -> &[VariableId] {
-        &self.handed_over
-    }
-
-    fn once(&self, place: Option<u16>) -> Option<(u16, &Application)> {
-        let place = place?;
-        Some((place, self.applications.get(usize::from(place))?))
     }
 
     /// The tables of data.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::bundle::{ShardBatch, ShardOrder};
-use crate::run::machine::Run;
+use crate::plan::RunPart;
+use crate::run::machine::Load;
 use crate::run::stored::SliceStarted;
 use crate::run::types::Output;
 use crate::wire::{Assignment, WIRE_VERSION};
 
-impl Run {
+impl Load {
     /// What the batches of a slice that begins are told: by the run itself, or by their shards.
     pub(super) fn assign(&mut self, started: &SliceStarted) -> Vec<Output> {
         let mut orders: BTreeMap<u32, ShardOrder> = BTreeMap::new();
@@ -26,6 +27,7 @@ impl Run {
             let assignment = Assignment {
                 version: WIRE_VERSION,
                 run: self.config.run.clone(),
+                part: RunPart::Load,
                 epoch_ms: self.config.epoch_ms,
                 slice: started.slice,
                 share,
@@ -34,6 +36,7 @@ impl Run {
                 played_through,
                 carry: std::mem::take(&mut book.carry),
                 begun: book.begun.clone(),
+                handed_over: Vec::new(), // filled in by whoever knows of the setup
                 slots: self.config.slots,
             };
             let kept = book.kept.take();

@@ -1,12 +1,12 @@
-//! How a run ends: its books are closed, everything is judged, and the report is written.
+//! How a run's load ends: its books are closed, everything is judged, and the report is written.
 
 use crate::phase::phase_at;
-use crate::run::machine::{Run, State};
+use crate::run::machine::{Load, State};
 use crate::run::stored::{CHECKPOINT_VERSION, Checkpoint, Stop, Stored};
 use crate::run::types::{Output, StopReason};
 use crate::summary::{Ending, Report};
 
-impl Run {
+impl Load {
     /// Closes the run.
     pub(super) fn finish(&mut self) {
         let load_ends = self.load_ends();

@@ -3,13 +3,13 @@
 use crate::bundle::Bundle;
 use crate::inbox::Reception;
 use crate::run::book::Hole;
-use crate::run::machine::{Run, State};
+use crate::run::machine::{Load, State};
 use crate::run::slice::LostBatch;
 use crate::run::stored::Stored;
 use crate::run::types::{LossReason, Output, StopReason};
 use crate::wire::EndReason;
 
-impl Run {
+impl Load {
     /// Takes in what a line told.
     pub(super) fn receive(&mut self, bundle: Bundle) {
         let State::Playing(slice) = &mut self.state else {

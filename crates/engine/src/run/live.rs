@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error_class::ErrorClass;
 use crate::ledger::Ledger;
 use crate::plan::{Application, Step};
-use crate::run::machine::Run;
+use crate::run::machine::Load;
 use crate::run::types::Progress;
 use crate::summary::generator_limited;
 use crate::threshold::Outcome;
@@ -59,10 +59,9 @@ pub struct LiveStep {
     pub latency: LatencyPercentiles,
 }
 
-impl Run {
-    /// A look at the run; `measured` asks also for what costs more to find out.
-    #[must_use]
-    pub fn live(&self, measured: bool) -> LiveReport {
+impl Load {
+    /// A look at the load; `measured` asks also for what costs more to find out.
+    pub(super) fn live(&self, measured: bool) -> LiveReport {
         LiveReport {
             progress: self.progress(),
             ledger: self.book.ledger(),

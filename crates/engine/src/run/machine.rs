@@ -1,4 +1,6 @@
-//! The state of a run, and how inputs and the passing of time change it.
+//! The state of a run's load, and how inputs and the passing of time change it.
+//!
+//! All ticks here are on the load's time line, which begins when the setup is over.
 
 use std::collections::VecDeque;
 
@@ -26,9 +28,9 @@ const RETRY_WAIT_MAX: Span = Span::from_secs(8);
 /// The longest text of a [`StopReason`] that is kept, in characters.
 const STOP_TEXT_MAX: usize = 500;
 
-/// A whole run: plays a plan through slices and batches, and judges it.
+/// The load of a run: plays a plan through slices and batches, and judges it.
 #[derive(Debug)]
-pub struct Run {
+pub(super) struct Load {
     pub(super) plan: Plan,
     pub(super) config: RunConfig,
     pub(super) now: Tick,
@@ -48,10 +50,9 @@ pub(super) enum State {
     Finished(Box<Report>),
 }
 
-impl Run {
-    /// A run that will play `plan`. The first [`Input::Wake`] starts it.
-    #[must_use]
-    pub fn new(plan: Plan, config: RunConfig) -> Self {
+impl Load {
+    /// A load that will be played. The first [`Input::Wake`] starts it.
+    pub(super) fn new(plan: Plan, config: RunConfig) -> Self {
         let book = Book::new(config.batches.max(1));
         let judging = Judging::new(&plan);
         Self {
@@ -67,7 +68,7 @@ impl Run {
     }
 
     /// Takes in what happened at `now`. Time never runs backwards: an earlier `now` counts as the latest one.
-    pub fn handle_input(&mut self, now: Tick, input: Input) {
+    pub(super) fn handle_input(&mut self, now: Tick, input: Input) {
         self.now = self.now.max(now);
         if matches!(self.state, State::Finished(_)) {
             return;
@@ -91,8 +92,7 @@ impl Run {
     }
 
     /// What to do next. To be called until it answers [`Output::WakeAt`] or [`Output::Done`].
-    #[must_use]
-    pub fn poll_output(&mut self) -> Output {
+    pub(super) fn poll_output(&mut self) -> Output {
         if let Some(output) = self.outputs.pop_front() {
             return output;
         }
@@ -108,8 +108,7 @@ impl Run {
     }
 
     /// What is known so far.
-    #[must_use]
-    pub fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> Progress {
         let ledger = self.book.ledger();
         let live = match &self.state {
             State::Playing(slice) => slice.batches_live(),
@@ -129,8 +128,7 @@ impl Run {
 
     /// What becomes of the requirements of the plan as far as it is known, in the order of
     /// [`Metering::requirements`](crate::metering::Metering::requirements).
-    #[must_use]
-    pub fn outcomes(&self) -> Vec<Outcome> {
+    pub(super) fn outcomes(&self) -> Vec<Outcome> {
         let ended = matches!(self.state, State::Finished(_));
         let published = Tick::from_second(self.book.seconds_published());
         self.judging.outcomes(if ended {
@@ -140,16 +138,9 @@ impl Run {
         })
     }
 
-    /// The plan that is played.
-    #[must_use]
-    pub const fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// How the plan is spread.
-    #[must_use]
-    pub const fn config(&self) -> &RunConfig {
-        &self.config
+    /// Whether everything is played and judged.
+    pub(super) const fn is_finished(&self) -> bool {
+        matches!(self.state, State::Finished(_))
     }
 
     /// Brings the run as far as it can go at this time.

@@ -1,35 +1,27 @@
-//! How a run comes back after its coordinator was lost.
+//! How a run's load comes back after its coordinator was lost.
 
 use crate::bundle::Bundle;
 use crate::inbox::Reception;
 use crate::plan::Plan;
 use crate::run::judging::Judging;
-use crate::run::machine::{Run, State};
+use crate::run::machine::{Load, State};
 use crate::run::slice::Slice;
-use crate::run::stored::{Record, RestoreError, Restored, SliceStarted};
+use crate::run::stored::{Restored, SliceStarted};
 use crate::run::types::{LossReason, RunConfig};
 use crate::tick::Tick;
 
-impl Run {
-    /// A run that goes on at `now` from what an earlier one stored, whatever it was doing. The batches of the
+impl Load {
+    /// A load that goes on at `now` from what an earlier one stored, whatever it was doing. The batches of the
     /// slice that was played count as lost; the time until the next slice is a hole. The plan's time did not
-    /// stop meanwhile: if its end has passed, the run finishes. To be followed by [`Run::poll_output`] as
-    /// after an input. `plan` and `config` have to be those that the run began with.
-    ///
-    /// # Errors
-    /// When the records are not those of a run, are incomplete, or come from another version of this code.
-    pub fn restore(
-        plan: Plan,
-        config: RunConfig,
-        records: impl IntoIterator<Item = Record>,
-        now: Tick,
-    ) -> Result<Self, RestoreError> {
+    /// stop meanwhile: if its end has passed, the load finishes.
+    pub(super) fn restore(plan: Plan, config: RunConfig, restored: Restored, now: Tick) -> Self {
         let Restored {
             checkpoint,
             slice,
             stop,
             bundles,
-        } = Restored::read(records)?;
+            once: _,
+        } = restored;
         let mut run = Self::new(plan, config);
         run.stop = stop;
         run.now = now;
@@ -40,7 +32,7 @@ impl Run {
             run.judging = Judging::restored(&run.plan, checkpoint.judging);
             if checkpoint.finished {
                 run.state = State::Finished(Box::new(run.report()));
-                return Ok(run);
+                return run;
             }
         }
         if let Some(started) = slice {
@@ -51,7 +43,7 @@ impl Run {
             run.book.open_holes(run.pause_end(), reason);
             run.advance();
         }
-        Ok(run)
+        run
     }
 
     /// Rebuilds the slice that was played, as far as its bundles tell. Its batches cannot be reached any more.

@@ -11,8 +11,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
+use crate::ledger::Ledger;
+use crate::plan::RunPart;
 use crate::run::book::Book;
 use crate::run::judging::JudgingState;
+use crate::run::once::{OnceBook, OnceState};
 use crate::run::types::StopReason;
 use crate::tick::Tick;
 use crate::wire::WIRE_VERSION;
@@ -34,6 +37,9 @@ pub enum Stored {
     Bundle(Bundle),
     /// A stop was asked for.
     Stop(Stop),
+    /// How far setup and teardown are. Stored before one of them is handed out, with everything that is told of
+    /// it, and when it has ended.
+    Once(Box<OnceRecord>),
     /// Everything up to the end of a slice. Makes all bundles before it superfluous.
     Checkpoint(Box<Checkpoint>),
 }
@@ -74,6 +80,35 @@ pub struct Checkpoint {
     pub finished: bool,
     pub(super) book: Book,
     pub(super) judging: JudgingState,
+}
+
+/// How far what is played once is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OnceRecord {
+    /// The format's version: [`CHECKPOINT_VERSION`].
+    pub version: u32,
+    pub(super) setup: Option<OnceBook>,
+    pub(super) teardown: Option<OnceBook>,
+}
+
+impl OnceRecord {
+    /// The part that is handed out with this record, which is the first of it. A driver that plays each slice in
+    /// an invocation of its own does well to begin one here too.
+    #[must_use]
+    pub fn begins(&self) -> Option<RunPart> {
+        let parts = [
+            (RunPart::Setup, &self.setup),
+            (RunPart::Teardown, &self.teardown),
+        ];
+        let begins = |book: &OnceBook| {
+            book.state == OnceState::Playing && book.told.ledger == Ledger::default()
+        };
+        let mut begun = parts
+            .into_iter()
+            .filter(|(_, book)| book.as_ref().is_some_and(begins));
+        begun.next().map(|(part, _)| part)
+    }
 }
 
 /// A key with a text.
@@ -131,6 +166,7 @@ impl Stored {
         match self {
             Self::SliceStarted(_) => &["slice/"],
             Self::Bundle(_) | Self::Stop(_) => &[],
+            Self::Once(_) => &["once/"],
             Self::Checkpoint(_) => &["checkpoint/", "bundle/", "slice/"],
         }
     }
@@ -153,6 +189,7 @@ impl Stored {
                 )
             }
             Self::Stop(stop) => ("stop/".to_owned(), to_json(stop)),
+            Self::Once(once) => ("once/".to_owned(), to_json(once)),
             Self::Checkpoint(checkpoint) => ("checkpoint/".to_owned(), to_json(checkpoint)),
         };
         let parts = split(&body, RECORD_BYTES_MAX);
@@ -171,10 +208,16 @@ pub(super) struct Restored {
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) slice: Option<SliceStarted>,
     pub(super) stop: Option<Stop>,
+    pub(super) once: Option<OnceRecord>,
     pub(super) bundles: Vec<Bundle>, // by slice, line and sequence
 }
 
 impl Restored {
+    /// Whether anything is known of the load.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.checkpoint.is_some() || self.slice.is_some() || self.stop.is_some()
+    }
+
     pub(super) fn read(records: impl IntoIterator<Item = Record>) -> Result<Self, RestoreError> {
         let mut restored = Self::default();
         for (key, body) in join(records)? {
@@ -182,6 +225,11 @@ impl Restored {
             match kind {
                 "slice" => restored.slice = Some(from_json(&key, &body)?),
                 "stop" => restored.stop = Some(from_json(&key, &body)?),
+                "once" => {
+                    let once: OnceRecord = from_json(&key, &body)?;
+                    check_version(&key, once.version, CHECKPOINT_VERSION)?;
+                    restored.once = Some(once);
+                }
                 "bundle" => {
                     let bundle: Bundle = from_json(&key, &body)?;
                     check_version(&key, bundle.version, WIRE_VERSION)?;

@@ -114,8 +114,8 @@ pub enum Output {
     ///
     /// [`Run`]: crate::run::Run
     Publish(Vec<TimelineRow>),
-    /// Start the batch that plays this, in a run without shards. Its number, which is also that of its line, is
-    /// the share's index.
+    /// Start the batch that plays this: a share of the load in a run without shards, or in any run what is played
+    /// once. Its number, which is also that of its line, is the share's index.
     Assign(Box<Assignment>),
     /// Have this shard start its batches.
     AssignShard(Box<ShardOrder>),

@@ -99,9 +99,31 @@ pub struct LoadScenario {
     /// What is done once, before the run begins. What it extracts is known to all users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup: Option<Vec<FlowStep>>,
+    /// How long the setup may take, 60 seconds when absent (k6's `setupTimeout`).
+    #[serde(
+        default,
+        deserialize_with = "maybe_duration_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::DurationText>")
+    )]
+    pub setup_timeout: Option<String>,
     /// What is done once, after the run has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teardown: Option<Vec<FlowStep>>,
+    /// How long the teardown may take, 60 seconds when absent (k6's `teardownTimeout`).
+    #[serde(
+        default,
+        deserialize_with = "maybe_duration_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::DurationText>")
+    )]
+    pub teardown_timeout: Option<String>,
     /// What must hold for the run to pass, in k6's grammar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thresholds: Option<ThresholdMap>,

@@ -100,6 +100,8 @@ impl Report {
             aborted_by,
             metrics: metrics(plan, judging),
             ledger: book.ledger(),
+            setup: None, // of what is played once the load knows nothing
+            teardown: None,
             ledger_faults: book.faults.clone(),
             holes: book.holes.clone(),
             holes_total: book.holes_total,
@@ -250,19 +252,24 @@ fn steps(plan: &Plan, book: &Book) -> Vec<StepResult> {
     });
     let result = |(application, step): (&String, &crate::plan::Step)| {
         let sum = book.totals.steps(|id| id == step.id);
-        StepResult {
-            application: application.clone(),
-            step: step.name.clone(),
-            total_requests: sum.sent,
-            successful_requests: sum.succeeded,
-            failed_requests: sum.errors_total(),
-            avg_latency: mean_ms(&sum.response_us),
-            latency: LatencyPercentiles::of(&sum.response_us),
-            service_time: LatencyPercentiles::of(&sum.service_us),
-            error_breakdown: sum.errors,
-        }
+        step_result(application, &step.name, sum)
     };
     steps.map(result).collect()
+}
+
+/// What was measured of one step.
+pub(super) fn step_result(application: &str, step: &str, sum: Aggregate) -> StepResult {
+    StepResult {
+        application: application.to_owned(),
+        step: step.to_owned(),
+        total_requests: sum.sent,
+        successful_requests: sum.succeeded,
+        failed_requests: sum.errors_total(),
+        avg_latency: mean_ms(&sum.response_us),
+        latency: LatencyPercentiles::of(&sum.response_us),
+        service_time: LatencyPercentiles::of(&sum.service_us),
+        error_breakdown: sum.errors,
+    }
 }
 
 fn checks(plan: &Plan, book: &Book) -> Vec<CheckResult> {
@@ -388,7 +395,7 @@ pub(super) fn per_second(count: u64, time: Span) -> Option<f64> {
 
 /// A point in time as ISO 8601 in UTC with milliseconds, such as `2026-01-04T04:00:00.000Z`; the latest that
 /// can be written for times beyond it.
-fn iso_8601(unix_ms: u64) -> String {
+pub(super) fn iso_8601(unix_ms: u64) -> String {
     i64::try_from(unix_ms)
         .ok()
         .and_then(DateTime::from_timestamp_millis)

@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::metric::{Contains, MetricKind};
 use crate::run::{Hole, LedgerFault};
 use crate::summary::objects::ObjectResult;
+use crate::summary::once::OnceResult;
 use crate::threshold::Outcome;
 use crate::timeline::TimelineRow;
 use crate::totals::LatencyPercentiles;
@@ -60,8 +61,14 @@ pub struct TestRunResult {
     pub aborted_by: Option<AbortedBy>,
     /// The metrics that the scenario defines, in its order.
     pub metrics: Vec<MetricResult>,
-    /// Every planned iteration and every sent request, accounted for.
+    /// Every planned iteration and every sent request, those of setup and teardown included, accounted for.
     pub ledger: Ledger,
+    /// What was played once before the load, if the plan has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup: Option<OnceResult>,
+    /// What was played once after the load, if the plan has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teardown: Option<OnceResult>,
     /// What does not add up in the accounts; not empty only in a failed run.
     pub ledger_faults: Vec<LedgerFault>,
     /// Intervals in which a share of the plan was not played or not measured; the first ones, if there are
@@ -80,7 +87,7 @@ pub struct TestRunResult {
     pub lateness: LatencyPercentiles,
     /// Present when the generator itself was too slow for the plan.
     pub generator_limited: Option<GeneratorLimited>,
-    /// Requests that ended, per second of the whole run.
+    /// Requests that ended, per second of the load.
     pub requests_per_sec: Option<f64>,
     /// Failed requests as a fraction of those that ended, of the whole run.
     pub error_rate: Option<f64>,

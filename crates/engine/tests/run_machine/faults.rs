@@ -465,5 +465,6 @@ pub(crate) fn end(reason: EndReason, at: Tick, iterations_open: u64) -> BatchEnd
         at,
         carry: Vec::new(),
         iterations_open,
+        handed_over: Vec::new(),
     }
 }

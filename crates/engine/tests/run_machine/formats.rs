@@ -6,6 +6,7 @@ use sentinel_engine::cookie::Jar;
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::metric::{MetricWindow, TagSet, Value};
 use sentinel_engine::phase::Phase;
+use sentinel_engine::plan::RunPart;
 use sentinel_engine::random::Random;
 use sentinel_engine::run::{
     Input, LossReason, Record, Run, SliceStarted, Stop, StopReason, Stored,
@@ -92,6 +93,7 @@ fn frame_format_unchanged() {
         at: Tick::from_ms(3_010),
         carry: vec![carry()],
         iterations_open: 1,
+        handed_over: vec![Some("room-1".to_owned()), None],
     };
     let frame = frame(1, 2, vec![window()], Tick::from_ms(3_010), Some(end));
     let json = serde_json::to_string_pretty(&frame).unwrap();
@@ -104,6 +106,7 @@ fn assignment_format_unchanged() {
     let assignment = Assignment {
         version: WIRE_VERSION,
         run: "run-1".to_owned(),
+        part: RunPart::Load,
         epoch_ms: 1_767_499_200_000,
         slice: 1,
         share: Share::new(1, 3).unwrap(),
@@ -112,6 +115,7 @@ fn assignment_format_unchanged() {
         played_through: Tick::from_second(3),
         carry: vec![carry()],
         begun: vec![17],
+        handed_over: vec![Some("room-1".to_owned()), None],
         slots: std::num::NonZeroU16::new(6),
     };
     let json = serde_json::to_string_pretty(&assignment).unwrap();
@@ -146,7 +150,7 @@ fn bundle_format_unchanged() {
     );
     let json = serde_json::to_string(&bundle).unwrap();
     assert_eq!(serde_json::from_str::<Bundle>(&json).unwrap(), bundle);
-    assert!(json.starts_with(r#"{"version":1,"slice":0,"line":1,"sequence":2,"windows":[{"#));
+    assert!(json.starts_with(r#"{"version":2,"slice":0,"line":1,"sequence":2,"windows":[{"#));
     assert!(json.ends_with(r#","ignored":1}"#), "{json}");
 }
 
@@ -166,7 +170,7 @@ fn shard_order_format_unchanged() {
     assert_unchanged(
         &json,
         concat!(
-            r#"{"version":1,"run":"run-1","slice":1,"shard":2,"from":3020000,"until":6020000,"#,
+            r#"{"version":2,"run":"run-1","slice":1,"shard":2,"from":3020000,"until":6020000,"#,
             r#""patience":5000000,"batches":[]}"#
         ),
     );
@@ -220,7 +224,7 @@ fn small_records_format_unchanged() {
         (
             "bundle/000000/000001/000002/0001-0001",
             concat!(
-                r#"{"version":1,"slice":0,"line":1,"sequence":2,"windows":[],"#,
+                r#"{"version":2,"slice":0,"line":1,"sequence":2,"windows":[],"#,
                 r#""news":[{"batch":1,"closedThrough":3000000}]}"#
             ),
         ),

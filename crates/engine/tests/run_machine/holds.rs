@@ -15,8 +15,9 @@ pub(crate) fn check(world: &World, result: &TestRunResult) {
     assert_eq!(result.ledger.imbalances(), []);
     let seconds_per_row = u64::from(result.metrics_step_seconds);
     let seconds = u64::from(world.run.progress().seconds_published);
+    let setup_ms = result.setup.as_ref().map_or(0, |setup| setup.end_ms);
     let gapless: Vec<u64> = (0..seconds.div_ceil(seconds_per_row))
-        .map(|row| EPOCH_MS + row * seconds_per_row * 1_000)
+        .map(|row| EPOCH_MS + setup_ms + row * seconds_per_row * 1_000)
         .collect();
     let times: Vec<u64> = world.rows.keys().copied().collect();
     assert_eq!(times, gapless, "each second has a row");
@@ -44,10 +45,18 @@ pub(crate) fn check(world: &World, result: &TestRunResult) {
         .map(|app| app.successful_requests + app.failed_requests - cut_off(&app.error_breakdown))
         .sum();
     assert_eq!(of_rows.round(), of_applications as f64, "rows add up");
+    let once = [&result.setup, &result.teardown].into_iter().flatten();
+    let sent_once: u64 = once.clone().map(|once| once.ledger.sent).sum();
+    for once in once {
+        assert_eq!(once.ledger.imbalances(), [], "{once:?}");
+        let steps: u64 = once.steps.iter().map(|step| step.total_requests).sum();
+        assert_eq!(steps, once.ledger.sent, "{once:?}");
+    }
+    let of_load = result.ledger.sent - sent_once;
     let total: u64 = applications.map(|app| app.total_requests).sum();
-    assert_eq!(total, result.ledger.sent, "applications add up");
+    assert_eq!(total, of_load, "applications add up");
     let steps: u64 = result.steps.iter().map(|step| step.total_requests).sum();
-    assert_eq!(steps, result.ledger.sent, "steps add up");
+    assert_eq!(steps, of_load, "steps add up");
     assert!(
         world.sent >= result.ledger.sent,
         "nothing is counted that was not sent"
@@ -65,7 +74,8 @@ fn check_coverage(world: &World, result: &TestRunResult) {
     if result.status != RunStatus::Cancelled && result.holes.len() == result.holes_total as usize {
         let holes = result.holes.iter();
         let missing: u64 = holes.map(|h| h.to.saturating_since(h.from).as_us()).sum();
-        let played = Span::from_ms(result.duration).min(world.plan.duration());
+        let setup_ms = result.setup.as_ref().map_or(0, |setup| setup.end_ms);
+        let played = Span::from_ms(result.duration - setup_ms).min(world.plan.duration());
         let due = played.as_us() * u64::from(result.batches);
         let expected = 1.0 - missing as f64 / due as f64;
         let coverage = result.coverage;

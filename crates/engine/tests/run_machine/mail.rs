@@ -27,14 +27,12 @@ impl World {
             return;
         };
         let input = match mail {
-            Mail::Frame(frame) if self.config.shards.is_empty() => Input::Bundle(frame.into()),
-            Mail::BatchLost(slice, line, reason) if self.config.shards.is_empty() => {
-                Input::LineLost {
-                    slice,
-                    line,
-                    reason,
-                }
-            }
+            Mail::Frame(frame) if self.hears_directly(frame.slice) => Input::Bundle(frame.into()),
+            Mail::BatchLost(slice, line, reason) if self.hears_directly(slice) => Input::LineLost {
+                slice,
+                line,
+                reason,
+            },
             Mail::Frame(frame) => {
                 let line = self.config.line_of(frame.batch);
                 return self.tell_shard((frame.slice, line), shard::Input::Frame(frame));

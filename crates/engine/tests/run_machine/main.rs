@@ -9,6 +9,7 @@ mod honest;
 mod judging;
 mod mail;
 mod objects;
+mod once;
 mod parity;
 mod plans;
 mod restore;

@@ -103,7 +103,7 @@ impl World {
     }
 }
 
-fn sharded(shards: &[u32], slice_s: u64) -> RunConfig {
+pub(crate) fn sharded(shards: &[u32], slice_s: u64) -> RunConfig {
     let plan = |batches: &u32| ShardPlan {
         batches: *batches,
         region: None,

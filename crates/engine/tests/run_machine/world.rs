@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sentinel_engine::batch::{self, Batch, Request, RequestId};
 use sentinel_engine::bundle::{Bundle, ShardOrder};
-use sentinel_engine::plan::Plan;
+use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::run::{Input, LossReason, Output, Record, Run, RunConfig, StopReason, Stored};
 use sentinel_engine::shard::Kept;
@@ -70,6 +70,8 @@ pub(crate) struct World {
     pub(crate) published: Vec<u64>,
     /// How many requests reached the target.
     pub(crate) sent: u64,
+    /// The paths of their URLs, in order.
+    pub(crate) asked: Vec<String>,
     pub(crate) assignments: Vec<Assignment>,
     pub(crate) stopped: Vec<(u32, u32)>,
     /// How many outputs the run has had, those left out that only say when to wake it.
@@ -122,6 +124,8 @@ pub(crate) struct Answer {
 
 pub(crate) struct Player {
     batch: Batch,
+    /// When the time line of its assignment begins on the run's.
+    begins: Span,
     wake_at: Tick,
     answers: BTreeMap<(Tick, RequestId), Answer>,
     dies_at: Tick,
@@ -141,6 +145,7 @@ impl World {
             rows: BTreeMap::new(),
             published: Vec::new(),
             sent: 0,
+            asked: Vec::new(),
             assignments: Vec::new(),
             stopped: Vec::new(),
             outputs: 0,
@@ -190,6 +195,19 @@ impl World {
             self.step();
             self.drain();
         }
+    }
+
+    /// Lets the next thing happen.
+    pub(crate) fn play_a_little(&mut self) {
+        self.drain();
+        assert!(self.report.is_none(), "the run is over");
+        self.step();
+        self.drain();
+    }
+
+    /// Whether the run hears the batches of this slice itself: no shard speaks for what is played once.
+    pub(crate) fn hears_directly(&self, slice: u32) -> bool {
+        self.config.shards.is_empty() || RunPart::of_slice(slice).is_some()
     }
 
     /// Gives the run one input and performs what it asks for.
@@ -255,7 +273,7 @@ impl World {
             Output::AssignShard(order) => self.start_shard(*order),
             Output::StopLine { slice, line } => {
                 self.stopped.push((slice, line));
-                if self.config.shards.is_empty() {
+                if self.hears_directly(slice) {
                     self.stop_batch((slice, line));
                 } else {
                     self.stop_shard((slice, line));
@@ -300,7 +318,8 @@ impl World {
         if let Some(player) = self.players.get_mut(&key)
             && !player.deaf
         {
-            player.batch.handle_input(self.now, batch::Input::Stop);
+            let now = player.own_time(self.now);
+            player.batch.handle_input(now, batch::Input::Stop);
             self.drain_player(key);
         }
     }
@@ -319,6 +338,7 @@ impl World {
             Fate::Plays | Fate::Deaf => (Tick::NEVER, true),
         };
         let mut player = Player {
+            begins: Span::from_ms(assignment.epoch_ms - self.config.epoch_ms),
             batch: Batch::new(self.plan.clone(), assignment),
             wake_at: Tick::NEVER,
             answers: BTreeMap::new(),
@@ -326,7 +346,8 @@ impl World {
             tells,
             deaf: matches!(fate, Fate::Deaf),
         };
-        player.batch.handle_input(self.now, batch::Input::Wake);
+        let now = player.own_time(self.now);
+        player.batch.handle_input(now, batch::Input::Wake);
         self.players.insert(key, player);
         self.drain_player(key);
     }
@@ -339,6 +360,7 @@ impl World {
             match player.batch.poll_output() {
                 batch::Output::Send(request) => {
                     self.sent += 1;
+                    self.asked.push(path_of(&request).to_owned());
                     let answer = (self.target)(self.now, &request);
                     let at = self.now + answer.latency;
                     player.answers.insert((at, request.id), answer);
@@ -351,7 +373,7 @@ impl World {
                     }
                 }
                 batch::Output::WakeAt(at, _) => {
-                    player.wake_at = at.max(self.now) + self.wakes_late;
+                    player.wake_at = (at + player.begins).max(self.now) + self.wakes_late;
                     self.players.insert(key, player);
                     return;
                 }
@@ -412,7 +434,10 @@ impl World {
         }
         let answered = player.answers.keys().next().copied();
         match answered.filter(|(at, _)| *at <= self.now) {
-            None => player.batch.handle_input(self.now, batch::Input::Wake),
+            None => {
+                let now = player.own_time(self.now);
+                player.batch.handle_input(now, batch::Input::Wake);
+            }
             Some((at, id)) => {
                 let Some(answer) = player.answers.remove(&(at, id)) else {
                     return;
@@ -430,7 +455,8 @@ impl World {
                     truncated: false,
                 };
                 let answer = batch::Input::Answered(id, exchange);
-                player.batch.handle_input(self.now, answer);
+                let now = player.own_time(self.now);
+                player.batch.handle_input(now, answer);
             }
         }
         self.drain_player(key);
@@ -438,6 +464,11 @@ impl World {
 }
 
 impl Player {
+    /// What its own clock says at this point of the run.
+    fn own_time(&self, now: Tick) -> Tick {
+        Tick::ZERO + now.saturating_since(Tick::ZERO + self.begins)
+    }
+
     fn next_at(&self) -> Tick {
         let answer_at = self
             .answers
@@ -446,4 +477,10 @@ impl Player {
             .map_or(Tick::NEVER, |(at, _)| *at);
         self.wake_at.min(answer_at).min(self.dies_at)
     }
+}
+
+/// The path of a request, and all that follows it.
+pub(crate) fn path_of(request: &Request) -> &str {
+    let host = "http://127.0.0.1:9";
+    request.url.strip_prefix(host).unwrap_or(&request.url)
 }

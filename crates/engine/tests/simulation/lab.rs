@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use sentinel_engine::batch::{Batch, Failure, Input, Output, Request, RequestId};
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::ledger::Ledger;
-use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Via};
+use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, RunPart, Via};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::share::Share;
 use sentinel_engine::tick::{Span, Tick};
@@ -274,6 +274,7 @@ pub(crate) fn slice(
     Assignment {
         version: WIRE_VERSION,
         run: "lab".to_owned(),
+        part: RunPart::Load,
         epoch_ms: 1_700_000_000_000,
         slice,
         share,
@@ -282,6 +283,7 @@ pub(crate) fn slice(
         played_through: from,
         begun: Vec::new(),
         carry,
+        handed_over: Vec::new(),
         slots: None,
     }
 }

@@ -13,7 +13,7 @@ use sentinel_engine::plan::Plan;
 use sentinel_engine::response::Exchange;
 use sentinel_engine::run::{self, Run, RunConfig, StopReason};
 use sentinel_engine::summary::Report;
-use sentinel_engine::tick::Tick;
+use sentinel_engine::tick::{Span, Tick};
 use tokio::select;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -37,9 +37,22 @@ pub(crate) struct Local {
 
 struct State {
     run: Run,
-    batch: Option<Batch>,
+    batch: Option<Playing>,
     report: Option<Box<Report>>,
     live: Live,
+}
+
+/// The batch that plays now, whose time line begins this long after the run's.
+struct Playing {
+    batch: Batch,
+    begins: Span,
+}
+
+impl Playing {
+    fn handle_input(&mut self, now: Tick, input: batch::Input<'_>) {
+        let own = Tick::ZERO + now.saturating_since(Tick::ZERO + self.begins);
+        self.batch.handle_input(own, input);
+    }
 }
 
 impl Local {
@@ -142,7 +155,7 @@ impl Local {
 
     fn obey_batch(self: &Rc<Self>, state: &mut State, now: Tick) -> Tick {
         while let Some(batch) = &mut state.batch {
-            match batch.poll_output() {
+            match batch.batch.poll_output() {
                 batch::Output::Send(request) => self.send(request),
                 batch::Output::Abort(id) => {
                     if let Some(task) = self.running.borrow_mut().remove(&id) {
@@ -154,7 +167,7 @@ impl Local {
                         .run
                         .handle_input(now, run::Input::Bundle(frame.into()));
                 }
-                batch::Output::WakeAt(at, _) => return at,
+                batch::Output::WakeAt(at, _) => return at + batch.begins,
                 batch::Output::Done => state.batch = None,
             }
         }
@@ -167,7 +180,12 @@ impl Local {
         loop {
             match state.run.poll_output() {
                 run::Output::Assign(assignment) => {
-                    let mut batch = Batch::new(self.plan.clone(), *assignment);
+                    let epoch_ms = state.run.config().epoch_ms;
+                    let begins_ms = assignment.epoch_ms.saturating_sub(epoch_ms);
+                    let mut batch = Playing {
+                        batch: Batch::new(self.plan.clone(), *assignment),
+                        begins: Span::from_ms(begins_ms),
+                    };
                     batch.handle_input(now, batch::Input::Wake);
                     state.batch = Some(batch);
                     told = true;
