@@ -394,7 +394,8 @@ fn an_identifier_is_never_anything_else() {
             "-1",
             "null",
             "%00",
-            "%2e%2e",
+            // Two dots alone are resolved by the client: they lead to another address of the API.
+            "%2e%2e%2e",
             "..%2f..%2fhealth",
             "'%20OR%20'1'='1",
             "x';DROP%20TABLE%20load_test_runs;--",
