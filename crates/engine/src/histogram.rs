@@ -311,7 +311,7 @@ impl Histogram {
         Some(inner.value_at_quantile(middle).min(inner.max()))
     }
 
-    /// A percentile by k6's rule, see [`percentile`], from a fraction of 0 to 1; the values at its two ranks are
+    /// A percentile by k6's rule, from a fraction of 0 to 1; the values at its two ranks are
     /// told as the upper end of their bucket, overflowed ones as [`VALUE_MAX`]. `None` when nothing was recorded.
     #[must_use]
     pub fn percentile(&self, fraction: f64) -> Option<f64> {

@@ -12,7 +12,7 @@ use super::percentile::Percentile;
 use crate::histogram::{self, SparseHistogram, VALUE_MAX, bucket_end};
 
 /// The distribution of a Trend's samples. Values whose number of steps is above
-/// [`VALUE_MAX`](crate::histogram::VALUE_MAX) (an hour, 3.6 million, 3.6 GB) are counted without their size: a
+/// [`VALUE_MAX`] (an hour, 3.6 million, 3.6 GB) are counted without their size: a
 /// percentile among them is answered with the highest value of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "TrendOnWire", into = "TrendOnWire")]

@@ -1,6 +1,6 @@
 //! `thresholds` as a scenario file says it: an object from keys to lists of entries, of which each is an
 //! expression in quotes or an object with the expression and when to abort. Texts are kept as they are
-//! written: reading them is the business of [`bind`](super::bind), together with everything else that may be
+//! written: reading them is the business of [`bind`](super::bind()), together with everything else that may be
 //! wrong.
 
 use std::collections::BTreeSet;
