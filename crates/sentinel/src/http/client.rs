@@ -70,11 +70,12 @@ impl Client {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub(crate) async fn exchange(&self, request: Request) -> Result<Answer, ErrorClass> {
+    pub(crate) async fn exchange(&self, mut request: Request) -> Result<Answer, ErrorClass> {
+        let body = request.body.take().unwrap_or_default();
         let (origin, path) = split(&request.url).ok_or(ErrorClass::Refused)?;
         let origin = self.origin(origin)?;
         let owner = (request.vu, Rc::as_ptr(&origin));
-        let message = self.message(&origin, path, &request)?;
+        let message = self.message(&origin, path, &request, body)?;
         let (mut connection, response) = self.send(&origin, owner, message).await?;
         let status = response.status().as_u16();
         let headers = pick(response.headers(), &request);
@@ -107,12 +108,12 @@ impl Client {
         origin: &Origin,
         path: &str,
         request: &Request,
+        body: Vec<u8>,
     ) -> Result<HttpRequest<Full<Bytes>>, ErrorClass> {
         let path = match path.chars().next() {
             Some('/') => Uri::try_from(path),
             _ => Uri::try_from(format!("/{path}")),
         };
-        let body = request.body.clone().unwrap_or_default();
         let mut message = HttpRequest::new(Full::new(Bytes::from(body)));
         *message.uri_mut() = path.map_err(|_| ErrorClass::Refused)?;
         *message.method_mut() = HttpMethod::from_bytes(request.method.name().as_bytes())

@@ -14,7 +14,6 @@ const LINE_EVERY_S: u32 = 5;
 /// What is shown of a running test, on the standard error.
 pub(crate) struct Live {
     shown: Shown,
-    seconds: u32,
     planned_s: u64,
 }
 
@@ -44,32 +43,28 @@ impl Live {
                 hosts.join(", ")
             );
         }
-        Self {
-            shown,
-            seconds: 0,
-            planned_s,
-        }
+        Self { shown, planned_s }
     }
 
     /// Shows the newest of these seconds.
-    pub(crate) fn show(&mut self, rows: &[TimelineRow], progress: &Progress) {
+    pub(crate) fn show(&self, rows: &[TimelineRow], progress: &Progress) {
         let Some(row) = rows.last() else {
             return;
         };
-        self.seconds = progress.seconds_published;
+        let seconds = progress.seconds_published;
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Lines if self.seconds.is_multiple_of(LINE_EVERY_S) => {
+            Shown::Lines if seconds.is_multiple_of(LINE_EVERY_S) => {
                 eprintln!(
                     "{:>5} of {} s  {}",
-                    self.seconds,
+                    seconds,
                     self.planned_s,
                     line(row, progress)
                 );
             }
             Shown::Lines => {}
             Shown::Bar(bar) => {
-                bar.set_position(self.seconds.into());
+                bar.set_position(seconds.into());
                 bar.set_message(line(row, progress));
             }
         }
