@@ -25,6 +25,7 @@ mod limits;
 mod links;
 mod log;
 mod retention;
+mod retry;
 mod shard;
 mod start;
 mod store;

@@ -55,6 +55,10 @@ pub(crate) const SQL_PARAMS_MAX: usize = 100;
 /// docs: /d1/platform/limits/
 pub(crate) const D1_BATCH_MAX: usize = 50;
 
+/// How long we wait for D1: somewhat longer than the 30 s after which it has given up itself.
+/// docs: /d1/platform/limits/
+pub(crate) const D1_ANSWER_MS: u64 = 35_000;
+
 /// The shortest lifetime that KV accepts for a key, in seconds. docs: /kv/api/write-key-value-pairs/
 pub(crate) const KV_TTL_S_MIN: u64 = 60;
 

@@ -1,19 +1,22 @@
 //! Bringing the outbox to D1.
 //!
-//! Invariant: a transaction leaves the outbox only when D1 has confirmed it, in order, and what is in it may be
-//! done twice.
+//! Invariant: a transaction leaves the outbox only when D1 has confirmed it or said that it can never take it, in
+//! order, and what is in it may be done twice.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use serde_json::json;
 use worker::{Delay, Env, Error, Result};
 
 use crate::clock::now_ms;
 use crate::coordinator::store::Store;
-use crate::limits::D1_BATCH_MAX;
+use crate::limits::{D1_ANSWER_MS, D1_BATCH_MAX};
 use crate::log;
+use crate::retry::DatabaseTrouble;
 use crate::store::{Database, Statement};
 
 /// Brings the outbox to D1, with longer and longer waits when D1 does not answer.
@@ -114,27 +117,36 @@ impl Publisher {
         if count == 0 {
             return Ok(0);
         }
-        match Database::of(&self.env)?.transaction(&statements).await {
-            Ok(()) => self.parcels_max.set(PARCELS_MAX),
-            // Somebody has deleted the run: its rows have no place any more. Which ones shows one by one.
-            Err(error) if is_refusal(&error) && count == 1 => {
-                self.refused.set(true);
-                log::event("rows_refused", &self.run, json!(log::brief(&error)));
-            }
-            Err(error) if is_refusal(&error) => {
-                self.parcels_max.set(1);
-                return Ok(count);
-            }
-            Err(error) => return Err(error),
+        let Err(error) = self.send(&statements).await else {
+            self.parcels_max.set(PARCELS_MAX);
+            self.store.delivered(through)?;
+            return Ok(count);
+        };
+        let trouble = DatabaseTrouble::of(&error.to_string());
+        if trouble == DatabaseTrouble::Passing {
+            return Err(error);
         }
+        if count > 1 {
+            // Which of them it is shows one by one.
+            self.parcels_max.set(1);
+            return Ok(count);
+        }
+        if trouble == DatabaseTrouble::RunDeleted {
+            self.refused.set(true);
+        }
+        log::event("rows_refused", &self.run, json!(log::brief(&error)));
         self.store.delivered(through)?;
         Ok(count)
     }
-}
 
-/// Whether trying again is of no use, because the rows themselves are not accepted.
-fn is_refusal(error: &Error) -> bool {
-    error.to_string().contains("constraint failed")
+    async fn send(&self, statements: &[Statement]) -> Result<()> {
+        let database = Database::of(&self.env)?;
+        let answer = pin!(database.transaction(statements));
+        match select(answer, Delay::from(Duration::from_millis(D1_ANSWER_MS))).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Err(Error::RustError("the database does not answer".to_owned())),
+        }
+    }
 }
 
 /// Transactions that are read from the outbox at once.

@@ -1,11 +1,16 @@
 //! How the rest of the Worker reaches the coordinator of a run.
+//!
+//! Invariant: whatever is asked may be asked twice, so that it is asked again when the platform says that it may.
+
+use std::time::Duration;
 
 use sentinel_engine::run::LiveReport;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use worker::{Env, Error, Method, Request, RequestInit, Result};
+use worker::{Delay, Env, Error, Method, Request, RequestInit, Result};
 
 use crate::coordinator::order::RunOrder;
+use crate::retry::{is_retryable, retrying};
 
 /// The coordinator of one run.
 #[derive(Debug)]
@@ -91,7 +96,16 @@ impl<'a> Stub<'a> {
     }
 
     async fn ask<T: DeserializeOwned>(&self, what: &str, body: Option<String>) -> Result<T> {
-        // A stub that has failed once is broken, so that each question gets its own.
+        retrying(
+            || self.ask_once(what, body.clone()),
+            is_retryable,
+            |ms| Delay::from(Duration::from_millis(ms)),
+        )
+        .await
+    }
+
+    async fn ask_once<T: DeserializeOwned>(&self, what: &str, body: Option<String>) -> Result<T> {
+        // A stub that has failed once is broken, so that each attempt gets its own.
         let stub = self.env.durable_object("RUNS")?.get_by_name(self.run)?;
         let mut init = RequestInit::new();
         init.with_method(Method::Post)
