@@ -3,12 +3,14 @@
 //! Invariant: a problem names the variable and what is accepted, never the variable's value: secrets and
 //! addresses stay out of answers and logs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroU32;
 
 use js_sys::{JSON, Reflect};
 use sentinel_engine::duration;
+use sentinel_engine::plan::TARGET_BINDING;
+use sentinel_engine::scenario::DurableObject;
 use sentinel_engine::target::{TargetPolicy, host_list};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -52,6 +54,10 @@ pub(crate) struct Config {
     pub(crate) users_per_batch: NonZeroU32,
     /// How many batches a coordinator or a shard has at most.
     pub(crate) batches_per_shard: u32,
+    /// The environment that the bindings of the target's Worker and objects lead to, if they are to be used.
+    pub(crate) bound_environment: Option<String>,
+    /// The bindings of the target's Worker and objects that there are.
+    pub(crate) bindings: BTreeSet<&'static str>,
 }
 
 /// Limits on the load; what is `None` has no limit.
@@ -107,15 +113,22 @@ impl Config {
     /// # Errors
     /// All problems at once.
     pub(crate) fn of(env: &Env) -> Result<Self, ConfigProblems> {
-        Self::parse(|name| {
+        let get = |name: &str| {
             let value = Reflect::get(env, &JsValue::from(name)).ok()?;
-            if value.is_null_or_undefined() {
-                return None;
-            }
+            (!value.is_null_or_undefined()).then_some(value)
+        };
+        let mut config = Self::parse(|name| {
+            let value = get(name)?;
             // A variable may be given as JSON and not as text.
             let json = || JSON::stringify(&value).ok().map(String::from);
             value.as_string().or_else(json)
-        })
+        })?;
+        let of_objects = DurableObject::ALL.map(DurableObject::binding);
+        let known = of_objects.into_iter().chain([TARGET_BINDING]);
+        config.bindings = known
+            .filter(|name| get(name).is_some_and(|value| value.is_object()))
+            .collect();
+        Ok(config)
     }
 
     /// Reads the configuration from variables; `variable` answers a variable's text, `None` if there is none.
@@ -155,6 +168,9 @@ impl Config {
             batches_per_shard: read.optional("BATCHES_PER_SHARD", BATCHES_MAX, |text| {
                 whole(text, 1..=BATCHES_MAX)
             }),
+            bound_environment: read
+                .optional("BOUND_ENVIRONMENT", None, |text| Ok(Some(text.to_owned()))),
+            bindings: BTreeSet::new(),
         };
         for night in &config.nightly {
             if !config.targets.contains_key(&night.environment) {

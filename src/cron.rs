@@ -1,5 +1,6 @@
 //! What the triggers do: the runs of the night, and the watchdog.
 
+use sentinel_engine::plan::Via;
 use serde_json::{Value, json};
 use worker::{Env, Result, ScheduledEvent};
 
@@ -50,6 +51,7 @@ async fn start(env: &Env, config: &Config, night: &Nightly) {
         duration: None,
         seed: random_seed(),
         regions: Vec::new(),
+        via: Via::Host,
         own_hosts: Vec::new(),
     };
     let started: std::result::Result<String, ApiError> = async {

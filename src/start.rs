@@ -33,6 +33,8 @@ pub(crate) struct Asked {
     pub(crate) applications: Vec<ApplicationProfile>,
     /// Where to, `staging` when nothing is said.
     pub(crate) environment: Option<String>,
+    /// What the requests reach the target through.
+    pub(crate) via: Via,
     /// `true` asks for the plan only; `false` confirms a run on production.
     pub(crate) dry_run: Option<bool>,
     /// The highest number of users.
@@ -101,7 +103,7 @@ pub(crate) fn prepare(
             allowed_hosts: config.allowed_hosts.clone(),
             own_hosts: asked.own_hosts,
             allow_private: config.local,
-            via: Via::Host,
+            via: asked.via,
             seed: asked.seed,
             users: asked.users,
             duration: asked.duration,
@@ -122,6 +124,7 @@ pub(crate) fn prepare(
     if !beyond.is_empty() {
         return Err(ApiError::problems(beyond));
     }
+    check_bindings(config, &environment, &plan)?;
     let spread = Spread::of(&plan, &capacity(config), &asked.regions).map_err(|error| {
         let path = match error {
             TooLarge::Regions { .. } => "regions",
@@ -183,6 +186,39 @@ fn capacity(config: &Config) -> Capacity {
         slice: Span::from_secs(u64::from(config.slice_s)),
         latency: Span::from_ms(LATENCY_EXPECTED_MS),
     }
+}
+
+/// A run that goes through bindings needs them all, and they have to lead to the environment that is meant.
+fn check_bindings(config: &Config, environment: &str, plan: &Plan) -> Result<(), ApiError> {
+    let (via, needed) = (plan.via(), plan.bindings());
+    if via == Via::Host {
+        return Ok(());
+    }
+    let refused = |message: String| {
+        let path = "via".to_owned();
+        let known: Vec<&str> = config.bindings.iter().copied().collect();
+        Err(ApiError::problems(vec![Problem { path, message }]).with("known", known))
+    };
+    if config.bound_environment.as_deref() != Some(environment) {
+        let bound = config.bound_environment.as_deref();
+        return refused(format!(
+            "{:?} is not possible on {environment:?}: the bindings lead to {}",
+            via.name(),
+            bound.map_or("no environment".to_owned(), |bound| format!("{bound:?}")),
+        ));
+    }
+    let list = |names: Vec<&str>| names.join(", ");
+    let missing: Vec<&str> = needed.difference(&config.bindings).copied().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let known = config.bindings.iter().copied().collect();
+    refused(format!(
+        "{:?} needs bindings that are missing: [{}]; there are [{}]",
+        via.name(),
+        list(missing),
+        list(known),
+    ))
 }
 
 /// The plan's options are fields of the body for whoever asked.
@@ -406,6 +442,9 @@ fn config_json(prepared: &Prepared, dry_run: Option<bool>) -> String {
         }
         let step_seconds = seconds_per_row(&prepared.plan);
         fields.insert("metricsStepSeconds".to_owned(), json!(step_seconds));
+        if options.via != Via::Host {
+            fields.insert("via".to_owned(), json!(options.via));
+        }
         if let Some(users) = options.users {
             fields.insert("users".to_owned(), json!(users));
         }
@@ -467,6 +506,7 @@ mod tests {
             scenario: ScenarioChoice::Inline(Box::new(scenario.expect("a scenario"))),
             applications: vec![parse_application(application.as_bytes()).expect("an application")],
             environment: None,
+            via: Via::Host,
             dry_run: None,
             users: None,
             duration: None,
@@ -485,6 +525,42 @@ mod tests {
         let prepared = prepare(&config(), inline("/"), Vec::new()).expect("a good run");
         assert_eq!(prepared.environment, "staging");
         assert_eq!(prepared.spread.batches, 3, "20 users, 8 to a batch");
+    }
+
+    #[test]
+    fn a_way_without_its_bindings_is_refused_with_those_that_there_are() {
+        let mut config = config();
+        config.bindings = ["SESSIONS", "TENANTS"].into();
+        let mut ask = |via, bound: Option<&str>| {
+            config.bound_environment = bound.map(str::to_owned);
+            let mut asked = Asked { via, ..inline("/") };
+            asked.applications[0].do_interactions = serde_json::from_str(
+                r#"[{"do": "PostDO", "pattern": "read-heavy", "id": "post:{{key}}"}]"#,
+            )
+            .expect("interactions");
+            prepare(&config, asked, Vec::new())
+        };
+        let host = ask(Via::Host, None).expect("a run through the host needs no binding");
+        assert!(host.plan.bindings().is_empty());
+        for (via, bound, told) in [
+            (Via::Object, None, "the bindings lead to no environment"),
+            (
+                Via::Object,
+                Some("production"),
+                "not possible on \"staging\": the bindings lead to \"production\"",
+            ),
+            (
+                Via::Object,
+                Some("staging"),
+                "missing: [POSTS]; there are [SESSIONS, TENANTS]",
+            ),
+            (Via::Binding, Some("staging"), "missing: [GROVE]"),
+        ] {
+            let error = ask(via, bound).expect_err(told);
+            assert_eq!((error.status, error.code), (422, "invalid"));
+            assert!(error.message.contains(told), "{}", error.message);
+            assert_eq!(error.details["known"], json!(["SESSIONS", "TENANTS"]));
+        }
     }
 
     #[test]

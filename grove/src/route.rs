@@ -9,6 +9,7 @@ pub(crate) enum Endpoint<'a> {
     Health,
     Stats,
     StatsReset,
+    Objects,
     FaultsShow,
     FaultsSet,
     FaultsClear,
@@ -58,6 +59,7 @@ impl<'a> Endpoint<'a> {
             ("GET", ["health"]) => Self::Health,
             ("GET", ["__stats"]) => Self::Stats,
             ("POST", ["__stats", "reset"]) => Self::StatsReset,
+            ("GET", ["__objects"]) => Self::Objects,
             ("GET", ["__faults"]) => Self::FaultsShow,
             ("POST", ["__faults"]) => Self::FaultsSet,
             ("DELETE", ["__faults"]) => Self::FaultsClear,
@@ -90,6 +92,7 @@ impl<'a> Endpoint<'a> {
             Self::Health
             | Self::Stats
             | Self::StatsReset
+            | Self::Objects
             | Self::FaultsShow
             | Self::FaultsSet
             | Self::FaultsClear => return None,

@@ -1,6 +1,6 @@
 //! The body of `POST runs`: read within a bound, then parsed strictly.
 
-use sentinel_engine::plan::Problem;
+use sentinel_engine::plan::{Problem, Via};
 use sentinel_engine::scenario::{
     ApplicationProfile, LoadScenario, parse_application, parse_scenario,
 };
@@ -22,6 +22,8 @@ pub(crate) struct StartBody {
     pub(crate) applications: Vec<ApplicationProfile>,
     /// Where to.
     pub(crate) environment: Option<String>,
+    /// What the requests reach the target through, the host when nothing is said.
+    pub(crate) via: Via,
     /// `true`: only the plan is wanted. An explicit `false` confirms a run on production.
     pub(crate) dry_run: Option<bool>,
     /// The highest number of users.
@@ -52,6 +54,7 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     applications: Vec<&'a RawValue>,
     environment: Option<String>,
+    via: Option<Via>,
     dry_run: Option<bool>,
     users: Option<Number>,
     duration: Option<String>,
@@ -101,6 +104,7 @@ impl StartBody {
                 scenario,
                 applications,
                 environment: fields.environment,
+                via: fields.via.unwrap_or_default(),
                 dry_run: fields.dry_run,
                 users: fields.users,
                 duration: fields.duration,
@@ -359,6 +363,7 @@ mod tests {
             (r#"{"scenario": 7}"#, "scenario"),
             (r#"{"scenario": null}"#, "scenario"),
             (r#"{"scenario": "a", "environment": 7}"#, "environment"),
+            (r#"{"scenario": "a", "via": "stub"}"#, "via"),
             (r#"{"scenario": "a", "dryRun": "false"}"#, "dryRun"),
             (r#"{"scenario": "a", "users": "many"}"#, "users"),
             (r#"{"scenario": "a", "dry_run": true}"#, "dry_run"),

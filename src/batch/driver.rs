@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 
 use js_sys::Function;
 use js_sys::futures::spawn_local;
-use sentinel_engine::batch::{Batch, Failure, Input, Output, Request, RequestId};
+use sentinel_engine::batch::{Address, Batch, Failure, Input, Output, Request, RequestId};
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::tick::{Span, Tick};
@@ -56,7 +56,7 @@ type OnAnswer = dyn Fn(f64, u16, String, Vec<u8>, f64, bool);
 struct Callbacks {
     headers: Closure<dyn Fn(f64)>,
     answer: Closure<OnAnswer>,
-    failure: Closure<dyn Fn(f64, String, String)>,
+    failure: Closure<dyn Fn(f64, String, String, String)>,
     line: Closure<dyn Fn(String)>,
     gone: Closure<dyn Fn()>,
     wake: Closure<dyn Fn()>,
@@ -101,8 +101,8 @@ impl Callbacks {
                     });
                 },
             ),
-            failure: Closure::new(move |id, name: String, message: String| {
-                let class = classify(&name, &message);
+            failure: Closure::new(move |id, name: String, message: String, marks: String| {
+                let class = classify(&name, &message, &marks);
                 let input = Input::Failed(request_id(id), Failure { class });
                 with(&on_failure, |driver| driver.step(&input));
             }),
@@ -120,15 +120,16 @@ impl Driver {
             let callbacks = Callbacks::new(this);
             Self {
                 this: this.clone(),
-                env,
-                batch_field: format!("{}.{}", permit.slice, permit.batch),
-                permit,
-                state: RefCell::new(State::Waiting),
                 exchanges: Exchanges::new(
+                    env.as_ref(),
                     function(&callbacks.headers),
                     function(&callbacks.answer),
                     function(&callbacks.failure),
                 ),
+                env,
+                batch_field: format!("{}.{}", permit.slice, permit.batch),
+                permit,
+                state: RefCell::new(State::Waiting),
                 port: Port::new(
                     body,
                     signal,
@@ -337,6 +338,11 @@ impl Driver {
         );
         add(RUN_FIELD, &self.permit.run);
         add(BATCH_FIELD, &self.batch_field);
+        let (binding, object) = match &request.address {
+            Address::Host => (None, None),
+            Address::Binding(binding) => (Some(*binding), None),
+            Address::Object { binding, name } => (Some(*binding), Some(name.as_str())),
+        };
         self.exchanges.send(
             request.id.0 as f64,
             request.method.name(),
@@ -346,6 +352,8 @@ impl Driver {
             request.wants_body,
             &request.wants_headers.join("\n"),
             request.body_limit_bytes as f64,
+            binding,
+            object,
         );
     }
 

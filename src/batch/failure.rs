@@ -6,12 +6,25 @@
 
 use sentinel_engine::error_class::ErrorClass;
 
-/// The class of a failure, from the name and the message of the error that `fetch` threw.
-pub(crate) fn classify(name: &str, message: &str) -> ErrorClass {
+/// The class of a failure, from the name and the message of the error that `fetch` threw, and from the marks that
+/// errors of Durable Objects bear
+/// (<https://developers.cloudflare.com/durable-objects/best-practices/error-handling/>).
+pub(crate) fn classify(name: &str, message: &str, marks: &str) -> ErrorClass {
+    let is_marked = |mark: &str| marks.split(' ').any(|own| own == mark);
     let text = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if name == "AbortError" {
         return ErrorClass::CutOff;
+    }
+    // Of an overloaded object every error is marked, whatever it says. The words stand for runtimes without marks.
+    if is_marked("overloaded") || says(&OVERLOADED) {
+        return ErrorClass::Overloaded;
+    }
+    if is_marked("durableObjectReset") || says(&["code was updated"]) {
+        return ErrorClass::ObjectReset;
+    }
+    if is_marked("retryable") {
+        return ErrorClass::Retryable;
     }
     if name == "TimeoutError" || says(&["timed out", "timeout"]) {
         return ErrorClass::Timeout;
@@ -42,6 +55,17 @@ pub(crate) fn classify(name: &str, message: &str) -> ErrorClass {
     }
     ErrorClass::Other
 }
+
+/// What is said about objects that have more to do than they can
+/// (<https://developers.cloudflare.com/durable-objects/observability/troubleshooting/>).
+const OVERLOADED: [&str; 6] = [
+    "too many requests queued",
+    "too much data queued",
+    "queued for too long",
+    "too many requests for the same object",
+    "too much load on durable objects",
+    "durable object is overloaded",
+];
 
 #[cfg(test)]
 mod tests {
@@ -77,7 +101,46 @@ mod tests {
                 ErrorClass::Platform,
             ),
         ] {
-            assert_eq!(classify(name, message), class, "{message}");
+            assert_eq!(classify(name, message, ""), class, "{message}");
+        }
+    }
+
+    #[test]
+    fn failures_of_objects_have_classes_of_their_own() {
+        use ErrorClass::{CutOff, ObjectReset, Overloaded, Reset, Retryable};
+        for (name, message, marks, class) in [
+            ("Error", "whatever", "overloaded", Overloaded),
+            ("Error", "whatever", "overloaded retryable", Overloaded),
+            (
+                "Error",
+                "Durable Object is overloaded. Requests queued for too long.",
+                "",
+                Overloaded,
+            ),
+            ("Error", "Too many requests queued", "", Overloaded),
+            (
+                "Error",
+                "Your account is generating too much load on Durable Objects.",
+                "",
+                Overloaded,
+            ),
+            ("Error", "x", "durableObjectReset retryable", ObjectReset),
+            (
+                "TypeError",
+                "The Durable Object's code has been updated: reset because its code was updated.",
+                "",
+                ObjectReset,
+            ),
+            ("Error", "Network connection lost.", "retryable", Retryable),
+            ("Error", "Network connection lost.", "", Reset),
+            (
+                "AbortError",
+                "The operation was aborted",
+                "retryable",
+                CutOff,
+            ),
+        ] {
+            assert_eq!(classify(name, message, marks), class, "{message} {marks}");
         }
     }
 }

@@ -2,22 +2,25 @@
 // promises and streams stay on this side, because each of them would cost a crossing more.
 
 export class Exchanges {
+  #env;
   #running = new Map();
   #onHeaders;
   #onAnswer;
   #onFailure;
 
-  constructor(onHeaders, onAnswer, onFailure) {
+  constructor(env, onHeaders, onAnswer, onFailure) {
+    this.#env = env;
     this.#onHeaders = onHeaders;
     this.#onAnswer = onAnswer;
     this.#onFailure = onFailure;
   }
 
-  // `fields` are lines, a name and a value in turn; `wanted` are names, one a line.
-  send(id, method, url, fields, body, wantsBody, wanted, bodyBytesMax) {
+  // `fields` are lines, a name and a value in turn; `wanted` are names, one a line. Without a `binding` the request
+  // goes to the host of its URL; with one to that Worker, or to the Durable Object of the name `object`.
+  send(id, method, url, fields, body, wantsBody, wanted, bodyBytesMax, binding, object) {
     const controller = new AbortController();
     this.#running.set(id, controller);
-    this.#exchange(id, controller, method, url, fields, body, wantsBody, wanted, bodyBytesMax);
+    this.#exchange(id, controller, method, url, fields, body, wantsBody, wanted, bodyBytesMax, binding, object);
   }
 
   abort(id) {
@@ -33,11 +36,11 @@ export class Exchanges {
     for (const controller of controllers) controller.abort();
   }
 
-  async #exchange(id, controller, method, url, fields, body, wantsBody, wanted, bodyBytesMax) {
+  async #exchange(id, controller, method, url, fields, body, wantsBody, wanted, bodyBytesMax, binding, object) {
     try {
       const headers = pairs(fields);
       const init = { method, headers, body, redirect: "manual", signal: controller.signal };
-      const response = await fetch(url, init);
+      const response = await this.#fetch(url, init, binding, object);
       if (this.#running.get(id) !== controller) {
         response.body?.cancel().catch(() => {});
         return;
@@ -49,10 +52,21 @@ export class Exchanges {
       this.#onAnswer(id, response.status, pick(response.headers, wanted), kept.bytes, kept.size, kept.truncated);
     } catch (error) {
       if (!this.#running.delete(id)) return;
-      this.#onFailure(id, String(error?.name), String(error?.message));
+      const marks = object === undefined ? [] : MARKS.filter((mark) => error?.[mark] === true);
+      this.#onFailure(id, String(error?.name), String(error?.message), marks.join(" "));
     }
   }
+
+  #fetch(url, init, binding, object) {
+    if (binding === undefined) return fetch(url, init);
+    const bound = this.#env[binding];
+    // A stub that threw may be broken for good: each request has one of its own.
+    return object === undefined ? bound.fetch(url, init) : bound.getByName(object).fetch("https://object" + url, init);
+  }
 }
+
+// What the runtime says about a Durable Object's failure, beside the words.
+const MARKS = ["overloaded", "durableObjectReset", "retryable"];
 
 // A header field that cannot be sent fails the request, not the batch.
 function pairs(fields) {

@@ -14,15 +14,18 @@ extern "C" {
     #[derive(Debug)]
     pub(crate) type Exchanges;
 
-    /// `on_headers(id)`; `on_answer(id, status, fields, body, size, truncated)`; `on_failure(id, name, message)`.
+    /// `on_headers(id)`; `on_answer(id, status, fields, body, size, truncated)`; `on_failure(id, name, message,
+    /// marks)`. Bindings are those of `env`.
     #[wasm_bindgen(constructor)]
     pub(crate) fn new(
+        env: &JsValue,
         on_headers: &Function,
         on_answer: &Function,
         on_failure: &Function,
     ) -> Exchanges;
 
-    /// Sends a request. Its end is called back, unless it is aborted.
+    /// Sends a request, to a binding or an object behind one instead of its URL's host if one is named. Its end is
+    /// called back, unless it is aborted.
     #[wasm_bindgen(method)]
     pub(crate) fn send(
         this: &Exchanges,
@@ -34,6 +37,8 @@ extern "C" {
         wants_body: bool,
         wanted: &str,
         body_bytes_max: f64,
+        binding: Option<&str>,
+        object: Option<&str>,
     );
 
     /// Gives a request up. Nothing more is called back about it.

@@ -19,6 +19,7 @@ mod listing;
 mod live;
 mod main_job;
 mod misconfigured;
+mod objects;
 mod once;
 mod openapi;
 mod operations;

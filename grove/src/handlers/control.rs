@@ -8,6 +8,7 @@ use crate::body;
 use crate::error::{ApiError, ApiResult};
 use crate::fault::{self, Fault};
 use crate::input::JSON_BYTES_MAX;
+use crate::objects::received;
 use crate::stats;
 
 /// `GET /health`
@@ -33,6 +34,12 @@ pub(super) async fn reset_stats(app: &App) -> ApiResult<Response> {
     only_local(app)?;
     stats::reset(app).await?;
     Ok(Response::empty()?.with_status(204))
+}
+
+/// `GET /__objects`: the calls that each object received.
+pub(super) fn objects(app: &App) -> ApiResult<Response> {
+    only_local(app)?;
+    Ok(Response::from_json(&received())?)
 }
 
 /// `GET /__faults`

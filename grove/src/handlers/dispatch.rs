@@ -19,6 +19,7 @@ pub(crate) async fn handle(
         Endpoint::Health => control::health(app),
         Endpoint::Stats => control::stats(app).await,
         Endpoint::StatsReset => control::reset_stats(app).await,
+        Endpoint::Objects => control::objects(app),
         Endpoint::FaultsShow => control::show_faults(app),
         Endpoint::FaultsSet => control::set_faults(app, request).await,
         Endpoint::FaultsClear => control::clear_faults(app),

@@ -11,11 +11,13 @@ use worker::{Method, Request, Response, ResponseBuilder, SqlStorage, SqlStorageV
 use crate::body;
 use crate::error::{ApiError, ApiResult};
 use crate::input::{JSON_BYTES_MAX, parse_json};
+use crate::objects::received;
 use crate::timing;
 
 /// The storage of one object, and whether it has just been constructed.
 pub(super) struct Host {
     class: &'static str,
+    name: String,
     schema: &'static str,
     sql: SqlStorage,
     constructed: Cell<bool>,
@@ -59,6 +61,7 @@ impl Host {
     pub(super) fn new(state: &State, class: &'static str, schema: &'static str) -> Self {
         Self {
             class,
+            name: name_of(state),
             schema,
             sql: state.storage().sql(),
             constructed: Cell::new(true),
@@ -73,6 +76,7 @@ impl Host {
         serve: impl AsyncFnOnce(Call) -> ApiResult<Answer>,
     ) -> worker::Result<Response> {
         let woke = self.constructed.replace(false);
+        received::arrived(self.class, &self.name, &request.method());
         let outcome = match self.read(&mut request).await {
             Ok(call) => serve(call).await,
             Err(error) => Err(error),
@@ -130,6 +134,13 @@ impl Host {
     ) -> ApiResult<Option<Row>> {
         Ok(self.rows(sql, values)?.into_iter().next())
     }
+}
+
+/// The object's name; its identifier where the runtime does not tell the name, as between two
+/// local processes.
+fn name_of(state: &State) -> String {
+    let id = state.id();
+    id.name().unwrap_or_else(|| id.to_string())
 }
 
 /// A whole number for a statement; times and counts are far below 2^53.

@@ -1,7 +1,9 @@
 //! Grove's Durable Objects.
 //!
 //! Each is addressed by name and answers plain HTTP on its stub, so that another script can
-//! call it through a cross-script binding. The paths stand at the top of each module. Every
+//! call it through a cross-script binding, which is the only way to it from outside. The paths
+//! stand at the top of each module; `SessionDO`, `TenantDO` and `PostDO` also take `POST /entries`
+//! ([`entries`]), so that a load tester can write to each of them in the same way. Every
 //! answer is JSON and has a `Server-Timing` entry that says whether the object was constructed
 //! for this call. Errors are `{"error", "code"}` with a 4xx or 5xx status.
 //!
@@ -13,9 +15,11 @@
 //! | [`StatsDO`] | `stats` | requests received |
 //! | [`GateDO`] | `gate:{generation}` | who is being served, for tests |
 
+mod entries;
 mod gate;
 mod host;
 mod post;
+mod received;
 mod session;
 mod stats;
 mod tenant;
@@ -24,6 +28,7 @@ pub use gate::GateDO;
 pub(crate) use gate::{Enter, Leave, Left, Permit};
 pub use post::PostDO;
 pub(crate) use post::{Known, React, Reacted, Reactions};
+pub(crate) use received::received;
 pub use session::SessionDO;
 pub(crate) use session::{Done, Exchange, NewCode, NewSession, Proof, Renewal, SessionInfo};
 pub use stats::StatsDO;

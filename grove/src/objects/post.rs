@@ -21,6 +21,7 @@ use worker::{DurableObject, Env, Method, Request, Response, Result, State, durab
 use crate::app::now_whole_ms;
 use crate::error::{ApiError, ApiResult};
 use crate::input::ReactionKind;
+use crate::objects::entries;
 use crate::objects::host::{Answer, Call, Host, answer, number};
 
 const SCHEMA: &str = "
@@ -92,6 +93,7 @@ impl PostDO {
     fn dispatch(&self, call: &Call) -> ApiResult<Answer> {
         match (&call.method, call.path.as_str()) {
             (Method::Get, "/") => answer(&self.reactions()?),
+            (Method::Post, "/entries") => entries::append(&self.host, call),
             (Method::Post, "/known") => answer(&self.learn(&call.json()?)?),
             (Method::Post, "/reactions") => answer(&self.react(&call.json()?)?),
             _ => call.unknown(),

@@ -22,6 +22,7 @@ use worker::{DurableObject, Env, Method, Request, Response, Result, State, durab
 use crate::app::now_whole_ms;
 use crate::error::{ApiError, ApiResult};
 use crate::input::TenantName;
+use crate::objects::entries;
 use crate::objects::host::{Answer, Call, Host, answer, number};
 use crate::token::same_digest;
 
@@ -178,6 +179,7 @@ impl SessionDO {
     fn dispatch(&self, call: &Call) -> ApiResult<Answer> {
         match (&call.method, call.path.as_str()) {
             (Method::Get, "/") => answer(&self.open()?),
+            (Method::Post, "/entries") => entries::append(&self.host, call),
             (Method::Post, "/codes") => answer(&self.keep_code(&call.json()?)?),
             (Method::Post, "/exchange") => answer(&self.exchange(&call.json()?)?),
             (Method::Post, "/verify") => answer(&self.verify(&call.json()?)?),

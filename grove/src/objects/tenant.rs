@@ -23,6 +23,7 @@ use worker::{DurableObject, Env, Method, Request, Response, Result, State, durab
 use crate::app::now_whole_ms;
 use crate::error::ApiResult;
 use crate::input::PostId;
+use crate::objects::entries;
 use crate::objects::host::{Answer, Call, Host, answer, number};
 use crate::store::PostSummary;
 
@@ -139,6 +140,7 @@ impl TenantDO {
         match (&call.method, call.path.as_str()) {
             (Method::Get, "/") => answer(&self.state()?),
             (Method::Get, "/feed") => answer(&self.feed()?),
+            (Method::Post, "/entries") => entries::append(&self.host, call),
             (Method::Post, "/seed") => answer(&self.seed(&call.json()?)?),
             (Method::Post, "/posts") => answer(&self.note_post(&call.json()?)?),
             (Method::Post, "/reactions") => answer(&self.note_reaction(&call.json()?)?),

@@ -47,4 +47,39 @@ pub(crate) fn another_worker_can_call_them(grove: &Grove) {
     assert_eq!(read("TENANTS", "tenant:hazel").json()["posts"], 5);
     let unknown = grove.call_object("TENANTS", "tenant:hazel", "POST", "/x", &json!({}));
     assert_eq!(unknown.refusal(), (404, "not_found".to_owned()));
+
+    for (binding, name) in [
+        ("SESSIONS", "session:of-entries"),
+        ("TENANTS", "tenant:of-entries"),
+        ("POSTS", "post:of-entries"),
+    ] {
+        let write = |entries: Value| {
+            let body = json!({ "entries": entries });
+            grove.call_object(binding, name, "POST", "/entries", &body)
+        };
+        let entry = json!({"by": "hal", "text": "was here"});
+        assert_eq!(write(json!([entry])).json(), json!({"total": 1}));
+        assert_eq!(write(json!([entry, entry])).json(), json!({"total": 3}));
+        assert_eq!(
+            write(json!([])).refusal(),
+            (422, "invalid_entries".to_owned())
+        );
+    }
+    for (binding, name, class) in [
+        ("SESSIONS", "session:counted", "SessionDO"),
+        ("TENANTS", "tenant:counted", "TenantDO"),
+        ("POSTS", "post:counted", "PostDO"),
+    ] {
+        let body = json!({"entries": [{"by": "hal", "text": "was here"}]});
+        for _ in 0..9 {
+            let noted = grove.call_object(binding, name, "POST", "/entries", &body);
+            assert_eq!(noted.status, 200);
+        }
+        assert_eq!(read(binding, name).status, 200);
+        // Which object it is shows by its calls: between two processes objects do not know their names.
+        let received = grove.get("/__objects").json();
+        let objects = received[class].as_object().expect("objects").values();
+        let same = objects.filter(|calls| **calls == json!({"reads": 1, "writes": 9}));
+        assert_eq!(same.count(), 1, "{received}");
+    }
 }

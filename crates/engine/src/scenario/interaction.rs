@@ -116,6 +116,16 @@ pub enum DoOperation {
 }
 
 impl DurableObject {
+    /// All classes.
+    pub const ALL: [Self; 6] = [
+        Self::Session,
+        Self::Tenant,
+        Self::Post,
+        Self::Feed,
+        Self::Notification,
+        Self::Analytics,
+    ];
+
     /// The name of the class, such as `SessionDO`.
     #[must_use]
     pub const fn name(self) -> &'static str {
