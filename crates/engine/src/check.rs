@@ -254,7 +254,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(128))]
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
         #[test]
         fn no_pattern_and_no_body_is_too_strange(
             pattern in any::<String>(), near in "[a-c(|)*+?{}0-9\\[\\]^$.\\\\-]{0,24}", body in any::<Vec<u8>>(),

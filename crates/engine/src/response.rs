@@ -417,7 +417,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
         #[test]
         fn no_answer_is_too_strange(status in any::<u16>(), body in any::<Vec<u8>>(), cookie in any::<String>()) {
             let step = step(ExpectedStatus::Ok, &["$..a", "$[0]", "cookie:a", "regex:(a|b)*c", "body"]);

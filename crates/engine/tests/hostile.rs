@@ -62,7 +62,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases * 2))]
 
     #[test]
     fn frames(noise in any::<Vec<u8>>(), at in any::<prop::sample::Index>(), bytes in bytes()) {

@@ -264,7 +264,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(128))]
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
         #[test]
         fn no_text_is_too_strange(json in any::<Vec<u8>>()) {
             let _ = parse_scenario(&json);

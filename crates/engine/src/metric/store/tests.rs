@@ -232,7 +232,7 @@ fn announced_tags_are_exact_beyond_all_limits() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))] // each builds many stores
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 5))] // each builds many stores
 
     #[test]
     fn order_and_grouping_of_frames_change_nothing(

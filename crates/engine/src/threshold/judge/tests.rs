@@ -373,7 +373,7 @@ fn outcome_format_unchanged() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))] // each plays two runs
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 5))] // each plays two runs
 
     #[test]
     fn how_often_the_judge_is_asked_changes_nothing(
