@@ -1,6 +1,6 @@
 //! Scenario files as they stand in the repository and in its documentation become plans.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -195,6 +195,37 @@ fn what_the_schema_refuses_cannot_be_read_either() {
     // Texts of a form of their own are the schema's business and the plan's.
     let json = FLOW.replace("\"1s-2s\"", "\"two seconds\"");
     assert!(!validator.is_valid(&serde_json::from_str(&json).expect("JSON")));
+}
+
+#[test]
+fn every_field_is_in_a_guide() {
+    let mut guides = String::new();
+    for entry in fs::read_dir(repository().join("docs")).expect("docs") {
+        guides += &fs::read_to_string(entry.expect("an entry").path()).expect("a guide");
+    }
+    let mut fields = BTreeSet::new();
+    collect_fields(&json_schema(), &mut fields);
+    assert!(fields.len() > 100, "{fields:?}");
+    // As a field of an example, or by name in a sentence or table.
+    fields.retain(|field| {
+        let as_written = [format!("`{field}`"), format!("\"{field}\":")];
+        !as_written.iter().any(|form| guides.contains(form))
+    });
+    assert_eq!(fields, BTreeSet::new(), "no guide in docs/ names these");
+}
+
+fn collect_fields(schema: &Value, fields: &mut BTreeSet<String>) {
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        fields.extend(properties.keys().cloned());
+    }
+    let inner: Vec<&Value> = match schema {
+        Value::Object(members) => members.values().collect(),
+        Value::Array(items) => items.iter().collect(),
+        _ => Vec::new(),
+    };
+    for schema in inner {
+        collect_fields(schema, fields);
+    }
 }
 
 fn plan(
