@@ -187,9 +187,7 @@ fn a_worker_that_is_not_ready_is_an_error_with_its_log() {
         "this is not JavaScript",
     )
     .expect("written");
-    let options = options()
-        .project(Project::at(dir.path().join("p")))
-        .ready_timeout(Duration::from_secs(8));
+    let options = options().project(Project::at(dir.path().join("p")));
     let error = DevStack::start(options).expect_err("it cannot start");
     let text = format!("{error:#}");
     assert!(
