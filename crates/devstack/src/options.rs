@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -23,7 +22,6 @@ pub struct Options {
     pub(crate) grove_vars: BTreeMap<String, Value>,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) watch: bool,
-    pub(crate) ready_timeout: Duration,
     pub(crate) interrupted: Option<Arc<AtomicBool>>,
 }
 
@@ -39,7 +37,6 @@ impl Default for Options {
             grove_vars: BTreeMap::new(),
             allowed_hosts: Vec::new(),
             watch: false,
-            ready_timeout: Duration::from_secs(300),
             interrupted: None,
         }
     }
@@ -103,13 +100,6 @@ impl Options {
     #[must_use]
     pub fn watch(mut self) -> Self {
         self.watch = true;
-        self
-    }
-
-    /// How long each Worker may take until its health answers. 90 s if not given.
-    #[must_use]
-    pub fn ready_timeout(mut self, timeout: Duration) -> Self {
-        self.ready_timeout = timeout;
         self
     }
 

@@ -10,6 +10,12 @@ use anyhow::{Result, bail};
 
 use crate::group::Group;
 
+/// How long a Worker may take until it answers; a busy machine needs minutes.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The code by which a Worker says in its health that it was configured wrongly.
+const MISCONFIGURED: &str = "\"misconfigured\"";
+
 /// What is waited for, and how long.
 pub(crate) struct Wait<'a> {
     /// The Worker's name, for the error text.
@@ -18,8 +24,6 @@ pub(crate) struct Wait<'a> {
     pub(crate) url: String,
     /// Where the Worker's runtime prints.
     pub(crate) log: &'a Path,
-    /// How long to wait at most.
-    pub(crate) timeout: Duration,
     /// Set from outside to give up early.
     pub(crate) interrupted: Option<&'a AtomicBool>,
 }
@@ -27,11 +31,11 @@ pub(crate) struct Wait<'a> {
 /// Polls until the address answers with 200.
 ///
 /// # Errors
-/// When the runtime ended, the deadline passed, or the wait was interrupted; with the last answer
-/// and the end of the log.
+/// When the runtime ended, the Worker says that it is misconfigured, the deadline passed, or the wait was
+/// interrupted; with the last answer and the end of the log.
 pub(crate) fn wait_until_ready(group: &mut Group, wait: &Wait<'_>) -> Result<()> {
     let agent = agent(Duration::from_secs(2));
-    let deadline = Instant::now() + wait.timeout;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let last = match agent.get(&wait.url).call() {
             Ok(mut answer) if answer.status() == 200 => {
@@ -41,11 +45,12 @@ pub(crate) fn wait_until_ready(group: &mut Group, wait: &Wait<'_>) -> Result<()>
             }
             Ok(mut answer) => {
                 let body = answer.body_mut().read_to_string().unwrap_or_default();
-                format!(
-                    "{} {}",
-                    answer.status(),
-                    body.chars().take(500).collect::<String>()
-                )
+                let body: String = body.chars().take(500).collect();
+                // No waiting changes its configuration.
+                if body.contains(MISCONFIGURED) {
+                    bail!("{}: {body}\n{}", wait.name, log_tail(wait.log));
+                }
+                format!("{} {body}", answer.status())
             }
             Err(error) => error.to_string(),
         };
@@ -66,7 +71,7 @@ pub(crate) fn wait_until_ready(group: &mut Group, wait: &Wait<'_>) -> Result<()>
             bail!(
                 "{} was not ready after {} s; the last answer of {} was: {last}\n{}",
                 wait.name,
-                wait.timeout.as_secs(),
+                TIMEOUT.as_secs(),
                 wait.url,
                 log_tail(wait.log)
             );

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::{Value, json};
@@ -36,7 +35,6 @@ pub struct DevStack {
     grove: Running,
     state: StateDir,
     token: String,
-    ready_timeout: Duration,
     interrupted: Option<Arc<AtomicBool>>,
 }
 
@@ -107,7 +105,6 @@ impl DevStack {
             grove,
             state,
             token,
-            ready_timeout: options.ready_timeout,
             interrupted: options.interrupted,
         };
         stack.migrate()?;
@@ -227,10 +224,9 @@ impl DevStack {
             self.running_mut(service)
                 .spawn(&tools, &registry, temporary.as_deref())?;
         }
-        let (timeout, interrupted) = (self.ready_timeout, self.interrupted.clone());
+        let interrupted = self.interrupted.clone();
         for &service in services {
-            self.running_mut(service)
-                .wait(timeout, interrupted.as_deref())?;
+            self.running_mut(service).wait(interrupted.as_deref())?;
         }
         Ok(())
     }
@@ -293,14 +289,13 @@ impl Running {
         Ok(())
     }
 
-    fn wait(&mut self, timeout: Duration, interrupted: Option<&AtomicBool>) -> Result<()> {
+    fn wait(&mut self, interrupted: Option<&AtomicBool>) -> Result<()> {
         let (url, log) = (format!("{}{}", self.url(), self.health), self.log());
         let group = self.group.as_mut().context("not started")?;
         let wait = Wait {
             name: &self.config.name,
             url,
             log: &log,
-            timeout,
             interrupted,
         };
         wait_until_ready(group, &wait)
