@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use sentinel_engine::share::{Segment, SegmentSequence, Share};
 
 use crate::output::Destination;
+use crate::remote::RemoteArguments;
 
 /// Vista LoadTest: says what a platform withstands, and when it was the load generator that gave in.
 #[derive(Debug, Parser)]
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Validate(ScenarioArguments),
     /// Print the JSON Schema of scenario files
     Schema,
+    /// Run load tests at the edge, by a deployed load tester
+    Remote(RemoteArguments),
 }
 
 /// Which scenario, and how it is changed.

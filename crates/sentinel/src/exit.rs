@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use sentinel_engine::summary::{RunStatus, TestRunResult};
+
 /// The exit codes, as k6 has them (`errext/exitcodes/codes.go`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -40,6 +42,29 @@ impl Stopped {
         Self {
             exit: Exit::RunFailed,
             message: message.to_string(),
+        }
+    }
+}
+
+impl Exit {
+    /// What the exit code says about a run; what did not hold goes to the standard error.
+    pub(crate) fn of(result: &TestRunResult) -> Self {
+        match result.status {
+            RunStatus::Cancelled => Self::Interrupted,
+            RunStatus::Failed => {
+                eprintln!(
+                    "sentinel: {}",
+                    result.failure.as_deref().unwrap_or("the run broke")
+                );
+                Self::RunFailed
+            }
+            RunStatus::Completed if result.passed => Self::Passed,
+            RunStatus::Completed => {
+                for failed in &result.failed_assertions {
+                    eprintln!("sentinel: {failed}");
+                }
+                Self::ThresholdsFailed
+            }
         }
     }
 }

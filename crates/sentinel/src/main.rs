@@ -5,6 +5,7 @@ mod exit;
 mod http;
 mod output;
 mod plan;
+mod remote;
 mod run;
 mod source;
 
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => plan::command(&arguments),
         Command::Validate(arguments) => source::validate(&arguments),
         Command::Schema => source::schema(),
+        Command::Remote(arguments) => remote::command(&arguments),
     };
     match ended {
         Ok(exit) => exit.into(),

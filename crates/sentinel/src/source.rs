@@ -59,7 +59,7 @@ pub(crate) enum Purpose {
 /// The plan that the command line asks for.
 pub(crate) fn prepare(arguments: &ScenarioArguments, purpose: Purpose) -> Result<Plan, Stopped> {
     let path = find(&arguments.scenario)?;
-    let mut scenario = parse_scenario(&read(&path)?).map_err(|problems| told(&path, &problems))?;
+    let (mut scenario, applications) = read_files(&path, &arguments.applications)?;
     if let Some(load) = load(arguments) {
         scenario.user_profile = None;
         scenario.scenarios = None;
@@ -78,7 +78,7 @@ pub(crate) fn prepare(arguments: &ScenarioArguments, purpose: Purpose) -> Result
     allowed_hosts.extend(authority(&base_url).map(str::to_owned));
     let replaced = scenario.load.is_some() && is_load_given(arguments);
     let source = PlanSource {
-        applications: applications(arguments, &path, &scenario)?,
+        applications,
         options: PlanOptions {
             base_url,
             allowed_hosts,
@@ -100,6 +100,25 @@ pub(crate) fn prepare(arguments: &ScenarioArguments, purpose: Purpose) -> Result
         scenario,
     };
     Plan::parse(&source).map_err(|problems| told(&path, &problems))
+}
+
+/// A scenario and the applications that it plays: those given, then those beside it.
+///
+/// # Errors
+/// Everything that is wrong with a file.
+pub(crate) fn read_files(
+    path: &Path,
+    given: &[PathBuf],
+) -> Result<(LoadScenario, Vec<ApplicationProfile>), Stopped> {
+    let scenario = parse_scenario(&read(path)?).map_err(|problems| told(path, &problems))?;
+    let applications = applications(given, path, &scenario)?;
+    Ok((scenario, applications))
+}
+
+/// Whether a scenario is named by its path, not by its name.
+pub(crate) fn is_path(scenario: &str) -> bool {
+    let path = Path::new(scenario);
+    path.is_file() || path.extension().is_some() || path.components().count() > 1
 }
 
 /// Host and port of a URL as written, for the list of hosts that load may go to.
@@ -148,9 +167,8 @@ fn load(arguments: &ScenarioArguments) -> Option<LoadConfig> {
 
 /// The file of a scenario: a path, or a name in the nearest folder of scenarios.
 fn find(scenario: &str) -> Result<PathBuf, Stopped> {
-    let path = Path::new(scenario);
-    if path.is_file() || path.extension().is_some() || path.components().count() > 1 {
-        return Ok(path.to_owned());
+    if is_path(scenario) {
+        return Ok(PathBuf::from(scenario));
     }
     let here = std::env::current_dir().map_err(Stopped::failed)?;
     let folders: Vec<PathBuf> = here
@@ -195,15 +213,14 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The applications that a scenario plays: those given, then those beside it.
 fn applications(
-    arguments: &ScenarioArguments,
+    given: &[PathBuf],
     scenario_path: &Path,
     scenario: &LoadScenario,
 ) -> Result<Vec<ApplicationProfile>, Stopped> {
     let parse =
         |path: &Path| parse_application(&read(path)?).map_err(|problems| told(path, &problems));
-    let given = arguments.applications.iter().map(|path| parse(path));
+    let given = given.iter().map(|path| parse(path));
     let mut applications = given.collect::<Result<Vec<_>, _>>()?;
     let folder = scenario_path.with_file_name(APPLICATIONS);
     for used in &scenario.applications {
@@ -248,7 +265,7 @@ fn kebab(option: &str) -> String {
 }
 
 /// 53 random bits: a number that every reader of JSON holds exactly.
-fn random_seed() -> u64 {
+pub(crate) fn random_seed() -> u64 {
     getrandom::u64().unwrap_or(1) >> 11
 }
 

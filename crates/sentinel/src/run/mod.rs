@@ -9,7 +9,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::header::{HeaderName, HeaderValue, USER_AGENT};
 use sentinel_engine::run::RunConfig;
-use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::Span;
 use tokio::task::LocalSet;
 use uuid::Builder;
@@ -61,32 +60,11 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
     for reason in &incomplete {
         eprintln!("sentinel: {reason}");
     }
-    Ok(match exit(&result) {
+    Ok(match Exit::of(&result) {
         // Whoever asked for the file counts on it.
         Exit::Passed if !incomplete.is_empty() => Exit::RunFailed,
         exit => exit,
     })
-}
-
-/// What the exit code says about a run.
-fn exit(result: &TestRunResult) -> Exit {
-    match result.status {
-        RunStatus::Cancelled => Exit::Interrupted,
-        RunStatus::Failed => {
-            eprintln!(
-                "sentinel: {}",
-                result.failure.as_deref().unwrap_or("the run broke")
-            );
-            Exit::RunFailed
-        }
-        RunStatus::Completed if result.passed => Exit::Passed,
-        RunStatus::Completed => {
-            for failed in &result.failed_assertions {
-                eprintln!("sentinel: {failed}");
-            }
-            Exit::ThresholdsFailed
-        }
-    }
 }
 
 fn client(arguments: &RunArguments, id: &str) -> Result<Client, Stopped> {

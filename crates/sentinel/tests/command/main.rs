@@ -6,4 +6,5 @@ mod lab;
 mod outputs;
 mod plans;
 mod refused;
+mod remote;
 mod runs;
