@@ -24,6 +24,7 @@ mod once;
 mod openapi;
 mod operations;
 mod outages;
+mod remote;
 mod schema;
 mod secrets;
 mod shards;
