@@ -120,9 +120,9 @@ pub(crate) fn prepare(
             return Err(ApiError::problems(problems));
         }
     };
-    let beyond = beyond_limits(&plan, &config.limits);
-    if !beyond.is_empty() {
-        return Err(ApiError::problems(beyond));
+    let refused = [not_at_the_edge(&plan), beyond_limits(&plan, &config.limits)].concat();
+    if !refused.is_empty() {
+        return Err(ApiError::problems(refused));
     }
     check_bindings(config, &environment, &plan)?;
     let spread = Spread::of(&plan, &capacity(config), &asked.regions).map_err(|error| {
@@ -142,6 +142,18 @@ pub(crate) fn prepare(
         plan,
         spread,
     })
+}
+
+/// What of the plan only the command `sentinel` can play.
+fn not_at_the_edge(plan: &Plan) -> Vec<Problem> {
+    let streams = plan.streams().map(|(application, step)| Problem {
+        path: format!("applications[{}]", application.name),
+        message: format!(
+            "step {:?} reads a stream: the Worker does not play streams yet, `sentinel run` does",
+            step.name
+        ),
+    });
+    streams.collect()
 }
 
 /// What of the plan certainly exceeds a limit. What the closed model sends depends on the target; a run that
@@ -460,7 +472,7 @@ const PRODUCTION: &str = "production";
 
 #[cfg(test)]
 mod tests {
-    use sentinel_engine::scenario::{parse_application, parse_scenario};
+    use sentinel_engine::scenario::{FlowStep, parse_application, parse_scenario};
 
     use super::*;
 
@@ -589,6 +601,23 @@ mod tests {
             let path = &error.details["problems"][0]["path"];
             assert_eq!(path, "applications[a].steps[0].request.url", "{url}");
         }
+    }
+
+    #[test]
+    fn what_only_the_command_can_play_is_refused() {
+        let mut asked = inline("/");
+        for application in &mut asked.applications {
+            let steps = application.steps.iter_mut();
+            for step in steps.filter_map(FlowStep::as_request_mut) {
+                step.stream = serde_json::from_value(json!({"format": "sse"})).expect("a stream");
+            }
+        }
+        let error = refused(asked);
+        assert_eq!(error.status, 422);
+        let problem = &error.details["problems"][0];
+        assert_eq!(problem["path"], "applications[a]");
+        let message = problem["message"].as_str().unwrap_or_default();
+        assert!(message.contains("\"s\" reads a stream"), "{message}");
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub enum ErrorClass {
     Check,
     /// The answer's body was larger than the limit.
     BodyTooLarge,
+    /// An event of the answer's stream was larger than the limit.
+    EventTooLarge,
+    /// The answer's stream ended with fewer events than the step expects.
+    TooFewEvents,
     /// No complete answer within the request's time limit.
     Timeout,
     /// The host name could not be resolved.
@@ -53,14 +57,21 @@ impl ErrorClass {
     pub const fn has_answer(self) -> bool {
         matches!(
             self,
-            Self::Status(_) | Self::Extraction | Self::Check | Self::BodyTooLarge
+            Self::Status(_)
+                | Self::Extraction
+                | Self::Check
+                | Self::BodyTooLarge
+                | Self::EventTooLarge
+                | Self::TooFewEvents
         )
     }
 
-    const NAMES: [(Self, &'static str); 16] = [
+    const NAMES: [(Self, &'static str); 18] = [
         (Self::Extraction, "extraction"),
         (Self::Check, "check"),
         (Self::BodyTooLarge, "body_too_large"),
+        (Self::EventTooLarge, "event_too_large"),
+        (Self::TooFewEvents, "too_few_events"),
         (Self::Timeout, "timeout"),
         (Self::Dns, "dns"),
         (Self::Connect, "connect"),

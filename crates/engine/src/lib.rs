@@ -50,6 +50,7 @@ pub mod schedule;
 pub mod server_timing;
 pub mod shard;
 pub mod share;
+pub mod stream;
 pub mod summary;
 pub mod target;
 pub mod template;

@@ -179,6 +179,7 @@ mod tests {
                     default: None,
                 })
                 .collect(),
+            stream: None,
             parallel: false,
             background: false,
             probability: 1.0,

@@ -15,6 +15,7 @@ use crate::histogram::Histogram;
 use crate::histogram::SparseHistogram;
 use crate::phase::Phase;
 use crate::scenario::DurableObject;
+use crate::stream::StreamWindow;
 use crate::timeline::Second;
 use crate::window::{
     COMPONENTS_MAX, ComponentKind, ComponentWindow, OTHER_COMPONENT, ObjectWindow, ScenarioWindow,
@@ -192,6 +193,8 @@ pub struct Aggregate {
     pub bytes_received: u64,
     /// Bytes of request bodies.
     pub bytes_sent: u64,
+    /// What came of their streams.
+    pub stream: Option<StreamWindow>,
 }
 
 impl Aggregate {
@@ -208,6 +211,9 @@ impl Aggregate {
             sum.service_us.merge(&step.service_us);
             sum.bytes_received += step.bytes_received;
             sum.bytes_sent += step.bytes_sent;
+            if let Some(stream) = &step.stream {
+                sum.stream.get_or_insert_default().merge(stream);
+            }
         }
         sum
     }

@@ -15,6 +15,7 @@ use crate::metric::MetricWindow;
 use crate::phase::Phase;
 use crate::popularity::Popularity;
 use crate::scenario::DurableObject;
+use crate::stream::StreamWindow;
 
 /// How many differently named components of the target a window keeps apart; further ones share the name
 /// [`OTHER_COMPONENT`].
@@ -101,6 +102,9 @@ pub struct StepWindow {
     pub bytes_received: u64,
     /// Bytes of request bodies.
     pub bytes_sent: u64,
+    /// Of a step whose answers are streams: what came of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Box<StreamWindow>>,
 }
 
 /// The Durable Objects of one class that requests were sent to in one window.
@@ -273,6 +277,9 @@ impl StepWindow {
         self.service_us.merge(&other.service_us);
         self.bytes_received += other.bytes_received;
         self.bytes_sent += other.bytes_sent;
+        if let Some(stream) = &other.stream {
+            self.stream.get_or_insert_default().merge(stream);
+        }
     }
 
     /// How many requests ended as errors of any class.

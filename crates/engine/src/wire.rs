@@ -14,7 +14,7 @@ use crate::vu::VuCarry;
 use crate::window::Window;
 
 /// The version of [`Frame`] and [`Assignment`] that this code writes and reads.
-pub const WIRE_VERSION: u32 = 2;
+pub const WIRE_VERSION: u32 = 3;
 
 /// What one batch is to do in one slice of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -17,6 +17,7 @@ use crate::body::AnswerBody;
 use crate::delay::{self, Delay};
 use crate::query::Query;
 use crate::server::Shared;
+use crate::sse::Events;
 use crate::visit::Visit;
 use crate::wire::Orders;
 
@@ -47,6 +48,7 @@ pub(crate) async fn answer(
                 orders,
                 path,
                 content_type: head.headers.get(CONTENT_TYPE),
+                last_event: last_event(&head.headers),
                 body,
             };
             answering.answer(visit, delay, behaviour).await?
@@ -69,6 +71,7 @@ struct Answering<'a> {
     orders: Arc<Orders>,
     path: &'a str,
     content_type: Option<&'a HeaderValue>,
+    last_event: Option<u64>,
     body: Bytes,
 }
 
@@ -133,6 +136,15 @@ impl Answering<'_> {
                 }
                 answer
             }
+            Behaviour::Events(script) => {
+                let last = self.last_event;
+                visit.stream(last.is_some());
+                let events = Events::new(script, last.unwrap_or(0));
+                let mut answer = Response::new(AnswerBody::events(visit, events));
+                let content_type = HeaderValue::from_static("text/event-stream");
+                answer.headers_mut().insert(CONTENT_TYPE, content_type);
+                answer
+            }
         })
     }
 
@@ -165,6 +177,12 @@ impl Answering<'_> {
 fn batch(headers: &HeaderMap) -> Option<(&str, &str)> {
     let field = |name| headers.get(name).and_then(|value| value.to_str().ok());
     Some((field(RUN_FIELD)?, field(BATCH_FIELD).unwrap_or_default()))
+}
+
+/// The number of the event behind which a client goes on.
+fn last_event(headers: &HeaderMap) -> Option<u64> {
+    let field = headers.get("last-event-id")?;
+    field.to_str().ok()?.parse().ok()
 }
 
 /// Reads a request's body, keeping the beginning of it.

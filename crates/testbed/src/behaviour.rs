@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 
 use crate::query::{BadQuery, Query};
+use crate::sse::Script;
 
 /// What happens after the delay.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,8 @@ pub(crate) enum Behaviour {
     Json { bytes: usize },
     /// What was sent.
     Echo,
+    /// Server-sent events.
+    Events(Script),
 }
 
 /// When a connection is reset.
@@ -120,6 +123,7 @@ impl Behaviour {
                 bytes: query.number("n")?.unwrap_or(0).min(JSON_BYTES_MAX),
             },
             "echo" => Self::Echo,
+            "sse" => Self::Events(Script::of(query)?),
             _ => return Ok(None),
         }))
     }

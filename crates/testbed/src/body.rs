@@ -13,6 +13,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
+use crate::sse::{Events, Next};
 use crate::visit::Visit;
 use crate::wire::Orders;
 
@@ -31,6 +32,7 @@ enum Source {
     Endless(Pin<Box<Sleep>>),
     /// So many bytes, of one more that never comes.
     Hang(u64),
+    Events(Box<Events>),
     /// Some bytes, and a reset a moment later.
     Reset {
         sent: bool,
@@ -59,6 +61,11 @@ impl AnswerBody {
     /// So many bytes, and then nothing.
     pub(crate) fn hang(visit: Visit, bytes: u64) -> Self {
         Self::new(Some(visit), Source::Hang(bytes))
+    }
+
+    /// Server-sent events.
+    pub(crate) fn events(visit: Visit, events: Events) -> Self {
+        Self::new(Some(visit), Source::Events(Box::new(events)))
     }
 
     /// Some bytes, and then a reset.
@@ -107,6 +114,21 @@ impl AnswerBody {
             }
             Source::Hang(0) => return Poll::Pending,
             Source::Hang(left) => filler(left),
+            Source::Events(events) => match ready!(events.poll_next(context)) {
+                Next::Event(bytes) => {
+                    if let Some(visit) = &mut self.visit {
+                        visit.event();
+                    }
+                    bytes
+                }
+                Next::More(bytes) => bytes,
+                Next::End => {
+                    if let Some(mut visit) = self.visit.take() {
+                        visit.complete();
+                    }
+                    Bytes::new()
+                }
+            },
             Source::Reset { sent: false, .. } => Bytes::from_static(b"the beginning of an ans"),
             Source::Reset { pause, orders, .. } => {
                 ready!(pause.as_mut().poll(context));
@@ -144,7 +166,9 @@ impl Body for AnswerBody {
         match &self.source {
             Source::Whole(bytes) => bytes.is_empty(),
             Source::Filler(left) => *left == 0,
-            Source::Endless(_) | Source::Hang(_) | Source::Reset { .. } => false,
+            Source::Endless(_) | Source::Hang(_) | Source::Events(_) | Source::Reset { .. } => {
+                false
+            }
         }
     }
 
@@ -153,7 +177,7 @@ impl Body for AnswerBody {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Filler(left) => SizeHint::with_exact(*left),
             Source::Hang(left) => SizeHint::with_exact(left.saturating_add(1)),
-            Source::Endless(_) | Source::Reset { .. } => SizeHint::default(),
+            Source::Endless(_) | Source::Events(_) | Source::Reset { .. } => SizeHint::default(),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
-use crate::stats::{BatchStats, ConnectionStats, Held, PathStats, Stats, Tally};
+use crate::stats::{BatchStats, ConnectionStats, Held, PathStats, Stats, StreamStats, Tally};
 
 /// Counts what arrives and what becomes of it.
 #[derive(Debug)]
@@ -51,6 +51,17 @@ struct Books {
 struct PathBook {
     tally: Tally,
     held_us: Histogram<u64>,
+    stream: Option<Box<StreamBook>>,
+}
+
+/// What was sent on the streams of a path.
+#[derive(Debug)]
+pub(crate) struct StreamBook {
+    pub(crate) streams: u64,
+    pub(crate) resumed: u64,
+    events: u64,
+    first_us: Histogram<u64>,
+    gap_us: Histogram<u64>,
 }
 
 impl Default for Ledger {
@@ -140,6 +151,35 @@ impl Ledger {
         }
     }
 
+    /// Changes what is counted of the streams of a request's path.
+    pub(crate) fn streams(&self, account: Account, change: impl FnOnce(&mut StreamBook)) {
+        let mut books = self.books();
+        if books.resets == account.reset
+            && let Some(book) = books.paths.get_mut(account.path)
+        {
+            change(book.stream.get_or_insert_with(Box::default));
+        }
+    }
+
+    /// Takes note that an event goes out, and answers when; `before` is when the one before it did.
+    pub(crate) fn event(&self, account: Account, before: Option<u64>) -> u64 {
+        let now_us = self.now_us();
+        self.streams(account, |stream| {
+            stream.events += 1;
+            match before {
+                None => {
+                    let since = now_us.saturating_sub(account.arrived_us);
+                    stream.first_us.saturating_record(since);
+                }
+                Some(before) => {
+                    let since = now_us.saturating_sub(before);
+                    stream.gap_us.saturating_record(since);
+                }
+            }
+        });
+        now_us
+    }
+
     /// Changes all tallies of a request, unless the books were reset since it arrived.
     pub(crate) fn change(&self, account: Account, change: impl Fn(&mut Tally)) {
         self.books().change(account, change);
@@ -154,6 +194,7 @@ impl Ledger {
             let stats = PathStats {
                 tally: book.tally,
                 held: held(&book.held_us),
+                stream: book.stream.as_ref().map(|stream| stream.stats()),
             };
             Some((name.clone(), stats))
         };
@@ -229,6 +270,7 @@ impl Books {
                 self.paths.push(PathBook {
                     tally: Tally::default(),
                     held_us: histogram(),
+                    stream: None,
                 });
                 self.paths.len() - 1
             })
@@ -261,6 +303,30 @@ impl Books {
         }
         if let Some(connection) = self.connections.get_mut(&account.connection) {
             change(&mut connection.tally);
+        }
+    }
+}
+
+impl Default for StreamBook {
+    fn default() -> Self {
+        Self {
+            streams: 0,
+            resumed: 0,
+            events: 0,
+            first_us: histogram(),
+            gap_us: histogram(),
+        }
+    }
+}
+
+impl StreamBook {
+    fn stats(&self) -> StreamStats {
+        StreamStats {
+            streams: self.streams,
+            resumed: self.resumed,
+            events: self.events,
+            first_event: held(&self.first_us),
+            gap: held(&self.gap_us),
         }
     }
 }

@@ -19,9 +19,10 @@ mod freeze;
 mod ledger;
 mod query;
 mod server;
+mod sse;
 mod stats;
 mod visit;
 mod wire;
 
 pub use server::Testbed;
-pub use stats::{BatchStats, ConnectionStats, Held, PathStats, Stats, Tally};
+pub use stats::{BatchStats, ConnectionStats, Held, PathStats, Stats, StreamStats, Tally};

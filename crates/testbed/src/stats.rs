@@ -64,9 +64,28 @@ pub struct PathStats {
     pub tally: Tally,
     /// How long they waited for the head of their answer.
     pub held: Held,
+    /// What was sent on its streams, if its answers are streams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamStats>,
 }
 
-/// Lengths of time between a request's arrival and the head of its answer, with an error of at most 0.1 %.
+/// What was really sent on the streams of a path, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamStats {
+    /// Answers that are streams.
+    pub streams: u64,
+    /// Of these, those whose request named the last event of an earlier one.
+    pub resumed: u64,
+    /// Events that were handed to the connection.
+    pub events: u64,
+    /// How long after the arrival of its request the first event of each stream was.
+    pub first_event: Held,
+    /// How long after the one before each other event was.
+    pub gap: Held,
+}
+
+/// Lengths of time, with an error of at most 0.1 %.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {

@@ -13,6 +13,7 @@ pub(crate) struct Visit {
     ledger: Arc<Ledger>,
     account: Account,
     stage: Stage,
+    last_event_us: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,7 @@ impl Visit {
             ledger: Arc::clone(ledger),
             account: ledger.arrived(path, batch, connection),
             stage: Stage::Waiting,
+            last_event_us: None,
         }
     }
 
@@ -60,6 +62,20 @@ impl Visit {
     pub(crate) fn send(&self, bytes: usize) {
         self.ledger
             .change(self.account, |tally| tally.bytes_sent += bytes as u64);
+    }
+
+    /// The answer is a stream, perhaps behind the end of an earlier one.
+    pub(crate) fn stream(&self, resumes: bool) {
+        self.ledger.streams(self.account, |stream| {
+            stream.streams += 1;
+            stream.resumed += u64::from(resumes);
+        });
+    }
+
+    /// An event of the stream goes out.
+    pub(crate) fn event(&mut self) {
+        let before = self.last_event_us;
+        self.last_event_us = Some(self.ledger.event(self.account, before));
     }
 
     /// The answer is complete.

@@ -13,11 +13,29 @@ use crate::random::Random;
 use crate::response::{Exchange, Outcome, judge};
 use crate::scenario::Cookies;
 use crate::server_timing;
+use crate::stream::StreamEnd;
+use crate::template::VariableId;
 use crate::tick::Tick;
 use crate::window::Window;
 
 impl Batch {
     pub(super) fn answered(&mut self, now: Tick, id: RequestId, exchange: &Exchange<'_>) {
+        if self.streams.holds(id) {
+            self.end_stream(now, id, StreamEnd::Server);
+        } else {
+            self.conclude(now, id, exchange, Ok(Vec::new()));
+        }
+    }
+
+    /// Writes down what a complete answer says. `streamed` is what its stream said, if it was one: values to take,
+    /// or what went wrong.
+    pub(super) fn conclude(
+        &mut self,
+        now: Tick,
+        id: RequestId,
+        exchange: &Exchange<'_>,
+        streamed: Result<Vec<(VariableId, String)>, ErrorClass>,
+    ) {
         let Some(request) = self.requests.end(id) else {
             return;
         };
@@ -45,6 +63,14 @@ impl Batch {
             on_check: |id, passed| recorder.checked(plan, now, of, id, passed),
         };
         let verdict = judge(step, exchange, outcome);
+        let verdict = verdict.and_then(|()| {
+            for (variable, value) in streamed? {
+                if let Some(variable) = user.variables.get_mut(usize::from(variable.0)) {
+                    *variable = Some(value);
+                }
+            }
+            Ok(())
+        });
         let ended_well = verdict.is_ok();
         let timing = Timing {
             planned: request.planned,
@@ -80,6 +106,7 @@ impl Batch {
     }
 
     pub(super) fn failed(&mut self, now: Tick, id: RequestId, class: ErrorClass) {
+        self.close_stream(now, id, StreamEnd::Error);
         let Some(request) = self.requests.end(id) else {
             return;
         };
@@ -125,6 +152,7 @@ impl Batch {
 
     /// Gives a request up that is under way.
     pub(super) fn cut_off(&mut self, id: RequestId) {
+        self.close_stream(self.now(), id, StreamEnd::CutOff);
         let Some(request) = self.requests.end(id) else {
             return;
         };

@@ -2,9 +2,10 @@
 
 use crate::batch::draw::{deal_rows, is_played, number_of_run, pick_application, pick_variant};
 use crate::batch::machine::{Batch, State};
-use crate::batch::message::{add_cookies, render};
+use crate::batch::message::{add_cookies, render, resume};
 use crate::batch::objects;
 use crate::batch::requests::Pending;
+use crate::batch::streams;
 use crate::batch::types::{Address, Output};
 use crate::batch::user::{Activity, Extras, Iteration, User};
 use crate::plan::Op;
@@ -302,6 +303,14 @@ impl Batch {
             && let Address::Object { name, .. } = &request.address
         {
             objects::addressed(self.recorder.window(), object.class, name);
+        }
+        if let Some(streaming) = &step.stream {
+            let resumes = resume(streaming, &user.variables, &mut request);
+            let of = (user.scenario, pending.step);
+            self.streams.begin(id, of, streaming, now);
+            if resumes {
+                streams::record_resumed(&mut self.recorder, &self.plan, now, of);
+            }
         }
         if !user.cookies.is_empty() {
             add_cookies(&user.cookies, step, context.unix_ms, &mut request);

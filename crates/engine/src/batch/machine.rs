@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use crate::batch::player::{Due, Player};
 use crate::batch::recorder::Recorder;
 use crate::batch::requests::{Pending, Requests};
+use crate::batch::streams::Streams;
 use crate::batch::types::{Input, Output, WakeReason};
 use crate::batch::user::{Activity, User, Waiting};
 use crate::error_class::ErrorClass;
@@ -27,6 +28,7 @@ pub struct Batch {
     pub(super) users: Vec<User>,
     pub(super) busy: Vec<u64>, // users in an iteration, for each scenario
     pub(super) requests: Requests,
+    pub(super) streams: Streams,
     pub(super) recorder: Recorder,
     pub(super) outputs: VecDeque<Output>,
     until: Tick,
@@ -75,6 +77,7 @@ impl Batch {
             users: Vec::new(),
             busy: vec![0; plan.scenarios.len()],
             requests: Requests::new(slots),
+            streams: Streams::default(),
             recorder: Recorder::new(slice, share.index(), &plan, from),
             outputs: VecDeque::new(),
             until,
@@ -105,6 +108,8 @@ impl Batch {
         match input {
             Input::Wake => {}
             Input::Headers(id) => self.requests.headers(id),
+            Input::Head(id, head) => self.stream_begins(now, id, head),
+            Input::Chunk(id, bytes) => self.stream_goes_on(now, id, bytes),
             Input::Answered(id, exchange) => self.answered(now, id, &exchange),
             Input::Failed(id, failure) => self.failed(now, id, failure.class),
             Input::Stop => return self.stop(now, EndReason::Stopped),
@@ -112,8 +117,10 @@ impl Batch {
         }
         if self.state == State::Playing && now >= self.until {
             self.state = State::Draining;
+            self.end_streams_of_slice(now);
         }
         self.expire_requests(now);
+        self.expire_streams(now);
         self.change_users(now);
         self.fire_timers(now);
         self.send_ready(now);
@@ -148,6 +155,11 @@ impl Batch {
         let mut wakes = vec![(self.recorder.closes_at(), WakeReason::Window)];
         wakes.extend(
             self.requests
+                .next_deadline()
+                .map(|at| (at, WakeReason::Timeout)),
+        );
+        wakes.extend(
+            self.streams
                 .next_deadline()
                 .map(|at| (at, WakeReason::Timeout)),
         );

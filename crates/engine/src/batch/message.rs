@@ -2,9 +2,9 @@
 
 use crate::batch::types::{Address, Request, RequestId};
 use crate::cookie::Jar;
-use crate::plan::{Destination, Plan, Step, TARGET_BINDING};
+use crate::plan::{Destination, Plan, Step, Streaming, TARGET_BINDING};
 use crate::random::Random;
-use crate::template::RenderContext;
+use crate::template::{Escape, RenderContext};
 
 pub(super) fn render(
     plan: &Plan,
@@ -54,9 +54,36 @@ pub(super) fn render(
         body,
         wants_body: step.wants_body(),
         wants_headers: step.wants_headers().to_vec(),
+        streams: step.stream.is_some(),
         body_limit_bytes: plan.body_limit_bytes,
         timeout: plan.request_timeout,
     }
+}
+
+/// Lets a stream go on where the one before it ended. Answers whether it does.
+pub(super) fn resume(
+    streaming: &Streaming,
+    variables: &[Option<String>],
+    request: &mut Request,
+) -> bool {
+    let has = |name| {
+        let mut names = request.headers.iter().map(|(own, _)| own);
+        names.any(|own| own.eq_ignore_ascii_case(name))
+    };
+    let (accepts, resumes) = (has("accept"), has("last-event-id"));
+    if streaming.is_sse() && !accepts {
+        let accepted = "text/event-stream".to_owned();
+        request.headers.push(("accept".to_owned(), accepted));
+    }
+    let variable = streaming.resume.map(|id| usize::from(id.0));
+    let known = variable.and_then(|at| variables.get(at)?.as_deref());
+    let Some(id) = known.filter(|_| !resumes) else {
+        return false;
+    };
+    let mut value = String::new();
+    Escape::Header.append(id, &mut value);
+    request.headers.push(("last-event-id".to_owned(), value));
+    true
 }
 
 /// Adds the user's cookies to those that the step sends itself.

@@ -20,8 +20,9 @@ mod player;
 mod recorder;
 mod repeat;
 mod requests;
+mod streams;
 mod types;
 mod user;
 
 pub use machine::Batch;
-pub use types::{Address, Failure, Input, Output, Request, RequestId, WakeReason};
+pub use types::{Address, Failure, Head, Input, Output, Request, RequestId, WakeReason};

@@ -8,6 +8,7 @@ use crate::error_class::ErrorClass;
 use crate::metering::{Event, Happening, Meter, Sample};
 use crate::phase::{Phase, PhaseSpan, phase_at};
 use crate::plan::Plan;
+use crate::stream::StreamWindow;
 use crate::tick::{Span, Tick};
 use crate::window::{ScenarioWindow, StepId, StepWindow, Window};
 use crate::wire::{BatchEnd, Frame, WIRE_VERSION};
@@ -279,6 +280,20 @@ impl Recorder {
         };
         let happening = Happening::of_request(Event::CutOff, (scenario, step), sample);
         self.meter.record(plan, at, &happening);
+    }
+
+    /// Writes down what happens to the stream of a request: in the window, and where else it is asked for.
+    pub(super) fn streamed(
+        &mut self,
+        plan: &Plan,
+        at: Tick,
+        happening: &Happening<'_>,
+        note: impl FnOnce(&mut StreamWindow),
+    ) {
+        if let Some(step) = happening.step {
+            note(self.step(step).stream.get_or_insert_default());
+        }
+        self.meter.record(plan, at, happening);
     }
 
     /// The open window's entry for a scenario, by its place in the plan, of which there are few.

@@ -35,6 +35,8 @@ pub(super) struct InFlight {
     /// Whether the user's flow waits for the answer.
     pub(super) awaited: bool,
     holds_slot: bool,
+    /// Whether its time limit counts: not once a stream has begun, which has limits of its own.
+    is_timed: bool,
 }
 
 /// The gate, and the table of requests under way.
@@ -109,6 +111,7 @@ impl Requests {
             sent: now,
             awaited: !background,
             holds_slot: self.slots_free.is_some(),
+            is_timed: true,
         };
         let index = self.vacant.pop().unwrap_or_else(|| {
             self.table.push(Entry {
@@ -139,6 +142,19 @@ impl Requests {
         }
     }
 
+    /// The time limit of a request counts no more.
+    pub(super) fn release(&mut self, id: RequestId) {
+        if let Some(request) = self.entry_mut(id).and_then(|entry| entry.request.as_mut()) {
+            request.is_timed = false;
+        }
+    }
+
+    /// A request under way.
+    pub(super) fn get(&self, id: RequestId) -> Option<&InFlight> {
+        let entry = self.table.get(index_of(id))?;
+        entry.request.as_ref().filter(|_| entry.is_named_by(id))
+    }
+
     /// Removes a request, `None` if it has already ended.
     pub(super) fn end(&mut self, id: RequestId) -> Option<InFlight> {
         self.headers(id);
@@ -161,7 +177,8 @@ impl Requests {
         while let Some(&(deadline, id)) = self.deadlines.front() {
             if self
                 .entry_mut(id)
-                .is_some_and(|entry| entry.request.is_some())
+                .and_then(|entry| entry.request.as_ref())
+                .is_some_and(|request| request.is_timed)
             {
                 return Some(deadline);
             }
@@ -191,7 +208,13 @@ impl Requests {
     fn entry_mut(&mut self, id: RequestId) -> Option<&mut Entry> {
         self.table
             .get_mut(index_of(id))
-            .filter(|entry| u64::from(entry.generation) == id.0 >> 32)
+            .filter(|entry| entry.is_named_by(id))
+    }
+}
+
+impl Entry {
+    fn is_named_by(&self, id: RequestId) -> bool {
+        u64::from(self.generation) == id.0 >> 32
     }
 }
 

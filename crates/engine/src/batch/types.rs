@@ -20,7 +20,11 @@ pub enum Input<'a> {
     /// The header of an answer has arrived; its connection slot is free again. Optional: the end of the
     /// request frees the slot as well.
     Headers(RequestId),
-    /// The whole answer has arrived.
+    /// The header of an answer that is a stream has arrived; its connection slot is free again.
+    Head(RequestId, Head<'a>),
+    /// A piece of a stream has arrived.
+    Chunk(RequestId, &'a [u8]),
+    /// The whole answer has arrived; of a stream, its end.
     Answered(RequestId, Exchange<'a>),
     /// The request ended without an answer.
     Failed(RequestId, Failure),
@@ -28,6 +32,15 @@ pub enum Input<'a> {
     Stop,
     /// Nobody listens any more: like `Stop`, for the reason that the lease ran out.
     LeaseExpired,
+}
+
+/// The header of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// Header fields as in an [`Exchange`].
+    pub headers: &'a [(String, String)],
 }
 
 /// How a request ended without an answer.
@@ -86,6 +99,9 @@ pub struct Request {
     pub wants_body: bool,
     /// Header fields of the answer that are needed, in lower case.
     pub wants_headers: Vec<Cow<'static, str>>,
+    /// Whether the answer is a stream: its header is told with [`Input::Head`], and its body piece by piece with
+    /// [`Input::Chunk`] as it arrives, without a limit. Then nothing of the body is kept.
+    pub streams: bool,
     /// How many bytes of body are read at most.
     pub body_limit_bytes: u64,
     /// The time after which the batch will give the request up.

@@ -24,6 +24,14 @@ pub(crate) enum Event {
     Dropped,
     /// Something that was due at a point of time began.
     Late,
+    /// A request goes on where an earlier stream ended.
+    StreamResumed,
+    /// The header of a stream arrived.
+    StreamBegan,
+    /// An event of a stream arrived.
+    StreamItem,
+    /// A stream ended, for whatever reason.
+    StreamEnded,
 }
 
 /// What is taken of an event.
@@ -47,6 +55,20 @@ pub(crate) enum Measure {
     Status,
     /// The number that a variable holds.
     Variable(VariableId),
+    /// Of the first event of a stream, how long after the sending it came.
+    FirstEvent,
+    /// Of other events, how long after the one before.
+    Gap,
+    /// How many stalls there were.
+    Stalls,
+    /// How many tokens there were.
+    Tokens,
+    /// Of the first token, how long after the sending it came.
+    FirstToken,
+    /// How many events a stream had in each second after the first.
+    EventRate,
+    /// How many tokens a stream had in each second after the first.
+    TokenRate,
 }
 
 /// What is known of an event.
@@ -61,6 +83,19 @@ pub(crate) struct Sample<'a> {
     pub(crate) status: Option<u16>,
     /// The values of the user's variables; only of an answer that was as expected.
     pub(crate) variables: &'a [Option<String>],
+    pub(crate) stream: StreamSample,
+}
+
+/// What is known of an event of a stream, or of its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StreamSample {
+    pub(crate) first_event: Option<Span>,
+    pub(crate) gap: Option<Span>,
+    pub(crate) stalls: u64,
+    pub(crate) tokens: u64,
+    pub(crate) first_token: Option<Span>,
+    pub(crate) event_rate: Option<u64>, // in thousandths
+    pub(crate) token_rate: Option<u64>, // in thousandths
 }
 
 /// A measure that an event has but that is no number.
@@ -84,6 +119,10 @@ impl Measure {
                 Contains::Data | Contains::Whole => contains.whole(us / 1_000),
             })
         };
+        let thousandths = |number: Option<u64>| {
+            let number = number? as f64 / 1_000.0;
+            contains.amount(number)
+        };
         Ok(match self {
             Self::Count => Some(contains.whole(sample.count)),
             Self::Failed => flag(sample.failed),
@@ -97,6 +136,13 @@ impl Measure {
                 Some(Some(text)) => Some(number(text, contains).ok_or(NotANumber)?),
                 Some(None) | None => None,
             },
+            Self::FirstEvent => time(sample.stream.first_event),
+            Self::Gap => time(sample.stream.gap),
+            Self::Stalls => Some(contains.whole(sample.stream.stalls)),
+            Self::Tokens => Some(contains.whole(sample.stream.tokens)),
+            Self::FirstToken => time(sample.stream.first_token),
+            Self::EventRate => thousandths(sample.stream.event_rate),
+            Self::TokenRate => thousandths(sample.stream.token_rate),
         })
     }
 }
@@ -115,9 +161,21 @@ impl Event {
     /// The tags that samples of the event bear.
     pub(crate) const fn tags(self) -> &'static [&'static str] {
         match self {
-            Self::Sent | Self::CutOff => {
-                &[SCENARIO, GROUP, NAME, METHOD, URL, DO_CLASS, DO_OPERATION]
-            }
+            Self::Sent
+            | Self::CutOff
+            | Self::StreamResumed
+            | Self::StreamBegan
+            | Self::StreamItem => &[SCENARIO, GROUP, NAME, METHOD, URL, DO_CLASS, DO_OPERATION],
+            Self::StreamEnded => &[
+                SCENARIO,
+                GROUP,
+                NAME,
+                METHOD,
+                URL,
+                DO_CLASS,
+                DO_OPERATION,
+                END,
+            ],
             Self::Ended => &[
                 SCENARIO,
                 GROUP,
@@ -170,6 +228,7 @@ pub(super) const EXPECTED_RESPONSE: &str = "expected_response";
 pub(super) const ERROR_CODE: &str = "error_code";
 pub(super) const CHECK: &str = "check";
 pub(super) const COMPONENT: &str = "component";
+pub(super) const END: &str = "end";
 
 const BY_STEP: &[&str] = &[GROUP, NAME, METHOD, URL, DO_CLASS, DO_OPERATION];
 const BY_CHECK: &[&str] = &[GROUP, NAME, METHOD, URL, DO_CLASS, DO_OPERATION, CHECK];
@@ -200,7 +259,7 @@ const fn iteration(
 }
 
 /// All of them. What is in the catalogue and neither here nor told by the run or the target is never measured.
-pub(super) const BUILT_IN: [BuiltIn; 16] = [
+pub(super) const BUILT_IN: [BuiltIn; 28] = [
     request("http_reqs", Event::Ended, Measure::Count),
     request("http_req_failed", Event::Ended, Measure::Failed),
     request("http_req_duration", Event::Ended, Measure::Service),
@@ -213,6 +272,34 @@ pub(super) const BUILT_IN: [BuiltIn; 16] = [
         told: BY_CHECK,
         ..request("checks", Event::Checked, Measure::Succeeded)
     },
+    request("sse_streams", Event::StreamEnded, Measure::Count),
+    request("sse_resumes", Event::StreamResumed, Measure::Count),
+    request("sse_time_to_headers", Event::StreamBegan, Measure::Service),
+    request(
+        "sse_time_to_first_event",
+        Event::StreamItem,
+        Measure::FirstEvent,
+    ),
+    request("sse_event_gap", Event::StreamItem, Measure::Gap),
+    request("sse_events", Event::StreamItem, Measure::Count),
+    request("sse_stalls", Event::StreamItem, Measure::Stalls),
+    request("sse_duration", Event::StreamEnded, Measure::Service),
+    request(
+        "sse_events_per_second",
+        Event::StreamEnded,
+        Measure::EventRate,
+    ),
+    request("sse_tokens", Event::StreamItem, Measure::Tokens),
+    request(
+        "sse_time_to_first_token",
+        Event::StreamItem,
+        Measure::FirstToken,
+    ),
+    request(
+        "sse_tokens_per_second",
+        Event::StreamEnded,
+        Measure::TokenRate,
+    ),
     iteration("slot_wait", Event::Sent, Measure::Wait, false),
     iteration("lateness", Event::Late, Measure::Wait, false),
     iteration("iterations", Event::Finished, Measure::Count, true),

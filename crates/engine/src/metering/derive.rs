@@ -9,6 +9,7 @@ use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::metric::{Contains, MetricId, Rate, TagSet, Trend, Value};
 use crate::plan::Plan;
+use crate::stream::StreamWindow;
 use crate::totals;
 use crate::window::{ComponentKind, ComponentWindow, ScenarioWindow, StepId, StepWindow, Window};
 
@@ -173,6 +174,25 @@ fn of_step(event: Event, measure: Measure, step: &StepWindow) -> Option<Value> {
         (Event::CutOff, Measure::Count) => {
             count(step.errors.get(&ErrorClass::CutOff).copied().unwrap_or(0))
         }
+        _ => of_stream(event, measure, step.stream.as_deref()?),
+    }
+}
+
+fn of_stream(event: Event, measure: Measure, stream: &StreamWindow) -> Option<Value> {
+    let times = |times| trend(Trend::of_buckets(times));
+    match (event, measure) {
+        (Event::StreamEnded, Measure::Count) => count(stream.streams()),
+        (Event::StreamEnded, Measure::Service) => times(&stream.duration_us),
+        (Event::StreamEnded, Measure::EventRate) => times(&stream.event_rate),
+        (Event::StreamEnded, Measure::TokenRate) => times(&stream.token_rate),
+        (Event::StreamResumed, Measure::Count) => count(stream.resumed),
+        (Event::StreamBegan, Measure::Service) => times(&stream.headers_us),
+        (Event::StreamItem, Measure::Count) => count(stream.events),
+        (Event::StreamItem, Measure::FirstEvent) => times(&stream.first_event_us),
+        (Event::StreamItem, Measure::Gap) => times(&stream.gap_us),
+        (Event::StreamItem, Measure::Stalls) => count(stream.stalls),
+        (Event::StreamItem, Measure::Tokens) => count(stream.tokens),
+        (Event::StreamItem, Measure::FirstToken) => times(&stream.first_token_us),
         _ => None,
     }
 }

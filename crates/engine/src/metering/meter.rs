@@ -10,6 +10,7 @@ use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::metric::{Contains, MetricWindow, Recorder, SeriesId};
 use crate::plan::Plan;
+use crate::stream::StreamEnd;
 use crate::tick::Tick;
 use crate::window::StepId;
 
@@ -48,6 +49,8 @@ pub(crate) struct Happening<'a> {
     pub(crate) check: Option<CheckId>,
     /// Of a request that went wrong.
     pub(crate) class: Option<ErrorClass>,
+    /// Of a stream that ended.
+    pub(crate) stream_end: Option<StreamEnd>,
     pub(crate) sample: Sample<'a>,
 }
 
@@ -61,6 +64,7 @@ impl<'a> Happening<'a> {
             step: None,
             check: None,
             class: None,
+            stream_end: None,
             sample,
         }
     }
@@ -107,6 +111,7 @@ impl Meter {
             check: happening.check,
             status: happening.sample.status.filter(|_| ended),
             class: happening.class.filter(|_| ended),
+            stream_end: happening.stream_end,
         };
         if self.series.len() >= KEYS_MAX && !self.series.contains_key(&key) {
             self.series.clear();

@@ -19,7 +19,7 @@ mod meter;
 mod requirement;
 mod tags;
 
-pub(crate) use builtin::{Event, Sample, accepted_tags};
+pub(crate) use builtin::{Event, Sample, StreamSample, accepted_tags};
 pub use custom::Feed;
 pub(crate) use derive::Derivation;
 pub use division::Metering;

@@ -1,13 +1,14 @@
 //! The tags of samples.
 
 use super::builtin::{
-    CHECK, DO_CLASS, DO_OPERATION, ERROR_CODE, EXPECTED_RESPONSE, Event, GROUP, METHOD, NAME,
+    CHECK, DO_CLASS, DO_OPERATION, END, ERROR_CODE, EXPECTED_RESPONSE, Event, GROUP, METHOD, NAME,
     SCENARIO, STATUS, URL,
 };
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::metric::TagSet;
 use crate::plan::{Plan, PlannedScenario};
+use crate::stream::StreamEnd;
 use crate::window::StepId;
 
 /// What decides the tags of a sample.
@@ -18,8 +19,9 @@ pub(super) struct Key {
     pub(super) application: Option<u16>, // of iterations; a step knows its own
     pub(super) step: Option<StepId>,
     pub(super) check: Option<CheckId>,
-    pub(super) status: Option<u16>,       // none without an answer
-    pub(super) class: Option<ErrorClass>, // none when the request went as expected
+    pub(super) status: Option<u16>,           // none without an answer
+    pub(super) class: Option<ErrorClass>,     // none when the request went as expected
+    pub(super) stream_end: Option<StreamEnd>, // of a stream that ended
 }
 
 impl Key {
@@ -36,6 +38,9 @@ impl Key {
         }
         if let Some(check) = self.check {
             tags = with_check(tags, plan, check);
+        }
+        if let Some(end) = self.stream_end {
+            tags = tags.with(END, end.name());
         }
         if self.event != Event::Ended {
             return tags;

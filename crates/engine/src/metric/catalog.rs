@@ -189,7 +189,7 @@ fn is_name(name: &str) -> bool {
 
 const NAME_CHARS_SHOWN: usize = 64;
 
-const BUILT_IN: [(&str, MetricKind, Contains, Origin); 38] = [
+const BUILT_IN: [(&str, MetricKind, Contains, Origin); 50] = [
     // k6's, with k6's types. At the edge the phases of a connection cannot be told apart: such metrics exist
     // and stay without data, which a threshold on them says.
     ("vus", Gauge, Plain, Run),
@@ -224,6 +224,19 @@ const BUILT_IN: [(&str, MetricKind, Contains, Origin); 38] = [
     ("lateness", Trend, Time, Batch),
     ("interrupted_iterations", Counter, Plain, Batch),
     ("requests_cut_off", Counter, Plain, Batch),
+    // Of answers that are read event by event; rates are those of each stream.
+    ("sse_streams", Counter, Plain, Batch),
+    ("sse_resumes", Counter, Plain, Batch),
+    ("sse_time_to_headers", Trend, Time, Batch),
+    ("sse_time_to_first_event", Trend, Time, Batch),
+    ("sse_event_gap", Trend, Time, Batch),
+    ("sse_events", Counter, Plain, Batch),
+    ("sse_stalls", Counter, Plain, Batch),
+    ("sse_duration", Trend, Time, Batch),
+    ("sse_events_per_second", Trend, Plain, Batch),
+    ("sse_tokens", Counter, Plain, Batch),
+    ("sse_time_to_first_token", Trend, Time, Batch),
+    ("sse_tokens_per_second", Trend, Plain, Batch),
     // Only the run knows what was lost: seconds of batches that arrived of those that were due.
     ("lost_iterations", Counter, Plain, Run),
     ("coverage", Rate, Plain, Run),

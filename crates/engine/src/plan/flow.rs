@@ -12,7 +12,7 @@ use super::types::{Application, Op, Step};
 use crate::data::Table;
 use crate::delay::Delay;
 use crate::duration::Written;
-use crate::scenario::{Action, ApplicationProfile, Cookies, FlowStep, LatencyLimits};
+use crate::scenario::{Action, ApplicationProfile, Cookies, FlowStep, LatencyLimits, RequestStep};
 use crate::template::{Names, Template, VariableId, is_variable_name};
 use crate::tick::Span;
 
@@ -229,8 +229,8 @@ fn collect_variables(
         for inner in step.inner() {
             collect_variables(inner, &path, variables, report);
         }
-        let extract = step.as_request().and_then(|step| step.extract.as_ref());
-        for (name, _) in extract.iter().flat_map(|map| map.iter()) {
+        let names = step.as_request().map(RequestStep::variables);
+        for name in names.into_iter().flatten() {
             if !is_variable_name(name) {
                 report.problem(
                     format!("{path}.extract"),
@@ -402,9 +402,8 @@ fn played_once(
 
 /// The variables that an application extracts, each once.
 fn extracted(application: &Application) -> Vec<VariableId> {
-    let extractions = application.steps.iter().flat_map(|step| &step.extractions);
-    let variables: BTreeSet<VariableId> =
-        extractions.map(|extraction| extraction.variable).collect();
+    let variables = application.steps.iter().flat_map(Step::variables);
+    let variables: BTreeSet<VariableId> = variables.collect();
     variables.into_iter().collect()
 }
 

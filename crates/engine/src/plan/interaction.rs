@@ -125,6 +125,7 @@ fn call(
         wanted_headers: vec![Cow::Borrowed("server-timing")],
         checks: Vec::new(),
         extractions: Vec::new(),
+        stream: None,
         repeat: None,
         thinks_after: false,
         parallel: false,

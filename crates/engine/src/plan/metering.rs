@@ -201,7 +201,7 @@ fn source_feeds(
         }
         (None, Some(name), None) => {
             let checked = |step: &Step| {
-                let check = step.checks.iter().find(|check| check.name == *name)?;
+                let check = step.every_check().find(|check| check.name == *name)?;
                 Some(Feed::of_check(metric, step.id, check.id))
             };
             let feeds: Vec<Feed> = steps.into_iter().filter_map(checked).collect();

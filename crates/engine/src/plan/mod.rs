@@ -21,6 +21,7 @@ mod program;
 mod request;
 mod scenarios;
 mod step;
+mod stream;
 mod table;
 mod types;
 
@@ -32,6 +33,7 @@ pub use outline::{OutlineModel, PlanOutline, ScenarioOutline, ShareOutline};
 pub use parse::{PlanOptions, PlanSource};
 pub use part::PlanPart;
 pub use problem::{Problem, Problems};
+pub use stream::Streaming;
 pub use types::{
     Application, Extraction, FRESH_USERS_MAX, Op, Plan, PlannedScenario, Repeat, Step,
 };

@@ -10,6 +10,7 @@ use super::parse::{check_name, shown};
 use super::problem::{Checked, Report};
 use super::program::Numbers;
 use super::request::{self, Request, Scope};
+use super::stream;
 use super::types::{Extraction, Repeat, Step};
 use crate::check::{Check, Condition};
 use crate::cookie::Site;
@@ -17,8 +18,8 @@ use crate::duration::{self, Written};
 use crate::extractor::{Extractor, VALUE_BYTES_MAX, compile_regex};
 use crate::response::ExpectedStatus;
 use crate::scenario::{
-    CheckConfig, ExpectedStatuses, ExtractPick, ExtractRule, LatencyLimits, LengthConfig,
-    RepeatPattern, RequestStep,
+    CheckConfig, ExpectedStatuses, ExtractMap, ExtractPick, ExtractRule, LatencyLimits,
+    LengthConfig, RepeatPattern, RequestStep,
 };
 use crate::template::Template;
 use crate::tick::Span;
@@ -37,7 +38,12 @@ pub(super) fn parse(
     let request = request::parse(&step.request, &format!("{path}.request"), scope, report);
     let expected = expected(step.expect.status.as_ref(), path, report);
     let limits = latency_limits(step.expect.latency_ms, path, report);
-    let extractions = extractions(step, path, scope, report);
+    let extractions = extractions(
+        step.extract.as_ref(),
+        &format!("{path}.extract"),
+        scope,
+        report,
+    );
     let probability = step.probability.unwrap_or(1.0);
     let mut result = Ok(());
     if !(probability > 0.0 && probability <= 1.0) {
@@ -57,7 +63,14 @@ pub(super) fn parse(
         .as_ref()
         .map(|pattern| repeat(pattern, path, report))
         .transpose();
-    let checks = checks(step, path, numbers, report);
+    let mut names = BTreeSet::new();
+    let written = step.expect.checks.as_deref();
+    let path_of_checks = format!("{path}.expect.checks");
+    let checks = checks(written, &path_of_checks, &mut names, numbers, report);
+    let stream = step.stream.as_ref().map(|config| {
+        let path = format!("{path}.stream");
+        stream::parse(config, &path, scope, &mut names, numbers, report)
+    });
     let unless_set = step.unless_set.as_deref().map(|name| {
         scope.variable(name).ok_or_else(|| {
             let message = format!("no step extracts a variable {}", shown(name));
@@ -67,7 +80,10 @@ pub(super) fn parse(
     let only_variants = only_variants(step, path, variants, report);
     result?;
     name?;
-    let (extractions, checks) = (extractions?, checks?);
+    let (extractions, checks, stream) = (extractions?, checks?, stream.transpose()?);
+    if stream.is_some() {
+        stream::check_rest(&checks, &extractions, path, report)?;
+    }
     let Request { url, headers, body } = request?;
     Ok(Step {
         id,
@@ -81,6 +97,7 @@ pub(super) fn parse(
         site: Site::of(url.literal_start()),
         checks,
         extractions,
+        stream: stream.map(Box::new),
         url,
         repeat: repeat?,
         thinks_after: step.think.is_some(),
@@ -157,16 +174,17 @@ fn latency_limits(
     result
 }
 
-fn extractions(
-    step: &RequestStep,
+/// Checks which values are taken, as it is written at `path`.
+pub(super) fn extractions(
+    written: Option<&ExtractMap>,
     path: &str,
     scope: &Scope<'_>,
     report: &mut Report,
 ) -> Checked<Vec<Extraction>> {
     let mut extractions = Vec::new();
     let mut result = Ok(());
-    for (name, rule) in step.extract.iter().flat_map(|map| map.iter()) {
-        let path = format!("{path}.extract.{name}");
+    for (name, rule) in written.into_iter().flat_map(ExtractMap::iter) {
+        let path = format!("{path}.{name}");
         let extractor = report.check(&path, Extractor::parse(rule.place()));
         let (pick, default) = match rule {
             ExtractRule::From(_) => (ExtractPick::First, None),
@@ -252,17 +270,18 @@ fn repeat(pattern: &RepeatPattern, path: &str, report: &mut Report) -> Checked<R
     Ok(Repeat { interval, variance })
 }
 
-fn checks(
-    step: &RequestStep,
+/// Checks what is held against answers, as it is written at `path`; `names` are those that the step has already.
+pub(super) fn checks<'a>(
+    written: Option<&'a [CheckConfig]>,
     path: &str,
+    names: &mut BTreeSet<&'a str>,
     numbers: &mut Numbers,
     report: &mut Report,
 ) -> Checked<Vec<Check>> {
     let mut checks = Vec::new();
     let mut result = Ok(());
-    let mut names = BTreeSet::new();
-    for (at, config) in step.expect.checks.iter().flatten().enumerate() {
-        let path = format!("{path}.expect.checks[{at}]");
+    for (at, config) in written.into_iter().flatten().enumerate() {
+        let path = format!("{path}[{at}]");
         if !names.insert(&config.name) {
             let message = format!("{} is the name of two checks", shown(&config.name));
             result = Err(report.problem(format!("{path}.name"), message));

@@ -14,7 +14,7 @@ use crate::extractor::Extractor;
 use crate::load_model::Model;
 use crate::metering::Metering;
 use crate::phase::PhaseSpan;
-use crate::plan::{Body, Destination, ObjectCall, Problem, Via};
+use crate::plan::{Body, Destination, ObjectCall, Problem, Streaming, Via};
 use crate::response::ExpectedStatus;
 use crate::scenario::{Cookies, ExtractPick, LatencyLimits, Method};
 use crate::share::Portion;
@@ -165,6 +165,8 @@ pub struct Step {
     pub checks: Vec<Check>,
     /// Values to take from the answer.
     pub extractions: Vec<Extraction>,
+    /// How the answer is read when it is a stream.
+    pub stream: Option<Box<Streaming>>,
     /// Whether the step starts together with the parallel steps beside it.
     pub parallel: bool,
     /// Whether the flow goes on without waiting for the answer.
@@ -193,6 +195,22 @@ impl Step {
             Destination::Object(call) => Some(call),
             Destination::Host | Destination::Binding => None,
         }
+    }
+
+    /// Its checks, those on the events of its stream included.
+    pub fn every_check(&self) -> impl Iterator<Item = &Check> {
+        let streamed = self.stream.iter().flat_map(|stream| &stream.checks);
+        self.checks.iter().chain(streamed)
+    }
+
+    /// The variables that it gives values.
+    pub(super) fn variables(&self) -> impl Iterator<Item = VariableId> {
+        let streamed = self.stream.iter().flat_map(|stream| &stream.extractions);
+        let extracted = self.extractions.iter().chain(streamed);
+        let resumed = self.stream.iter().filter_map(|stream| stream.resume);
+        extracted
+            .map(|extraction| extraction.variable)
+            .chain(resumed)
     }
 
     /// The templates of which its requests are made.
@@ -287,10 +305,18 @@ impl Plan {
         self.applications.iter().flat_map(|application| {
             let steps = application.steps.iter();
             steps.flat_map(move |step| {
-                step.checks
-                    .iter()
+                step.every_check()
                     .map(move |check| (application, step, check))
             })
+        })
+    }
+
+    /// The steps whose answers are streams, with their applications, those of setup and teardown included.
+    pub fn streams(&self) -> impl Iterator<Item = (&Application, &Step)> {
+        self.applications.iter().flat_map(|application| {
+            let steps = application.steps.iter();
+            let streams = steps.filter(|step| step.stream.is_some());
+            streams.map(move |step| (application, step))
         })
     }
 

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::text::{REDACTED, is_secret_name, redact_form, redact_text, redact_value, until_stable};
 use crate::extractor::Extractor;
 use crate::scenario::{
-    ApplicationProfile, DataValue, DoOperations, ExtractMap, ExtractRule, FlowStep, LoadScenario,
-    RequestBody, RequestConfig, RequestStep, TextMap,
+    ApplicationProfile, CheckConfig, DataValue, DoOperations, ExtractMap, ExtractRule, FlowStep,
+    LoadScenario, RequestBody, RequestConfig, RequestStep, TextMap,
 };
 
 /// Removes secrets from a scenario's texts.
@@ -91,7 +91,16 @@ fn redact_request(request: &mut RequestConfig) {
 
 fn redact_step(step: &mut RequestStep) {
     redact_request(&mut step.request);
-    for check in step.expect.checks.iter_mut().flatten() {
+    redact_checks(step.expect.checks.as_deref_mut());
+    step.extract.iter_mut().for_each(redact_defaults);
+    if let Some(stream) = &mut step.stream {
+        redact_checks(stream.checks.as_deref_mut());
+        stream.extract.iter_mut().for_each(redact_defaults);
+    }
+}
+
+fn redact_checks(checks: Option<&mut [CheckConfig]>) {
+    for check in checks.into_iter().flatten() {
         for value in [&mut check.equals, &mut check.not_equals]
             .into_iter()
             .flatten()
@@ -102,7 +111,6 @@ fn redact_step(step: &mut RequestStep) {
             *text = redact_text(text);
         }
     }
-    step.extract.iter_mut().for_each(redact_defaults);
 }
 
 /// The place where a secret is found stays, what stands for it does not.

@@ -145,6 +145,16 @@ pub(super) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     deserializer.deserialize_i64(WholeNumber)
 }
 
+/// A number without a fraction; `null` counts as absent.
+pub(super) fn maybe_whole_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<i64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Whole(#[serde(deserialize_with = "whole_number")] i64);
+    Ok(Option::<Whole>::deserialize(deserializer)?.map(|whole| whole.0))
+}
+
 struct WholeNumber;
 
 impl Visitor<'_> for WholeNumber {

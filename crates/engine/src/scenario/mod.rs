@@ -16,6 +16,7 @@ mod read;
 #[cfg(feature = "schema")]
 mod schema;
 mod step;
+mod stream;
 mod types;
 
 pub use application::{
@@ -39,6 +40,7 @@ pub use read::{parse_application, parse_scenario};
 #[cfg(feature = "schema")]
 pub use schema::json_schema;
 pub use step::{Choice, ChooseStep, FlowStep, LoopConfig, LoopStep, RequestStep, ThinkStep};
+pub use stream::{StreamConfig, StreamFormat};
 pub use types::{
     ApplicationWeight, Cookies, LoadScenario, RampDown, RampUp, TestRunConfig, UserPlateau,
     UserProfile,

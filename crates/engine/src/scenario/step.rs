@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::application::{RepeatPattern, RequestConfig};
 use super::expect::ExpectConfig;
 use super::extract::ExtractMap;
-use super::json::{maybe_duration_text, whole_number};
+use super::json::{maybe_duration_text, maybe_whole_number};
+use super::stream::StreamConfig;
 
 /// One step of a flow.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,6 +42,9 @@ pub struct RequestStep {
     /// Values to take from the answer: the variable, and where its value is found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extract: Option<ExtractMap>,
+    /// How the answer is read when it is a stream, which is measured event by event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamConfig>,
     /// Whether the step starts together with the parallel steps beside it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub parallel: bool,
@@ -181,6 +185,17 @@ impl FlowStep {
     }
 }
 
+impl RequestStep {
+    /// The names of the variables that the step gives values, in the order of the file.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let stream = self.stream.as_ref();
+        let streamed = stream.and_then(|stream| stream.extract.as_ref());
+        let extracted = [self.extract.as_ref(), streamed].into_iter().flatten();
+        let names = extracted.flat_map(|map| map.iter().map(|(name, _)| name));
+        names.chain(stream.and_then(|stream| stream.resume.as_deref()))
+    }
+}
+
 impl From<RequestStep> for FlowStep {
     fn from(step: RequestStep) -> Self {
         Self::Request(Box::new(step))
@@ -195,6 +210,7 @@ struct AnyStep {
     request: Option<RequestConfig>,
     expect: Option<ExpectConfig>,
     extract: Option<ExtractMap>,
+    stream: Option<StreamConfig>,
     parallel: Option<bool>,
     background: Option<bool>,
     probability: Option<f64>,
@@ -259,6 +275,7 @@ impl AnyStep {
                 request,
                 expect: self.expect.unwrap_or_default(),
                 extract: self.extract,
+                stream: self.stream,
                 parallel: self.parallel.unwrap_or_default(),
                 background: self.background.unwrap_or_default(),
                 probability: self.probability,
@@ -287,6 +304,7 @@ impl AnyStep {
         let fields = [
             ("expect", self.expect.is_some()),
             ("extract", self.extract.is_some()),
+            ("stream", self.stream.is_some()),
             ("parallel", self.parallel.is_some()),
             ("background", self.background.is_some()),
             ("probability", self.probability.is_some()),
@@ -299,14 +317,6 @@ impl AnyStep {
             .find(|(_, given)| *given)
             .map(|(name, _)| *name)
     }
-}
-
-/// A number without a fraction; `null` counts as absent.
-fn maybe_whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(transparent)]
-    struct Whole(#[serde(deserialize_with = "whole_number")] i64);
-    Ok(Option::<Whole>::deserialize(deserializer)?.map(|whole| whole.0))
 }
 
 const fn is_false(value: &bool) -> bool {

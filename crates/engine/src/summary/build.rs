@@ -10,6 +10,7 @@ use crate::plan::Plan;
 use crate::run::{Book, Judging, LossReason, RunConfig, seconds_per_row};
 use crate::summary::judged::{Verdicts, metrics, verdicts};
 use crate::summary::objects;
+use crate::summary::streams::StreamResult;
 use crate::summary::types::{
     ApplicationResult, CheckResult, ComponentResult, GeneratorLimited, PhaseSummaries,
     PhaseSummary, RunStatus, ScenarioResult, StepResult, TestRunResult,
@@ -268,6 +269,7 @@ pub(super) fn step_result(application: &str, step: &str, sum: Aggregate) -> Step
         avg_latency: mean_ms(&sum.response_us),
         latency: LatencyPercentiles::of(&sum.response_us),
         service_time: LatencyPercentiles::of(&sum.service_us),
+        stream: sum.stream.as_ref().map(StreamResult::of),
         error_breakdown: sum.errors,
     }
 }

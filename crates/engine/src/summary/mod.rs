@@ -7,12 +7,14 @@ mod build;
 mod judged;
 mod objects;
 mod once;
+mod streams;
 mod types;
 
 pub(crate) use build::generator_limited;
 pub use build::{Ending, GENERATOR_LATENESS_MS_MAX, GENERATOR_SLOT_WAIT_MS_MAX, Report};
 pub use objects::{HottestObject, ObjectResult};
 pub use once::{OnceOutcome, OnceResult};
+pub use streams::{StreamResult, TokenResult};
 pub use types::{
     AbortedBy, ApplicationResult, AssertionResult, Bottleneck, CheckResult, ComponentResult,
     GeneratorLimited, MetricResult, MetricValues, PhaseSummaries, PhaseSummary, RunStatus,

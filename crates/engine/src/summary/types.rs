@@ -12,6 +12,7 @@ use crate::metric::{Contains, MetricKind};
 use crate::run::{Hole, LedgerFault};
 use crate::summary::objects::ObjectResult;
 use crate::summary::once::OnceResult;
+use crate::summary::streams::StreamResult;
 use crate::threshold::Outcome;
 use crate::timeline::TimelineRow;
 use crate::totals::LatencyPercentiles;
@@ -234,6 +235,9 @@ pub struct StepResult {
     pub latency: LatencyPercentiles,
     /// Service times.
     pub service_time: LatencyPercentiles,
+    /// What came of its streams, if its answers are streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamResult>,
 }
 
 /// One check of a step.

@@ -150,7 +150,7 @@ fn bundle_format_unchanged() {
     );
     let json = serde_json::to_string(&bundle).unwrap();
     assert_eq!(serde_json::from_str::<Bundle>(&json).unwrap(), bundle);
-    assert!(json.starts_with(r#"{"version":2,"slice":0,"line":1,"sequence":2,"windows":[{"#));
+    assert!(json.starts_with(r#"{"version":3,"slice":0,"line":1,"sequence":2,"windows":[{"#));
     assert!(json.ends_with(r#","ignored":1}"#), "{json}");
 }
 
@@ -170,7 +170,7 @@ fn shard_order_format_unchanged() {
     assert_unchanged(
         &json,
         concat!(
-            r#"{"version":2,"run":"run-1","slice":1,"shard":2,"from":3020000,"until":6020000,"#,
+            r#"{"version":3,"run":"run-1","slice":1,"shard":2,"from":3020000,"until":6020000,"#,
             r#""patience":5000000,"batches":[]}"#
         ),
     );
@@ -224,7 +224,7 @@ fn small_records_format_unchanged() {
         (
             "bundle/000000/000001/000002/0001-0001",
             concat!(
-                r#"{"version":2,"slice":0,"line":1,"sequence":2,"windows":[],"#,
+                r#"{"version":3,"slice":0,"line":1,"sequence":2,"windows":[],"#,
                 r#""news":[{"batch":1,"closedThrough":3000000}]}"#
             ),
         ),

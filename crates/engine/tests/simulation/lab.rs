@@ -3,9 +3,9 @@
 //! The clock always moves to the earliest thing that happens, so a simulated hour costs no more than its events.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use sentinel_engine::batch::{Batch, Failure, Input, Output, Request, RequestId};
+use sentinel_engine::batch::{Batch, Failure, Head, Input, Output, Request, RequestId};
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::ledger::Ledger;
 use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, RunPart, Via};
@@ -28,13 +28,36 @@ pub(crate) enum Answer {
     Reset(Span),
     /// It fails in this way after this time.
     Fails(ErrorClass, Span),
+    /// It answers piece by piece, each at its time since the request was sent.
+    Streams(VecDeque<(Span, Part)>),
     /// It never answers.
     Never,
+}
+
+/// A part of an answer that is a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    /// The header, with this status.
+    Head(u16),
+    /// A piece of the body.
+    Piece(&'static str),
+    /// The end of the body.
+    End,
 }
 
 impl Answer {
     pub(crate) fn ok(latency_ms: u64) -> Self {
         Self::Status(200, Span::from_ms(latency_ms))
+    }
+
+    /// A stream whose parts come so many milliseconds after the sending.
+    pub(crate) fn streams(parts: &[(u64, Part)]) -> Self {
+        let parts = parts.iter();
+        Self::Streams(
+            parts
+                .map(|(ms, part)| (Span::from_ms(*ms), *part))
+                .collect(),
+        )
     }
 }
 
@@ -140,6 +163,12 @@ impl Lab {
         {
             self.answers.push(Reverse((self.now + latency, request.id)));
         }
+        if let Answer::Streams(parts) = &answer {
+            let times = parts
+                .iter()
+                .map(|(after, _)| Reverse((self.now + *after, request.id)));
+            self.answers.extend(times);
+        }
         self.outcomes.insert(request.id, answer);
         self.sent.push((self.now, request));
         self.under_way_max = self.under_way_max.max(self.outcomes.len());
@@ -170,8 +199,37 @@ impl Lab {
             }
             Some(Answer::Reset(_)) => self.fail(id, ErrorClass::Reset),
             Some(Answer::Fails(class, _)) => self.fail(id, class),
+            Some(Answer::Streams(mut parts)) => {
+                let part = parts.pop_front();
+                self.outcomes.insert(id, Answer::Streams(parts));
+                if let Some((_, part)) = part {
+                    self.deliver_part(id, part);
+                }
+            }
             Some(Answer::Never) | None => {}
         }
+    }
+
+    fn deliver_part(&mut self, id: RequestId, part: Part) {
+        let input = match part {
+            Part::Head(status) => {
+                let headers = &[];
+                Input::Head(id, Head { status, headers })
+            }
+            Part::Piece(text) => Input::Chunk(id, text.as_bytes()),
+            Part::End => {
+                self.outcomes.remove(&id);
+                let exchange = Exchange {
+                    status: 200,
+                    headers: &[],
+                    body: b"",
+                    bytes_received: 0,
+                    truncated: false,
+                };
+                Input::Answered(id, exchange)
+            }
+        };
+        self.batch.handle_input(self.now, input);
     }
 
     fn fail(&mut self, id: RequestId, class: ErrorClass) {

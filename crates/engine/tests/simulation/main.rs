@@ -6,6 +6,7 @@ mod lab;
 mod objects;
 mod splitting;
 mod state;
+mod streams;
 
 use std::num::NonZeroU16;
 

@@ -13,12 +13,13 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method as HttpMethod, Request as HttpRequest, Response, Uri};
 use hyper_util::rt::TokioIo;
-use sentinel_engine::batch::Request;
+use sentinel_engine::batch::{Head, Request};
 use sentinel_engine::error_class::ErrorClass;
 use tokio::task::spawn_local;
 
 use super::connect::Connector;
 use super::origin::{Origin, split};
+use super::stream::{Heard, hand_on};
 
 /// A complete answer.
 #[derive(Debug)]
@@ -66,11 +67,16 @@ impl Client {
         }
     }
 
-    /// Sends a request and reads the answer to its end.
+    /// Sends a request and reads the answer to its end. What comes before the end of one that is a stream is
+    /// told.
     ///
     /// # Errors
     /// Why there is no answer.
-    pub(crate) async fn exchange(&self, mut request: Request) -> Result<Answer, ErrorClass> {
+    pub(crate) async fn exchange(
+        &self,
+        mut request: Request,
+        tell: impl Fn(Heard<'_>),
+    ) -> Result<Answer, ErrorClass> {
         let body = request.body.take().unwrap_or_default();
         let (origin, path) = split(&request.url).ok_or(ErrorClass::Refused)?;
         let origin = self.origin(origin)?;
@@ -79,7 +85,17 @@ impl Client {
         let (mut connection, response) = self.send(&origin, owner, message).await?;
         let status = response.status().as_u16();
         let headers = pick(response.headers(), &request);
-        let (body, bytes_received, truncated) = read(response, &request).await?;
+        let (body, bytes_received, truncated) = if request.streams {
+            let headers = headers.as_slice();
+            tell(Heard::Head(Head { status, headers }));
+            (
+                Vec::new(),
+                hand_on(response.into_body(), tell, class).await?,
+                false,
+            )
+        } else {
+            read(response, &request).await?
+        };
         if self.reuse && !truncated && connection.ready().await.is_ok() {
             let mut idle = self.idle.borrow_mut();
             idle.entry(owner).or_default().push(connection);

@@ -6,6 +6,8 @@
 mod client;
 mod connect;
 mod origin;
+mod stream;
 
 pub(crate) use client::Client;
 pub(crate) use connect::{Connector, Trust};
+pub(crate) use stream::Heard;

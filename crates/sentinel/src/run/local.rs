@@ -21,7 +21,7 @@ use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::sleep_until;
 
 use crate::exit::{Exit, Stopped};
-use crate::http::Client;
+use crate::http::{Client, Heard};
 use crate::run::live::Live;
 
 /// A run on this machine.
@@ -126,6 +126,15 @@ impl Local {
                 let stop = run::Input::Stop(StopReason::Cancelled);
                 state.run.handle_input(now, stop);
             }
+            Event::Heard(id, heard) => {
+                let input = match heard {
+                    Heard::Head(head) => batch::Input::Head(id, head),
+                    Heard::Piece(bytes) => batch::Input::Chunk(id, bytes),
+                };
+                if let Some(batch) = &mut state.batch {
+                    batch.handle_input(now, input);
+                }
+            }
             Event::Ended(id, ended) => {
                 let input = match ended {
                     Ok(exchange) => batch::Input::Answered(id, exchange),
@@ -218,7 +227,8 @@ impl Local {
         let id = request.id;
         let this = Rc::clone(self);
         let task = spawn_local(async move {
-            let ended = this.client.exchange(request).await;
+            let tell = |heard: Heard<'_>| this.step(Event::Heard(id, heard));
+            let ended = this.client.exchange(request, tell).await;
             this.running.borrow_mut().remove(&id);
             match ended {
                 Ok(answer) => {
@@ -250,6 +260,8 @@ enum Event<'a> {
     Woken,
     /// Somebody interrupted it.
     Cancelled,
+    /// A part of a stream has come.
+    Heard(RequestId, Heard<'a>),
     /// A request is over.
     Ended(RequestId, Result<Exchange<'a>, Failure>),
 }

@@ -8,3 +8,4 @@ mod plans;
 mod refused;
 mod remote;
 mod runs;
+mod streams;
