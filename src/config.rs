@@ -11,7 +11,7 @@ use js_sys::{JSON, Reflect};
 use sentinel_engine::duration;
 use sentinel_engine::plan::TARGET_BINDING;
 use sentinel_engine::scenario::DurableObject;
-use sentinel_engine::target::{TargetPolicy, host_list};
+use sentinel_engine::target::{TargetPolicy, host_list, parse_url};
 use serde::{Deserialize, Serialize};
 use url::Url;
 use wasm_bindgen::JsValue;
@@ -279,7 +279,7 @@ fn targets(text: &str) -> Result<BTreeMap<String, Url>, String> {
     texts
         .into_iter()
         .map(|(name, text)| {
-            let url = Url::parse(&text)
+            let url = parse_url(&text)
                 .ok()
                 .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
                 .filter(|url| url.username().is_empty() && url.password().is_none());

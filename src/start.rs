@@ -6,9 +6,10 @@
 use futures::future::join;
 use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Problem, Via};
 use sentinel_engine::redact::{redact_application, redact_scenario};
-use sentinel_engine::run::{Capacity, Spread, TooLarge, seconds_per_row};
-use sentinel_engine::scenario::{ApplicationProfile, LoadScenario, TestRunConfig};
+use sentinel_engine::run::{Capacity, ShardPlan, Spread, TooLarge, seconds_per_row};
+use sentinel_engine::scenario::{ApplicationProfile, LoadScenario};
 use sentinel_engine::tick::Span;
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
 use worker::Env;
@@ -428,7 +429,32 @@ fn number(rows: &[Row], column: &str) -> Option<u64> {
     rows.first()?.get(column)?.as_u64()
 }
 
-/// The spec's `TestRunConfig`, and what the caller decided beside it, without secrets.
+/// The spec's type of this name, and what the caller decided beside it. Written as text in one go: through a
+/// `Value`, all that a scenario consists of would be compiled into the Worker a second time.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TestRunConfig<'a> {
+    scenario_name: &'a str,
+    scenario: LoadScenario,
+    applications: Vec<ApplicationProfile>,
+    environment: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+    base_url: String,
+    seed: u64,
+    batches: u32,
+    #[serde(skip_serializing_if = "<[ShardPlan]>::is_empty")]
+    shards: &'a [ShardPlan],
+    metrics_step_seconds: u32,
+    #[serde(skip_serializing_if = "Via::is_host")]
+    via: Via,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    users: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<String>,
+}
+
+/// What the run was started with, without secrets.
 fn config_json(prepared: &Prepared, dry_run: Option<bool>) -> String {
     let PlanSource {
         mut scenario,
@@ -438,33 +464,21 @@ fn config_json(prepared: &Prepared, dry_run: Option<bool>) -> String {
     redact_scenario(&mut scenario);
     applications.iter_mut().for_each(redact_application);
     let config = TestRunConfig {
-        scenario_name: prepared.scenario_name.clone(),
+        scenario_name: &prepared.scenario_name,
         scenario,
-        environment: prepared.environment.clone(),
+        applications,
+        environment: &prepared.environment,
         dry_run,
+        base_url: options.base_url,
+        seed: options.seed,
+        batches: prepared.spread.batches,
+        shards: &prepared.spread.shards,
+        metrics_step_seconds: seconds_per_row(&prepared.plan),
+        via: options.via,
+        users: options.users,
+        duration: options.duration,
     };
-    let mut value = json!(config);
-    if let Value::Object(fields) = &mut value {
-        fields.insert("applications".to_owned(), json!(applications));
-        fields.insert("baseUrl".to_owned(), json!(options.base_url));
-        fields.insert("seed".to_owned(), json!(options.seed));
-        fields.insert("batches".to_owned(), json!(prepared.spread.batches));
-        if !prepared.spread.shards.is_empty() {
-            fields.insert("shards".to_owned(), json!(prepared.spread.shards));
-        }
-        let step_seconds = seconds_per_row(&prepared.plan);
-        fields.insert("metricsStepSeconds".to_owned(), json!(step_seconds));
-        if options.via != Via::Host {
-            fields.insert("via".to_owned(), json!(options.via));
-        }
-        if let Some(users) = options.users {
-            fields.insert("users".to_owned(), json!(users));
-        }
-        if let Some(duration) = options.duration {
-            fields.insert("duration".to_owned(), json!(duration));
-        }
-    }
-    value.to_string()
+    serde_json::to_string(&config).unwrap_or_default()
 }
 
 const DEFAULT_ENVIRONMENT: &str = "staging";

@@ -1,31 +1,77 @@
 //! The benchmarks, each a program in `bench/` that prints a ratio.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::build::{Packing, Worker};
 use crate::{run, setup};
 
-/// The benchmarks that there are, with what each measures.
-const NAMES: [(&str, &str); 3] = [
-    (
-        "coordinator",
-        "what a frame costs the coordinator, and how much it stores, with 30 batches of 20 steps",
-    ),
-    (
-        "engine",
-        "what an event costs the engine with 1,000, 10,000 and 100,000 simulated users",
-    ),
-    (
-        "shards",
-        "what 100,000 users in 3,000 batches behind 100 shards cost the run's coordinator",
-    ),
+/// A program in `bench/`.
+struct Benchmark {
+    name: &'static str,
+    what: &'static str,
+    program: &'static str,
+    arguments: &'static [&'static str],
+    /// Needs the Worker as it is deployed.
+    deployed: bool,
+    /// Too long to be run unless it is asked for.
+    only_by_name: bool,
+}
+
+/// The benchmarks that there are.
+const BENCHMARKS: [Benchmark; 5] = [
+    Benchmark {
+        name: "coordinator",
+        what: "what a frame costs the coordinator, and how much it stores, with 30 batches of 20 steps",
+        program: "coordinator",
+        arguments: &[],
+        deployed: false,
+        only_by_name: false,
+    },
+    Benchmark {
+        name: "engine",
+        what: "what an event costs the engine with 1,000, 10,000 and 100,000 simulated users",
+        program: "engine",
+        arguments: &[],
+        deployed: false,
+        only_by_name: false,
+    },
+    Benchmark {
+        name: "edge",
+        what: "a batch against a bare JavaScript fetch loop, in one plain workerd",
+        program: "edge",
+        arguments: &[],
+        deployed: true,
+        only_by_name: false,
+    },
+    Benchmark {
+        name: "edge-memory",
+        what: "the runtime's memory in ten minutes at full speed",
+        program: "edge",
+        arguments: &["memory"],
+        deployed: true,
+        only_by_name: true,
+    },
+    Benchmark {
+        name: "shards",
+        what: "what 100,000 users in 3,000 batches behind 100 shards cost the run's coordinator",
+        program: "shards",
+        arguments: &[],
+        deployed: false,
+        only_by_name: false,
+    },
 ];
 
 /// Run a benchmark, or all of them
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// Which one; all when absent
+    /// Which one; all that are short when absent
     name: Option<String>,
+    /// Write the figures of `edge` or `edge-memory` as JSON
+    #[arg(long, value_name = "FILE", requires = "name")]
+    json: Option<PathBuf>,
 }
 
 impl Bench {
@@ -34,31 +80,38 @@ impl Bench {
     /// # Errors
     /// When there is none of this name, or one fails.
     pub(crate) fn run(self) -> Result<()> {
-        let chosen: Vec<_> = NAMES
-            .into_iter()
-            .filter(|(name, _)| self.name.as_deref().is_none_or(|wanted| wanted == *name))
+        let chosen: Vec<_> = BENCHMARKS
+            .iter()
+            .filter(|benchmark| match &self.name {
+                Some(wanted) => benchmark.name == wanted,
+                None => !benchmark.only_by_name,
+            })
             .collect();
         if chosen.is_empty() {
-            let known = NAMES.map(|(name, _)| name).join(", ");
+            let known = BENCHMARKS.map(|benchmark| benchmark.name).join(", ");
             bail!(
                 "unknown benchmark {:?}: there are {known}",
                 self.name.unwrap_or_default()
             );
         }
         let project = setup::ensure()?;
-        for (name, what) in chosen {
-            println!("{name}: {what}");
+        for benchmark in chosen {
+            println!("{}: {}", benchmark.name, benchmark.what);
+            if benchmark.deployed {
+                Worker::Loadtest.build(&project, Packing::ForDeployment)?;
+            }
             let mut command = project.command("cargo");
-            command.args([
-                "run",
-                "--release",
-                "--quiet",
-                "--package",
-                "bench",
-                "--bin",
-                name,
-            ]);
-            run::shown(&mut command).with_context(|| format!("benchmark {name}"))?;
+            command.args(["run", "--release", "--quiet", "--package", "bench", "--bin"]);
+            command
+                .args([benchmark.program, "--"])
+                .args(benchmark.arguments);
+            if let Some(file) = &self.json {
+                if benchmark.program != "edge" {
+                    bail!("the benchmark {} has no figures as JSON", benchmark.name);
+                }
+                command.arg("--json").arg(file);
+            }
+            run::shown(&mut command).with_context(|| format!("benchmark {}", benchmark.name))?;
         }
         Ok(())
     }

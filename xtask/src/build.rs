@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use devstack::Project;
 use sha2::{Digest, Sha256};
@@ -78,23 +78,71 @@ impl Worker {
         }
         let step = Step::start(format!("pack {what}"), "up to half a minute");
         let mut command = project.command(project.tools_dir().join("bin/worker-build"));
-        command.arg("--release").current_dir(&folder);
+        command
+            .arg("--release")
+            .env(OPT_LEVEL.0, OPT_LEVEL.1)
+            .current_dir(&folder);
         if packing == Packing::ForDevelopment {
             command.arg("--no-opt");
         }
         let result = run::quiet(&mut command, &step)
+            .and_then(|()| match packing {
+                Packing::ForDeployment => self.split_names(project, &folder, &step),
+                Packing::ForDevelopment => Ok(()),
+            })
             .and_then(|()| fs::write(&stamp, wanted).context("write build/.packed"));
         step.end(result)
     }
 
-    fn folder(self, project: &Project) -> PathBuf {
+    /// Takes the functions' names out of what is deployed: a sixth of it, and needed only by who reads a stack
+    /// trace. They stay beside it, in `build/functions.txt`.
+    fn split_names(self, project: &Project, folder: &Path, step: &Step) -> Result<()> {
+        let wasm = folder.join("build/index_bg.wasm");
+        let mut command = project.command(project.node_bin_dir().join("wasm-opt"));
+        command
+            .arg(&wasm)
+            .arg(format!(
+                "--symbolmap={}",
+                folder.join("build/functions.txt").display()
+            ))
+            .arg("--strip-debug")
+            .arg("-o")
+            .arg(&wasm);
+        run::quiet(&mut command, step)?;
+        let size = fs::metadata(&wasm).context("look at the wasm")?.len();
+        println!(
+            "  {}: {size} bytes of wasm, of at most {}",
+            self.script(),
+            self.wasm_bytes_max()
+        );
+        if size > self.wasm_bytes_max() {
+            bail!(
+                "{} holds {size} bytes of wasm, more than the {} that it may",
+                self.script(),
+                self.wasm_bytes_max()
+            );
+        }
+        Ok(())
+    }
+
+    /// How large a Worker's wasm may be when it is deployed, in bytes.
+    const fn wasm_bytes_max(self) -> u64 {
+        match self {
+            Self::Loadtest => 2_621_440,
+            Self::Grove => 1_572_864,
+        }
+    }
+
+    /// Where its configuration stands.
+    pub(crate) fn folder(self, project: &Project) -> PathBuf {
         match self {
             Self::Loadtest => project.root().to_owned(),
             Self::Grove => project.root().join("grove"),
         }
     }
 
-    fn script(self) -> &'static str {
+    /// Its name when it is deployed.
+    pub(crate) fn script(self) -> &'static str {
         match self {
             Self::Loadtest => "grove-loadtest",
             Self::Grove => "grove-lattice",
@@ -139,6 +187,10 @@ fn cargo(project: &Project, folder: &Path) -> Command {
     command
         .current_dir(folder)
         .args(["build", "--lib", "--release", "--target", WASM_TARGET])
-        .env("WASM_BINDGEN_USE_JS_SYS", "1");
+        .env("WASM_BINDGEN_USE_JS_SYS", "1")
+        .env(OPT_LEVEL.0, OPT_LEVEL.1);
     command
 }
+
+/// Workers are optimised for size before all; native programs, which share the profile, are not.
+const OPT_LEVEL: (&str, &str) = ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");

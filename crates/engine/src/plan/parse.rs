@@ -16,8 +16,8 @@ use crate::duration;
 use crate::metering::Metering;
 use crate::plan::Plan;
 use crate::redact::redact_text;
-use crate::scenario::{ApplicationProfile, LoadScenario};
-use crate::target::TargetPolicy;
+use crate::scenario::{ApplicationProfile, LoadScenario, nested_applications, nested_scenario};
+use crate::target::{TargetPolicy, parse_url};
 use crate::tick::Span;
 
 /// Everything that a plan is made of: equal sources give equal plans on every machine.
@@ -25,8 +25,10 @@ use crate::tick::Span;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlanSource {
     /// The scenario.
+    #[serde(deserialize_with = "nested_scenario")]
     pub scenario: LoadScenario,
     /// The applications that the scenario names; others are left alone.
+    #[serde(deserialize_with = "nested_applications")]
     pub applications: Vec<ApplicationProfile>,
     /// What the caller decides.
     pub options: PlanOptions,
@@ -190,7 +192,7 @@ fn target(options: &PlanOptions, report: &mut Report) -> Checked<Target> {
         report.problem("options.allowedHosts", message.join("; "))
     });
     let path = "options.baseUrl";
-    let base_url = Url::parse(&options.base_url).map_err(|error| {
+    let base_url = parse_url(&options.base_url).map_err(|error| {
         let written = redact_text(&options.base_url);
         report.problem(
             path,

@@ -2,7 +2,6 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
-use url::Url;
 
 use super::body::Body;
 use super::destination::Via;
@@ -12,7 +11,7 @@ use crate::content::MediaKind;
 use crate::extractor::is_token;
 use crate::random::Random;
 use crate::scenario::{Method, RequestBody, RequestConfig, TextMap};
-use crate::target::StepUrl;
+use crate::target::{StepUrl, parse_url};
 use crate::template::{
     Escape, Names, RenderContext, Template, TemplateBuilder, TemplateError, is_header_char,
 };
@@ -155,7 +154,7 @@ fn check_destination(
     if sample.len() > URL_BYTES_MAX {
         return Err(report.problem(path, format_args!("is longer than {URL_BYTES_MAX} bytes")));
     }
-    let url = Url::parse(&sample).map_err(|error| {
+    let url = parse_url(&sample).map_err(|error| {
         let message = format!("{} is not a URL: {error}", shown(&sample));
         report.problem(path, message)
     })?;

@@ -36,12 +36,12 @@ pub use load::{
     StageConfig,
 };
 pub use metrics::{MeasuredValue, MetricConfig, MetricSource};
+pub(crate) use read::{nested_applications, nested_scenario};
 pub use read::{parse_application, parse_scenario};
 #[cfg(feature = "schema")]
 pub use schema::json_schema;
 pub use step::{Choice, ChooseStep, FlowStep, LoopConfig, LoopStep, RequestStep, ThinkStep};
 pub use stream::{StreamConfig, StreamFormat};
 pub use types::{
-    ApplicationWeight, Cookies, LoadScenario, RampDown, RampUp, TestRunConfig, UserPlateau,
-    UserProfile,
+    ApplicationWeight, Cookies, LoadScenario, RampDown, RampUp, UserPlateau, UserProfile,
 };

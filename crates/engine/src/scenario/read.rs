@@ -1,6 +1,11 @@
 //! Reading scenario and application files.
+//!
+//! Invariant: each of the large types is read in one way only, whether it comes as a file or inside another
+//! document. The code that serde derives is compiled anew for each way, and would be a tenth of the Worker.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::{ApplicationProfile, LoadScenario};
 use crate::plan::{Problem, Problems};
@@ -19,6 +24,26 @@ pub fn parse_scenario(json: &[u8]) -> Result<LoadScenario, Problems> {
 /// The first place where the text is not an application, with its path, line and column.
 pub fn parse_application(json: &[u8]) -> Result<ApplicationProfile, Problems> {
     read(json, "application")
+}
+
+/// A scenario inside another document of JSON.
+pub(crate) fn nested_scenario<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<LoadScenario, D::Error> {
+    let json = Box::<RawValue>::deserialize(deserializer)?;
+    parse_scenario(json.get().as_bytes()).map_err(Error::custom)
+}
+
+/// Applications inside another document of JSON.
+pub(crate) fn nested_applications<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<ApplicationProfile>, D::Error> {
+    let list = Vec::<Box<RawValue>>::deserialize(deserializer)?;
+    let read = |json: Box<RawValue>| parse_application(json.get().as_bytes());
+    list.into_iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(Error::custom)
 }
 
 fn read<T: DeserializeOwned>(json: &[u8], root: &str) -> Result<T, Problems> {

@@ -216,19 +216,3 @@ pub struct RampDown {
     #[cfg_attr(feature = "schema", schemars(with = "super::schema::DurationText"))]
     pub duration: String,
 }
-
-/// What a run was started with (the spec's `TestRunConfig`), stored as `config_json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TestRunConfig {
-    /// The name under which the scenario was asked for.
-    pub scenario_name: String,
-    /// The scenario.
-    pub scenario: LoadScenario,
-    /// The environment that is tested, such as `staging`.
-    pub environment: String,
-    /// Whether only the plan is wanted; production needs an explicit `false`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dry_run: Option<bool>,
-}
