@@ -4,6 +4,8 @@
 export class Exchanges {
   #env;
   #running = new Map();
+  #idle = [];
+  #wanted = new Map();
   #onHeaders;
   #onAnswer;
   #onFailure;
@@ -18,7 +20,7 @@ export class Exchanges {
   // `fields` are lines, a name and a value in turn; `wanted` are names, one a line. Without a `binding` the request
   // goes to the host of its URL; with one to that Worker, or to the Durable Object of the name `object`.
   send(id, method, url, fields, body, wantsBody, wanted, bodyBytesMax, binding, object) {
-    const controller = new AbortController();
+    const controller = this.#idle.pop() ?? new AbortController();
     this.#running.set(id, controller);
     this.#exchange(id, controller, method, url, fields, body, wantsBody, wanted, bodyBytesMax, binding, object);
   }
@@ -46,10 +48,22 @@ export class Exchanges {
         return;
       }
       this.#onHeaders(id);
-      const kept = await drain(response, wantsBody, bodyBytesMax);
+      const { status, headers: answered } = response;
+      let bytes = NOTHING;
+      let size = 0;
+      let truncated = false;
+      if (fits(answered, bodyBytesMax)) {
+        const buffer = await response.arrayBuffer();
+        size = buffer.byteLength;
+        if (wantsBody) bytes = new Uint8Array(buffer);
+      } else {
+        ({ bytes, size, truncated } = await drain(response, wantsBody, bodyBytesMax));
+      }
       // Whoever aborted it does not want to hear of it.
       if (!this.#running.delete(id)) return;
-      this.#onAnswer(id, response.status, pick(response.headers, wanted), kept.bytes, kept.size, kept.truncated);
+      // One that was never aborted is as good as a new one, and costs less.
+      this.#idle.push(controller);
+      this.#onAnswer(id, status, pick(answered, this.#names(wanted)), bytes, size, truncated);
     } catch (error) {
       if (!this.#running.delete(id)) return;
       const marks = object === undefined ? [] : MARKS.filter((mark) => error?.[mark] === true);
@@ -62,6 +76,13 @@ export class Exchanges {
     const bound = this.#env[binding];
     // A stub that threw may be broken for good: each request has one of its own.
     return object === undefined ? bound.fetch(url, init) : bound.getByName(object).fetch("https://object" + url, init);
+  }
+
+  // As many lists as the plan has different steps.
+  #names(wanted) {
+    let names = this.#wanted.get(wanted);
+    if (names === undefined) this.#wanted.set(wanted, (names = wanted === "" ? [] : wanted.split("\n")));
+    return names;
   }
 }
 
@@ -76,9 +97,9 @@ function pairs(fields) {
   return list;
 }
 
-function pick(headers, wanted) {
+function pick(headers, names) {
   const lines = [];
-  for (const name of wanted.split("\n")) {
+  for (const name of names) {
     const values = name === "set-cookie" ? headers.getSetCookie() : [headers.get(name)];
     for (const value of values) if (value !== null) lines.push(name, value);
   }
@@ -87,14 +108,15 @@ function pick(headers, wanted) {
 
 const NOTHING = new Uint8Array(0);
 
+// Whether a body is known to be within the limit, as it stands and not as it travels.
+function fits(headers, bodyBytesMax) {
+  const announced = headers.get("content-length");
+  return announced !== null && Number(announced) <= bodyBytesMax && !headers.has("content-encoding");
+}
+
 // Reads a body to its end, or up to the limit, without holding what nobody wants.
 async function drain(response, wantsBody, bodyBytesMax) {
   if (response.body === null) return { bytes: NOTHING, size: 0, truncated: false };
-  const announced = Number(response.headers.get("content-length") ?? Infinity);
-  if (announced <= bodyBytesMax && !response.headers.has("content-encoding")) {
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    return { bytes: wantsBody ? bytes : NOTHING, size: bytes.length, truncated: false };
-  }
   const reader = response.body.getReader();
   const parts = [];
   let size = 0;

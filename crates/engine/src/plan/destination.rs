@@ -21,6 +21,12 @@ pub enum Via {
 }
 
 impl Via {
+    /// Whether this is what is meant when nothing is said.
+    #[must_use]
+    pub fn is_host(&self) -> bool {
+        *self == Self::Host
+    }
+
     /// The name in a request for a run.
     #[must_use]
     pub const fn name(self) -> &'static str {
