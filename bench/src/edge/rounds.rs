@@ -228,7 +228,7 @@ impl Measured {
         let middle = values.len() / 2;
         let pair = [
             values.get(middle),
-            values.get(middle - usize::from(values.len() % 2 == 0)),
+            values.get(middle - usize::from(values.len().is_multiple_of(2))),
         ];
         pair.into_iter().flatten().sum::<f64>() / 2.0
     }
