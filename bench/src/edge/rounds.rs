@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use sentinel_engine::ledger::Ledger;
+use sentinel_engine::plan::RunPart;
 use sentinel_engine::share::Share;
 use sentinel_engine::tick::Tick;
 use sentinel_engine::vu::VuCarry;
@@ -93,6 +94,7 @@ pub(crate) fn slice(
     let assignment = Assignment {
         version: WIRE_VERSION,
         run: "bench".to_owned(),
+        part: RunPart::Load,
         epoch_ms: now_ms(),
         slice: 0,
         share: Share::WHOLE,
@@ -101,6 +103,7 @@ pub(crate) fn slice(
         played_through: Tick::ZERO,
         carry: Vec::new(),
         begun: Vec::new(),
+        handed_over: Vec::new(),
         slots: NonZeroU16::new(CONCURRENCY),
     };
     let order = Order {
