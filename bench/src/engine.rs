@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 use std::time::Instant;
 
 use sentinel_engine::batch::{Batch, Input, Output, RequestId};
+use sentinel_engine::parts::Parts;
 use sentinel_engine::plan::{Plan, PlanOptions, PlanSource, RunPart};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::share::Share;
@@ -128,6 +129,7 @@ fn play(plan: &Plan) -> u64 {
             body: b"",
             bytes_received: 0,
             truncated: false,
+            parts: Parts::default(),
         };
         batch.handle_input(now, Input::Answered(id, exchange));
     }

@@ -10,6 +10,7 @@ use std::rc::{Rc, Weak};
 use js_sys::Function;
 use js_sys::futures::spawn_local;
 use sentinel_engine::batch::{Address, Batch, Failure, Input, Output, Request, RequestId};
+use sentinel_engine::parts::Parts;
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::tick::{Span, Tick};
@@ -266,6 +267,7 @@ impl Driver {
             body,
             bytes_received: size as u64,
             truncated,
+            parts: Parts::default(),
         };
         self.step(&Input::Answered(request_id(id), exchange));
     }

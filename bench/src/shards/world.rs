@@ -9,6 +9,7 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use sentinel_engine::batch::{Batch, Input, Output, RequestId};
 use sentinel_engine::bundle::ShardOrder;
+use sentinel_engine::parts::Parts;
 use sentinel_engine::plan::{Plan, PlanSource};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::shard::{self, Kept, Shard};
@@ -325,6 +326,7 @@ impl Player {
             body: b"{}",
             bytes_received: 2,
             truncated: false,
+            parts: Parts::default(),
         };
         self.batch.handle_input(now, Input::Headers(id));
         self.batch.handle_input(now, Input::Answered(id, exchange));

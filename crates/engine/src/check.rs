@@ -159,6 +159,7 @@ fn length(found: &Found<'_>) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::extractor::compile_regex;
+    use crate::parts::Parts;
     use crate::response::Exchange;
     use proptest::prelude::*;
     use serde_json::json;
@@ -176,6 +177,7 @@ mod tests {
             body: text.as_bytes(),
             bytes_received: 0,
             truncated: false,
+            parts: Parts::default(),
         };
         let on = Extractor::parse(on).expect(on);
         let check = Check {

@@ -37,6 +37,7 @@ pub mod ledger;
 pub mod load_model;
 pub mod metering;
 pub mod metric;
+pub mod parts;
 pub mod phase;
 pub mod plan;
 pub mod popularity;

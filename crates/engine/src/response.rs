@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::extractor::{Answer, Extractor, Found};
+use crate::parts::Parts;
 use crate::plan::Step;
 use crate::random::Random;
 use crate::scenario::ExtractPick;
@@ -24,10 +25,12 @@ pub struct Exchange<'a> {
     pub headers: &'a [(String, String)],
     /// The body as far as it was kept; empty when the request does not want it.
     pub body: &'a [u8],
-    /// How many bytes of body arrived.
+    /// How many bytes of body arrived, before they were decompressed.
     pub bytes_received: u64,
     /// Whether the body was larger than the limit and its rest was given up.
     pub truncated: bool,
+    /// How long the parts of the exchange took, as far as the driver can tell.
+    pub parts: Parts,
 }
 
 /// Statuses that count as success.
@@ -219,6 +222,7 @@ mod tests {
             body,
             bytes_received: 0,
             truncated: false,
+            parts: Parts::default(),
         };
         let mut variables = vec![Some("before".to_owned()); step.extractions.len()];
         let result = judge(step, &exchange, outcome(&mut variables));
@@ -328,6 +332,7 @@ mod tests {
                 body: br#"{"list": ["x", "y", "z"]}"#,
                 bytes_received: 0,
                 truncated: false,
+                parts: Parts::default(),
             };
             let outcome = Outcome {
                 variables: &mut variables,
@@ -371,6 +376,7 @@ mod tests {
                 body: body.as_bytes(),
                 bytes_received: 0,
                 truncated: false,
+                parts: Parts::default(),
             };
             let outcome = Outcome {
                 variables: &mut [None],
@@ -390,6 +396,7 @@ mod tests {
             body: b"{}",
             bytes_received: 9,
             truncated: true,
+            parts: Parts::default(),
         };
         let result = judge(&step(ExpectedStatus::Ok, &[]), &exchange, outcome(&mut []));
         assert_eq!(result, Err(ErrorClass::BodyTooLarge));
@@ -423,7 +430,7 @@ mod tests {
         fn no_answer_is_too_strange(status in any::<u16>(), body in any::<Vec<u8>>(), cookie in any::<String>()) {
             let step = step(ExpectedStatus::Ok, &["$..a", "$[0]", "cookie:a", "regex:(a|b)*c", "body"]);
             let headers = [("set-cookie".to_owned(), cookie)];
-            let exchange = Exchange { status, headers: &headers, body: &body, bytes_received: 0, truncated: false };
+            let exchange = Exchange { status, headers: &headers, body: &body, bytes_received: 0, truncated: false, parts: Parts::default() };
             let _ = judge(&step, &exchange, outcome(&mut [None, None, None, None, None]));
         }
 

@@ -13,6 +13,7 @@ use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::histogram::Histogram;
 use crate::histogram::SparseHistogram;
+use crate::parts::PartTimes;
 use crate::phase::Phase;
 use crate::scenario::DurableObject;
 use crate::stream::StreamWindow;
@@ -189,6 +190,8 @@ pub struct Aggregate {
     pub response_us: Histogram,
     /// From the sending to the end of the answer, in microseconds.
     pub service_us: Histogram,
+    /// The parts of the service times, where the driver told them.
+    pub parts: PartTimes,
     /// Bytes of answer bodies.
     pub bytes_received: u64,
     /// Bytes of request bodies.
@@ -209,6 +212,7 @@ impl Aggregate {
             }
             sum.response_us.merge(&step.response_us);
             sum.service_us.merge(&step.service_us);
+            sum.parts.merge(&step.parts);
             sum.bytes_received += step.bytes_received;
             sum.bytes_sent += step.bytes_sent;
             if let Some(stream) = &step.stream {

@@ -12,6 +12,7 @@ use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
 use crate::ledger::Ledger;
 use crate::metric::MetricWindow;
+use crate::parts::PartTimes;
 use crate::phase::Phase;
 use crate::popularity::Popularity;
 use crate::scenario::DurableObject;
@@ -98,7 +99,10 @@ pub struct StepWindow {
     pub response_us: SparseHistogram,
     /// From the actual sending to the end of the answer, in microseconds, of the same requests.
     pub service_us: SparseHistogram,
-    /// Bytes of answer bodies.
+    /// The parts of the service times, where the driver tells them.
+    #[serde(skip_serializing_if = "PartTimes::is_empty")]
+    pub parts: PartTimes,
+    /// Bytes of answer bodies, as they travelled.
     pub bytes_received: u64,
     /// Bytes of request bodies.
     pub bytes_sent: u64,
@@ -275,6 +279,7 @@ impl StepWindow {
         }
         self.response_us.merge(&other.response_us);
         self.service_us.merge(&other.service_us);
+        self.parts.merge(&other.parts);
         self.bytes_received += other.bytes_received;
         self.bytes_sent += other.bytes_sent;
         if let Some(stream) = &other.stream {

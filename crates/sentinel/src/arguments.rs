@@ -1,12 +1,12 @@
 //! The command line. Names are k6's where k6 has the option.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 use sentinel_engine::share::{Segment, SegmentSequence, Share};
 
+use crate::http::HttpArguments;
 use crate::output::Destination;
 use crate::remote::RemoteArguments;
 
@@ -97,18 +97,8 @@ pub(crate) struct RunArguments {
     /// Show neither progress nor summary, only what went wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Connect to this address instead of what the name resolves to, such as example.com:443:127.0.0.1:8443
-    #[arg(long, value_name = "HOST:PORT:ADDRESS")]
-    pub(crate) resolve: Vec<Resolve>,
-    /// A file with certificates that are trusted besides those of the system
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cacert: Option<PathBuf>,
-    /// Accept any certificate
-    #[arg(long)]
-    pub(crate) insecure_skip_tls_verify: bool,
-    /// Make a new connection for each request
-    #[arg(long)]
-    pub(crate) no_connection_reuse: bool,
+    #[command(flatten)]
+    pub(crate) http: HttpArguments,
 }
 
 /// What is shown of a plan.
@@ -137,15 +127,6 @@ pub(crate) struct Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ShareOf(pub(crate) Share);
 
-/// Where a name leads, against what its resolution says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Resolve {
-    /// The name and port in URLs.
-    pub(crate) authority: String,
-    /// Where connections go.
-    pub(crate) address: SocketAddr,
-}
-
 impl FromStr for Stage {
     type Err = String;
 
@@ -170,28 +151,6 @@ impl FromStr for ShareOf {
         });
         share.map(Self).ok_or_else(|| {
             "accepted is the number of a share and their count, such as 2/4".to_owned()
-        })
-    }
-}
-
-impl FromStr for Resolve {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let accepted = || {
-            "accepted is HOST:PORT:ADDRESS, where ADDRESS is an IP address with a port".to_owned()
-        };
-        let mut colons = text.match_indices(':').map(|(at, _)| at);
-        let second = colons.nth(1).ok_or_else(accepted)?;
-        let (authority, address) = text.split_at(second);
-        let (_, port) = authority.split_once(':').ok_or_else(accepted)?;
-        port.parse::<u16>().map_err(|_| accepted())?;
-        Ok(Self {
-            authority: authority.to_ascii_lowercase(),
-            address: address
-                .trim_start_matches(':')
-                .parse()
-                .map_err(|_| accepted())?,
         })
     }
 }
@@ -225,19 +184,11 @@ mod tests {
         assert_eq!((stage.duration.as_str(), stage.target), ("1m30s", 50));
         let share: ShareOf = "2/4".parse().unwrap();
         assert_eq!(share.0.to_string(), "2/4");
-        let resolve: Resolve = "Example.com:443:127.0.0.1:8443".parse().unwrap();
-        assert_eq!(resolve.authority, "example.com:443");
-        assert_eq!(resolve.address, "127.0.0.1:8443".parse().unwrap());
-        let resolve: Resolve = "example.com:443:[::1]:8443".parse().unwrap();
-        assert_eq!(resolve.address, "[::1]:8443".parse().unwrap());
         for text in ["30s", "30s:", "30s:-1", ""] {
             assert!(text.parse::<Stage>().is_err(), "{text}");
         }
         for text in ["0/4", "5/4", "1", "a/b", "1/0"] {
             assert!(text.parse::<ShareOf>().is_err(), "{text}");
-        }
-        for text in ["a:1", "a:b:127.0.0.1:1", "a:1:b:1", "a:1:127.0.0.1"] {
-            assert!(text.parse::<Resolve>().is_err(), "{text}");
         }
     }
 }

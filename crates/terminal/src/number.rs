@@ -8,6 +8,11 @@ pub(crate) fn tenths(value: Option<f64>) -> String {
     value.map_or_else(|| NOTHING.to_owned(), |value| format!("{value:.1}"))
 }
 
+/// With two decimal places.
+pub(crate) fn hundredths(value: Option<f64>) -> String {
+    value.map_or_else(|| NOTHING.to_owned(), |value| format!("{value:.2}"))
+}
+
 /// A fraction, in percent.
 pub(crate) fn percent(share: Option<f64>) -> String {
     share.map_or_else(

@@ -7,12 +7,13 @@ use comfy_table::{CellAlignment, Table};
 use console::style;
 use sentinel_engine::assertion::Verdict;
 use sentinel_engine::error_class::ErrorClass;
-use sentinel_engine::summary::TestRunResult;
+use sentinel_engine::parts::Part;
+use sentinel_engine::summary::{MetricValues, TestRunResult};
 use sentinel_engine::timeline::TimelineRow;
 use sentinel_engine::totals::LatencyPercentiles;
 
 use crate::chart;
-use crate::number::{percent, plain, tenths};
+use crate::number::{hundredths, percent, plain, tenths};
 
 /// How wide charts are, in columns.
 const CHART_COLUMNS: usize = 72;
@@ -34,6 +35,7 @@ pub fn print(result: &TestRunResult) {
     timeline(result);
     phases(result);
     latency(result);
+    parts(result);
     applications(result);
     checks(result);
     judged(result);
@@ -119,6 +121,39 @@ fn latency(result: &TestRunResult) {
             max,
         } = *values;
         let numbers = [p50, p75, p90, p95, p99, max].map(tenths);
+        table.add_row([name.to_owned()].into_iter().chain(numbers));
+    }
+    show(table);
+}
+
+/// What the service times are made of, where the driver could tell.
+fn parts(result: &TestRunResult) {
+    if result.request_parts.is_empty() {
+        return;
+    }
+    heading("parts of a request, ms");
+    let mut table = table(&["", "avg", "min", "p50", "p90", "p95", "max"]);
+    for (part, values) in &result.request_parts {
+        let name = match part {
+            Part::Blocked => "blocked",
+            Part::LookingUp => "  DNS lookup",
+            Part::Connecting => "  connecting",
+            Part::TlsHandshaking => "  TLS handshake",
+            Part::Exchange => "exchange",
+            Part::Sending => "  sending",
+            Part::Waiting => "  waiting",
+            Part::Receiving => "  receiving",
+        };
+        let MetricValues {
+            avg,
+            min,
+            p50,
+            p90,
+            p95,
+            max,
+            ..
+        } = *values;
+        let numbers = [avg, min, p50, p90, p95, max].map(hundredths);
         table.add_row([name.to_owned()].into_iter().chain(numbers));
     }
     show(table);

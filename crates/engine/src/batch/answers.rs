@@ -8,6 +8,7 @@ use crate::batch::recorder::{Ended, Timing};
 use crate::batch::requests::InFlight;
 use crate::batch::types::{Output, RequestId};
 use crate::error_class::ErrorClass;
+use crate::parts::Parts;
 use crate::plan::RunPart;
 use crate::random::Random;
 use crate::response::{Exchange, Outcome, judge};
@@ -83,6 +84,7 @@ impl Batch {
             status: Some(exchange.status),
             class: verdict.err(),
             timing: Some(timing),
+            parts: exchange.parts,
             bytes_received: exchange.bytes_received,
             variables: &user.variables,
         };
@@ -122,6 +124,7 @@ impl Batch {
             status: None,
             class: Some(class),
             timing,
+            parts: Parts::default(),
             bytes_received: 0,
             variables: &[],
         };

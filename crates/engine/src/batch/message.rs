@@ -47,6 +47,7 @@ pub(super) fn render(
     Request {
         id,
         vu: context.vu,
+        iteration: context.iteration,
         address,
         method: step.method,
         url,

@@ -6,6 +6,7 @@
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::metering::{Event, Happening, Meter, Sample};
+use crate::parts::{Part, Parts};
 use crate::phase::{Phase, PhaseSpan, phase_at};
 use crate::plan::Plan;
 use crate::stream::StreamWindow;
@@ -23,6 +24,7 @@ pub(super) struct Recorder {
     closed: Vec<Window>,
     open: Window,
     meter: Meter,
+    tells_parts: bool,
 }
 
 /// When a request was due, was sent and ended.
@@ -45,6 +47,8 @@ pub(super) struct Ended<'a> {
     pub(super) class: Option<ErrorClass>,
     /// How long it took, as far as that says something about the target.
     pub(super) timing: Option<Timing>,
+    /// The parts of that, if an answer came.
+    pub(super) parts: Parts,
     pub(super) bytes_received: u64,
     /// The values of the user's variables.
     pub(super) variables: &'a [Option<String>],
@@ -62,7 +66,13 @@ impl Recorder {
             closed: Vec::new(),
             open,
             meter: Meter::new(plan),
+            tells_parts: false,
         }
+    }
+
+    /// From now on the driver tells the parts of each answer's time.
+    pub(super) fn expect_parts(&mut self) {
+        self.tells_parts = true;
     }
 
     /// Closes every window that ends at or before `now` and says whether a second has been completed, which
@@ -226,11 +236,23 @@ impl Recorder {
             window.response_us.record(response.as_us());
             window.service_us.record(service.as_us());
         }
+        // Where the parts are unknown, as those of an answer that never came, the whole is all there is.
+        let parts = match (ended.parts.get(Part::Exchange), service) {
+            (None, Some(service)) => ended.parts.with(Part::Exchange, service),
+            _ => ended.parts,
+        };
+        let told = if self.tells_parts {
+            &parts
+        } else {
+            &ended.parts
+        };
+        window.parts.record(told);
         let sample = Sample {
             count: 1,
             failed: ended.class.is_some(),
             service,
             response,
+            parts,
             bytes: ended.bytes_received,
             status: ended.status,
             variables: if ended.class.is_none() {

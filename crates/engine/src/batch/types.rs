@@ -85,6 +85,8 @@ pub struct Request {
     pub id: RequestId,
     /// The number of the user that sends it: a driver may keep connections for each.
     pub vu: u32,
+    /// The number of that user's iteration, from 0.
+    pub iteration: u32,
     /// Whom it is handed to.
     pub address: Address,
     /// The method.

@@ -1,6 +1,7 @@
 //! The built-in metrics that are measured: at which event, what of it, and which tags their samples bear.
 
 use crate::metric::{Amount, Catalog, Contains, MetricId, Origin};
+use crate::parts::{Part, Parts};
 use crate::plan::PlannedScenario;
 use crate::template::VariableId;
 use crate::tick::Span;
@@ -47,6 +48,8 @@ pub(crate) enum Measure {
     Service,
     /// How long it took from its planned start.
     Response,
+    /// How long a part of it took.
+    Part(Part),
     /// How long it waited, for a connection slot or for the generator.
     Wait,
     /// How many bytes it moved.
@@ -78,6 +81,7 @@ pub(crate) struct Sample<'a> {
     pub(crate) failed: bool,
     pub(crate) service: Option<Span>,
     pub(crate) response: Option<Span>,
+    pub(crate) parts: Parts,
     pub(crate) wait: Option<Span>,
     pub(crate) bytes: u64,
     pub(crate) status: Option<u16>,
@@ -129,6 +133,7 @@ impl Measure {
             Self::Succeeded => flag(!sample.failed),
             Self::Service => time(sample.service),
             Self::Response => time(sample.response),
+            Self::Part(part) => time(sample.parts.get(part)),
             Self::Wait => time(sample.wait),
             Self::Bytes => Some(contains.whole(sample.bytes)),
             Self::Status => sample.status.map(|status| contains.whole(status.into())),
@@ -243,6 +248,10 @@ const fn request(name: &'static str, event: Event, measure: Measure) -> BuiltIn 
     }
 }
 
+const fn part(part: Part) -> BuiltIn {
+    request(part.metric(), Event::Ended, Measure::Part(part))
+}
+
 const fn iteration(
     name: &'static str,
     event: Event,
@@ -259,10 +268,17 @@ const fn iteration(
 }
 
 /// All of them. What is in the catalogue and neither here nor told by the run or the target is never measured.
-pub(super) const BUILT_IN: [BuiltIn; 28] = [
+pub(super) const BUILT_IN: [BuiltIn; 35] = [
     request("http_reqs", Event::Ended, Measure::Count),
     request("http_req_failed", Event::Ended, Measure::Failed),
-    request("http_req_duration", Event::Ended, Measure::Service),
+    part(Part::Exchange),
+    part(Part::Blocked),
+    part(Part::LookingUp),
+    part(Part::Connecting),
+    part(Part::TlsHandshaking),
+    part(Part::Sending),
+    part(Part::Waiting),
+    part(Part::Receiving),
     request("service_time", Event::Ended, Measure::Service),
     request("response_time", Event::Ended, Measure::Response),
     request("data_received", Event::Ended, Measure::Bytes),

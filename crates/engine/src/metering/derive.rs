@@ -8,6 +8,7 @@ use super::tags::{scenario_tags, scenarios_of, with_check, with_step};
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::metric::{Contains, MetricId, Rate, TagSet, Trend, Value};
+use crate::parts::Part;
 use crate::plan::Plan;
 use crate::stream::StreamWindow;
 use crate::totals;
@@ -169,6 +170,12 @@ fn of_step(event: Event, measure: Measure, step: &StepWindow) -> Option<Value> {
         (Event::Ended, Measure::Failed) => rate(failed, ended),
         (Event::Ended, Measure::Service) => trend(Trend::of_buckets(&step.service_us)),
         (Event::Ended, Measure::Response) => trend(Trend::of_buckets(&step.response_us)),
+        (Event::Ended, Measure::Part(part)) => {
+            // A driver that cannot tell the parts apart knows the whole.
+            let whole = (part == Part::Exchange).then_some(&step.service_us);
+            let times = step.parts.get(part).or(whole)?;
+            trend(Trend::of_buckets(times))
+        }
         (Event::Ended, Measure::Bytes) => bytes(step.bytes_received),
         (Event::Sent, Measure::Bytes) => bytes(step.bytes_sent),
         (Event::CutOff, Measure::Count) => {

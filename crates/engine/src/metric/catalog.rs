@@ -189,9 +189,9 @@ fn is_name(name: &str) -> bool {
 
 const NAME_CHARS_SHOWN: usize = 64;
 
-const BUILT_IN: [(&str, MetricKind, Contains, Origin); 50] = [
-    // k6's, with k6's types. At the edge the phases of a connection cannot be told apart: such metrics exist
-    // and stay without data, which a threshold on them says.
+const BUILT_IN: [(&str, MetricKind, Contains, Origin); 51] = [
+    // k6's, with k6's types. What a driver cannot tell apart, as the edge the phases of a connection, has no
+    // data, which a threshold on it says.
     ("vus", Gauge, Plain, Run),
     ("vus_max", Gauge, Plain, Run),
     ("iterations", Counter, Plain, Batch),
@@ -201,8 +201,9 @@ const BUILT_IN: [(&str, MetricKind, Contains, Origin); 50] = [
     ("group_duration", Trend, Time, Batch),
     ("http_reqs", Counter, Plain, Batch),
     ("http_req_failed", Rate, Plain, Batch),
-    ("http_req_duration", Trend, Time, Batch), // from the actual sending, as in k6
+    ("http_req_duration", Trend, Time, Batch), // without connecting, as in k6, where that can be told apart
     ("http_req_blocked", Trend, Time, Batch),
+    ("http_req_looking_up", Trend, Time, Batch),
     ("http_req_connecting", Trend, Time, Batch),
     ("http_req_tls_handshaking", Trend, Time, Batch),
     ("http_req_sending", Trend, Time, Batch),
@@ -274,7 +275,7 @@ mod tests {
             ("data_sent data_received", Counter, Data),
             ("checks http_req_failed", Rate, Plain),
             (
-                "iteration_duration group_duration http_req_duration http_req_blocked \
+                "iteration_duration group_duration http_req_duration http_req_blocked http_req_looking_up \
                  http_req_connecting http_req_tls_handshaking http_req_sending http_req_waiting \
                  http_req_receiving ws_ping ws_session_duration ws_connecting grpc_req_duration",
                 Trend,

@@ -337,13 +337,10 @@ mod tests {
 
     #[test]
     fn what_is_never_measured_is_warned_about() {
-        let thresholds = json!({"http_req_connecting": ["p(95)<10"]});
+        let thresholds = json!({"grpc_req_duration": ["p(95)<10"]});
         let plan = Plan::parse(&with(&thresholds, &json!({}))).unwrap();
         let warning = &plan.warnings()[0];
-        assert_eq!(
-            warning.path,
-            r#"scenario.thresholds["http_req_connecting"]"#
-        );
+        assert_eq!(warning.path, r#"scenario.thresholds["grpc_req_duration"]"#);
         assert!(warning.message.contains("never measured"));
     }
 }

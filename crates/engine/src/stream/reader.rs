@@ -7,6 +7,7 @@ use super::window::StreamEnd;
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::extractor::{Answer, Extractor, Found, VALUE_BYTES_MAX};
+use crate::parts::Parts;
 use crate::plan::Streaming;
 use crate::response::Exchange;
 use crate::scenario::StreamFormat;
@@ -212,6 +213,7 @@ impl Reader {
             body: b"",
             bytes_received: self.bytes,
             truncated: false,
+            parts: Parts::default(),
         }
     }
 
@@ -242,6 +244,7 @@ impl Reader {
             body: &event.data,
             bytes_received: event.data.len() as u64,
             truncated: false,
+            parts: Parts::default(),
         };
         let answer = Answer {
             exchange: &exchange,

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat};
 
 use crate::bottleneck;
+use crate::metric::{Trend, Value};
+use crate::parts::Part;
 use crate::phase::Phase;
 use crate::plan::Plan;
 use crate::run::{Book, Judging, LossReason, RunConfig, seconds_per_row};
-use crate::summary::judged::{Verdicts, metrics, verdicts};
+use crate::summary::judged::{Verdicts, metrics, values, verdicts};
 use crate::summary::objects;
 use crate::summary::streams::StreamResult;
 use crate::summary::types::{
-    ApplicationResult, CheckResult, ComponentResult, GeneratorLimited, PhaseSummaries,
-    PhaseSummary, RunStatus, ScenarioResult, StepResult, TestRunResult,
+    ApplicationResult, CheckResult, ComponentResult, GeneratorLimited, MetricValues,
+    PhaseSummaries, PhaseSummary, RunStatus, ScenarioResult, StepResult, TestRunResult,
 };
 use crate::tick::{Span, Tick};
 use crate::timeline::TimelineRow;
@@ -108,6 +110,7 @@ impl Report {
             holes_total: book.holes_total,
             coverage: coverage(book, judging),
             service_time: LatencyPercentiles::of(&overall.service_us),
+            request_parts: request_parts(&overall),
             slot_wait: LatencyPercentiles::of(&book.totals.slot_wait_us()),
             lateness: LatencyPercentiles::of(&book.totals.lateness_us()),
             generator_limited,
@@ -272,6 +275,15 @@ pub(super) fn step_result(application: &str, step: &str, sum: Aggregate) -> Step
         stream: sum.stream.as_ref().map(StreamResult::of),
         error_breakdown: sum.errors,
     }
+}
+
+fn request_parts(overall: &Aggregate) -> BTreeMap<Part, MetricValues> {
+    let parts = overall.parts.iter();
+    let values = parts.map(|(part, times)| {
+        let trend = Value::Trend(Trend::of_buckets(times));
+        (part, values(&trend, |us| us / 1_000.0))
+    });
+    values.collect()
 }
 
 fn checks(plan: &Plan, book: &Book) -> Vec<CheckResult> {

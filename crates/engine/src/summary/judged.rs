@@ -118,7 +118,7 @@ pub(super) fn metrics(plan: &Plan, judging: &Judging) -> Vec<MetricResult> {
 }
 
 /// The names are those of k6.
-fn values(value: &Value, in_unit: impl Fn(f64) -> f64) -> MetricValues {
+pub(super) fn values(value: &Value, in_unit: impl Fn(f64) -> f64) -> MetricValues {
     let number = |number: Option<f64>| number.map(&in_unit);
     let mut values = MetricValues::default();
     match value {

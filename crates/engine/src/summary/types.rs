@@ -9,6 +9,7 @@ use crate::bottleneck::Analysis;
 use crate::error_class::ErrorClass;
 use crate::ledger::Ledger;
 use crate::metric::{Contains, MetricKind};
+use crate::parts::Part;
 use crate::run::{Hole, LedgerFault};
 use crate::summary::objects::ObjectResult;
 use crate::summary::once::OnceResult;
@@ -82,6 +83,9 @@ pub struct TestRunResult {
     pub coverage: f64,
     /// Service times, from the actual sending to the end of the answer, of the whole run.
     pub service_time: LatencyPercentiles,
+    /// The parts of the service times in milliseconds, those that the driver could tell apart.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub request_parts: BTreeMap<Part, MetricValues>,
     /// How long requests waited for a connection slot of the generator.
     pub slot_wait: LatencyPercentiles,
     /// How late iterations and timed requests began for reasons of the generator.

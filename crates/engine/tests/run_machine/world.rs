@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use sentinel_engine::batch::{self, Batch, Request, RequestId};
 use sentinel_engine::bundle::{Bundle, ShardOrder};
+use sentinel_engine::parts::Parts;
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::run::{Input, LossReason, Output, Record, Run, RunConfig, StopReason, Stored};
@@ -453,6 +454,7 @@ impl World {
                     body: answer.body,
                     bytes_received: answer.body.len() as u64,
                     truncated: false,
+                    parts: Parts::default(),
                 };
                 let answer = batch::Input::Answered(id, exchange);
                 let now = player.own_time(self.now);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use sentinel_engine::batch::{Batch, Failure, Head, Input, Output, Request, RequestId};
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::ledger::Ledger;
+use sentinel_engine::parts::Parts;
 use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, RunPart, Via};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::share::Share;
@@ -193,6 +194,7 @@ impl Lab {
                     body: b"{}",
                     bytes_received: 2,
                     truncated: false,
+                    parts: Parts::default(),
                 };
                 self.batch
                     .handle_input(self.now, Input::Answered(id, exchange));
@@ -225,6 +227,7 @@ impl Lab {
                     body: b"",
                     bytes_received: 0,
                     truncated: false,
+                    parts: Parts::default(),
                 };
                 Input::Answered(id, exchange)
             }

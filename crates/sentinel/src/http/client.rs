@@ -2,24 +2,29 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::error::Error as _;
-use std::io;
 use std::rc::Rc;
+use std::time::Instant;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue};
-use hyper::{HeaderMap, Method as HttpMethod, Request as HttpRequest, Response, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::header::{
+    CONTENT_LENGTH, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT,
+};
+use hyper::{HeaderMap, Method as HttpMethod, Response, Uri};
 use sentinel_engine::batch::{Head, Request};
 use sentinel_engine::error_class::ErrorClass;
-use tokio::task::spawn_local;
+use sentinel_engine::parts::{Part, Parts};
+use sentinel_engine::tick::Span;
 
 use super::connect::Connector;
+use super::connection::{Connection, Failed, Message};
+use super::content::{self, Encoding};
 use super::origin::{Origin, split};
+use super::pool::{Owner, Pool};
+use super::proxy::Proxies;
 use super::stream::{Heard, hand_on};
+use super::time::span;
 
 /// A complete answer.
 #[derive(Debug)]
@@ -28,42 +33,59 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The header fields that were asked for, names in lower case.
     pub(crate) headers: Vec<(String, String)>,
-    /// The body as far as it was asked for.
+    /// The body as far as it was asked for, decoded.
     pub(crate) body: Vec<u8>,
-    /// How many bytes of body arrived.
+    /// How many bytes of body arrived, before they were decoded.
     pub(crate) bytes_received: u64,
     /// Whether the body was larger than the limit and its rest was given up.
     pub(crate) truncated: bool,
+    /// How long each part took.
+    pub(crate) parts: Parts,
+}
+
+/// What every request has of its own accord.
+#[derive(Debug)]
+pub(super) struct Identity {
+    /// The field `User-Agent`, where the scenario does not give another.
+    pub(super) agent: HeaderValue,
+    /// Fields that stand in every request.
+    pub(super) fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The connections of all users.
 pub(crate) struct Client {
     connector: Connector,
-    reuse: bool,
-    identity: Vec<(HeaderName, HeaderValue)>, // fields that every request has
+    proxies: Proxies,
+    pool: Pool,
+    assume_http2: bool,
+    identity: Identity,
     origins: RefCell<HashMap<String, Rc<Origin>>>, // by scheme://authority
-    idle: RefCell<HashMap<Owner, Vec<Connection>>>,
 }
 
-type Connection = SendRequest<Full<Bytes>>;
-
-/// Whose connection it is, and where to: the user's number, and which of the origins by its address in memory,
-/// which stays the same because origins are never forgotten.
-type Owner = (u32, *const Origin);
+/// A connection that is ready for a request, and how it came to be.
+struct Lane {
+    connection: Connection,
+    is_new: bool,
+    parts: Parts, // of making it
+    ready: Instant,
+}
 
 impl Client {
-    /// A client that keeps connections unless `reuse` is `false`.
-    pub(crate) fn new(
+    /// A client that speaks HTTP/2 without asking if `assume_http2` says so.
+    pub(super) fn new(
         connector: Connector,
-        reuse: bool,
-        identity: Vec<(HeaderName, HeaderValue)>,
+        proxies: Proxies,
+        pool: Pool,
+        assume_http2: bool,
+        identity: Identity,
     ) -> Self {
         Self {
             connector,
-            reuse,
+            proxies,
+            pool,
+            assume_http2,
             identity,
             origins: RefCell::default(),
-            idle: RefCell::default(),
         }
     }
 
@@ -77,35 +99,41 @@ impl Client {
         mut request: Request,
         tell: impl Fn(Heard<'_>),
     ) -> Result<Answer, ErrorClass> {
-        let body = request.body.take().unwrap_or_default();
+        let begun = Instant::now();
+        let body = Bytes::from(request.body.take().unwrap_or_default());
         let (origin, path) = split(&request.url).ok_or(ErrorClass::Refused)?;
         let origin = self.origin(origin)?;
-        let owner = (request.vu, Rc::as_ptr(&origin));
-        let message = self.message(&origin, path, &request, body)?;
-        let (mut connection, response) = self.send(&origin, owner, message).await?;
+        let owner = Owner::new(&request, &origin);
+        let (mut lane, response) = self.send(&origin, owner, path, &request, &body).await?;
+        let head = Instant::now();
         let status = response.status().as_u16();
         let headers = pick(response.headers(), &request);
-        let (body, bytes_received, truncated) = if request.streams {
+        let encodings = Encoding::of(response.headers()).filter(|_| request.wants_body);
+        let mut read = if request.streams {
             let headers = headers.as_slice();
             tell(Heard::Head(Head { status, headers }));
-            (
-                Vec::new(),
-                hand_on(response.into_body(), tell, class).await?,
-                false,
-            )
+            let body = response.into_body();
+            ReadBody::drained(hand_on(&mut lane.connection, body, tell).await?)
         } else {
-            read(response, &request).await?
+            read(&mut lane.connection, response, &request).await?
         };
-        if self.reuse && !truncated && connection.ready().await.is_ok() {
-            let mut idle = self.idle.borrow_mut();
-            idle.entry(owner).or_default().push(connection);
+        let parts = parts(&lane, begun, head, Instant::now());
+        if !read.truncated {
+            self.pool.keep(owner, lane.connection).await;
+        }
+        if let Some(encodings) = encodings {
+            let body = content::decode(&encodings, read.body, request.body_limit_bytes);
+            let body = body.map_err(|_| ErrorClass::Protocol)?;
+            read.body = body.bytes;
+            read.truncated |= body.truncated;
         }
         Ok(Answer {
             status,
             headers,
-            body,
-            bytes_received,
-            truncated,
+            body: read.body,
+            bytes_received: read.bytes_received,
+            truncated: read.truncated,
+            parts,
         })
     }
 
@@ -113,38 +141,11 @@ impl Client {
         if let Some(known) = self.origins.borrow().get(text) {
             return Ok(Rc::clone(known));
         }
-        let origin = Rc::new(Origin::parse(text).ok_or(ErrorClass::Refused)?);
+        let origin = Origin::parse(text, &self.proxies).ok_or(ErrorClass::Refused)?;
+        let origin = Rc::new(origin);
         let mut origins = self.origins.borrow_mut();
         origins.insert(text.to_owned(), Rc::clone(&origin));
         Ok(origin)
-    }
-
-    fn message(
-        &self,
-        origin: &Origin,
-        path: &str,
-        request: &Request,
-        body: Vec<u8>,
-    ) -> Result<HttpRequest<Full<Bytes>>, ErrorClass> {
-        let path = match path.chars().next() {
-            Some('/') => Uri::try_from(path),
-            _ => Uri::try_from(format!("/{path}")),
-        };
-        let mut message = HttpRequest::new(Full::new(Bytes::from(body)));
-        *message.uri_mut() = path.map_err(|_| ErrorClass::Refused)?;
-        *message.method_mut() = HttpMethod::from_bytes(request.method.name().as_bytes())
-            .map_err(|_| ErrorClass::Refused)?;
-        let fields = message.headers_mut();
-        fields.insert(HOST, origin.authority.clone());
-        for (name, value) in &request.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| ErrorClass::Refused)?;
-            let value = HeaderValue::from_str(value).map_err(|_| ErrorClass::Refused)?;
-            fields.append(name, value);
-        }
-        for (name, value) in &self.identity {
-            fields.insert(name, value.clone());
-        }
-        Ok(message)
     }
 
     /// Sends over an idle connection if there is one that still stands, otherwise over a new one.
@@ -152,32 +153,89 @@ impl Client {
         &self,
         origin: &Origin,
         owner: Owner,
-        mut message: HttpRequest<Full<Bytes>>,
-    ) -> Result<(Connection, Response<Incoming>), ErrorClass> {
-        while let Some(mut connection) = self.take_idle(owner) {
-            match connection.try_send_request(message).await {
-                Ok(response) => return Ok((connection, response)),
-                Err(mut error) => match error.take_message() {
-                    // The server had closed the connection: nothing of the request was sent.
-                    Some(unsent) => message = unsent,
-                    None => return Err(class(&error.into_error())),
-                },
+        path: &str,
+        request: &Request,
+        body: &Bytes,
+    ) -> Result<(Lane, Response<Incoming>), ErrorClass> {
+        loop {
+            let mut lane = self.lane(origin, owner).await?;
+            let is_http2 = lane.connection.is_http2();
+            let message = self.message(origin, path, request, body.clone(), is_http2)?;
+            match lane.connection.send(message).await {
+                Ok(response) => return Ok((lane, response)),
+                // The server had closed the connection.
+                Err(Failed::Unsent) if !lane.is_new => {}
+                Err(Failed::Unsent) => return Err(ErrorClass::Reset),
+                Err(Failed::For(class)) => return Err(class),
             }
         }
-        let stream = TokioIo::new(self.connector.connect(origin).await?);
-        let (mut connection, work) = http1::handshake(stream).await.map_err(|e| class(&e))?;
-        spawn_local(async move {
-            // What goes wrong with a connection is told to the request that needs it.
-            let _ = work.await;
-        });
-        let response = connection.send_request(message).await;
-        Ok((connection, response.map_err(|error| class(&error))?))
     }
 
-    fn take_idle(&self, owner: Owner) -> Option<Connection> {
-        let mut idle = self.idle.borrow_mut();
-        let connections = idle.get_mut(&owner)?;
-        std::iter::from_fn(|| connections.pop()).find(|connection| !connection.is_closed())
+    async fn lane(&self, origin: &Origin, owner: Owner) -> Result<Lane, ErrorClass> {
+        if let Some(connection) = self.pool.take(owner).await {
+            let parts = Parts::default()
+                .with(Part::LookingUp, Span::ZERO)
+                .with(Part::Connecting, Span::ZERO)
+                .with(Part::TlsHandshaking, Span::ZERO);
+            return Ok(Lane {
+                connection,
+                is_new: false,
+                parts,
+                ready: Instant::now(),
+            });
+        }
+        let connected = self.connector.connect(origin).await?;
+        let is_http2 = connected.is_http2 || self.assume_http2;
+        let connection = Connection::begin(connected.stream, is_http2).await?;
+        self.pool.share(owner, &connection);
+        Ok(Lane {
+            connection,
+            is_new: true,
+            parts: connected.parts,
+            ready: Instant::now(),
+        })
+    }
+
+    fn message(
+        &self,
+        origin: &Origin,
+        path: &str,
+        request: &Request,
+        body: Bytes,
+        is_http2: bool,
+    ) -> Result<Message, ErrorClass> {
+        // A proxy is told everything only where there is no tunnel through it.
+        let proxy = origin.proxy.as_ref().filter(|_| !origin.is_https);
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let uri = if is_http2 || proxy.is_some() {
+            Uri::try_from(format!("{}{slash}{path}", origin.text))
+        } else if slash.is_empty() {
+            Uri::try_from(path)
+        } else {
+            Uri::try_from(format!("/{path}"))
+        };
+        let mut message = Message::new(Full::new(body));
+        *message.uri_mut() = uri.map_err(|_| ErrorClass::Refused)?;
+        *message.method_mut() = HttpMethod::from_bytes(request.method.name().as_bytes())
+            .map_err(|_| ErrorClass::Refused)?;
+        let fields = message.headers_mut();
+        if !is_http2 {
+            fields.insert(HOST, origin.authority.clone());
+        }
+        if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.as_ref()) {
+            fields.insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        for (name, value) in &request.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| ErrorClass::Refused)?;
+            let value = HeaderValue::from_str(value).map_err(|_| ErrorClass::Refused)?;
+            fields.append(name, value);
+        }
+        let agent = fields.entry(USER_AGENT);
+        agent.or_insert_with(|| self.identity.agent.clone());
+        for (name, value) in &self.identity.fields {
+            fields.insert(name, value.clone());
+        }
+        Ok(message)
     }
 }
 
@@ -194,61 +252,69 @@ fn pick(fields: &HeaderMap, request: &Request) -> Vec<(String, String)> {
     found.collect()
 }
 
+/// A body that was read.
+struct ReadBody {
+    body: Vec<u8>, // what of it is wanted
+    bytes_received: u64,
+    truncated: bool,
+}
+
+impl ReadBody {
+    /// A body of which nothing is kept.
+    const fn drained(bytes_received: u64) -> Self {
+        Self {
+            body: Vec::new(),
+            bytes_received,
+            truncated: false,
+        }
+    }
+}
+
 /// Reads a body to its end, or up to the limit, and keeps of it what is wanted.
 async fn read(
+    connection: &mut Connection,
     response: Response<Incoming>,
     request: &Request,
-) -> Result<(Vec<u8>, u64, bool), ErrorClass> {
+) -> Result<ReadBody, ErrorClass> {
     let announced = response.headers().get(CONTENT_LENGTH);
     let announced: Option<u64> = announced.and_then(|value| value.to_str().ok()?.parse().ok());
     let limit = request.body_limit_bytes;
-    let mut kept = Vec::new();
+    let mut read = ReadBody::drained(0);
     if request.wants_body {
         let expected = announced.unwrap_or(0).min(limit);
-        kept.reserve_exact(usize::try_from(expected).unwrap_or(0));
+        read.body
+            .reserve_exact(usize::try_from(expected).unwrap_or(0));
     }
-    let mut received: u64 = 0;
     let mut body = response.into_body();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| class(&error))?;
-        let Some(data) = frame.data_ref() else {
-            continue;
-        };
-        let room = usize::try_from(limit.saturating_sub(received)).unwrap_or(usize::MAX);
-        received = received.saturating_add(data.len() as u64);
+    while let Some(data) = connection.next(&mut body).await? {
+        let room = limit.saturating_sub(read.bytes_received);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        read.bytes_received = read.bytes_received.saturating_add(data.len() as u64);
         if request.wants_body {
-            kept.extend_from_slice(data.get(..room).unwrap_or(data));
+            let wanted = data.get(..room).unwrap_or(&data);
+            read.body.extend_from_slice(wanted);
         }
-        if received > limit {
-            return Ok((kept, received, true));
+        if read.bytes_received > limit {
+            read.truncated = true;
+            break;
         }
     }
-    Ok((kept, received, false))
+    Ok(read)
 }
 
-/// What a failure of hyper was.
-fn class(error: &hyper::Error) -> ErrorClass {
-    if error.is_parse() {
-        return ErrorClass::Protocol;
-    }
-    if error.is_user() {
-        return ErrorClass::Refused;
-    }
-    let cause = error
-        .source()
-        .and_then(|cause| cause.downcast_ref::<io::Error>());
-    let broken = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
-    match cause.map(io::Error::kind) {
-        Some(
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::NotConnected,
-        ) => ErrorClass::Reset,
-        // A body in chunks whose lengths cannot be read.
-        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => ErrorClass::Protocol,
-        _ if broken => ErrorClass::Reset,
-        _ => ErrorClass::Other,
-    }
+/// How long each part of an exchange took: until its connection was ready, until the head of its answer was
+/// there, and until all of it was.
+fn parts(lane: &Lane, begun: Instant, head: Instant, done: Instant) -> Parts {
+    let gauge = lane.connection.gauge();
+    let written = gauge.and_then(|gauge| gauge.last_write());
+    let written = written.unwrap_or(lane.ready).min(done);
+    let answered = gauge.and_then(|gauge| gauge.first_read());
+    // A server may answer before it has read everything.
+    let answered = answered.unwrap_or(head).clamp(written, done);
+    lane.parts
+        .with(Part::Blocked, span(begun, lane.ready))
+        .with(Part::Sending, span(lane.ready, written))
+        .with(Part::Waiting, span(written, answered))
+        .with(Part::Receiving, span(answered, done))
+        .with(Part::Exchange, span(lane.ready, done))
 }

@@ -1,174 +1,153 @@
-//! Making connections: names, TCP, TLS.
+//! Making connections: names, TCP, proxies, TLS.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::future::Future;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper::header::{HOST, PROXY_AUTHORIZATION};
+use hyper::{Method, Request, Uri};
+use hyper_util::rt::TokioIo;
 use sentinel_engine::error_class::ErrorClass;
+use sentinel_engine::parts::{Part, Parts};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::client::danger::{
-    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
-};
-use tokio_rustls::rustls::crypto::{self, CryptoProvider};
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::failure::tls_class;
+use super::names::Names;
 use super::origin::Origin;
+use super::proxy::Proxy;
+use super::time::span;
+use super::tls::ALPN_HTTP2;
 
 /// A connection that bytes go over.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
-/// Which certificates are trusted.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Trust<'a> {
-    /// Those of the system, and those in this file if there is one.
-    System(Option<&'a Path>),
-    /// Every certificate.
-    Anything,
+/// A connection that was made.
+pub(super) struct Connected {
+    /// What bytes go over.
+    pub(super) stream: Box<dyn Stream>,
+    /// Whether the server chose HTTP/2 in the handshake.
+    pub(super) is_http2: bool,
+    /// How long each part of it took.
+    pub(super) parts: Parts,
 }
 
 /// Makes connections.
-pub(crate) struct Connector {
+pub(super) struct Connector {
     tls: TlsConnector,
-    resolved: BTreeMap<String, SocketAddr>, // by host:port, against what the name says
+    names: Names,
+    limit: Duration, // for each of the parts
 }
 
 impl Connector {
-    /// A connector.
-    ///
-    /// # Errors
-    /// When certificates cannot be read, in words.
-    pub(crate) fn new(
-        trust: Trust<'_>,
-        resolved: BTreeMap<String, SocketAddr>,
-    ) -> Result<Self, String> {
-        let provider = Arc::new(crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?;
-        let config = match trust {
-            Trust::System(more) => config.with_root_certificates(roots(more)?),
-            Trust::Anything => config
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AcceptAll(provider))),
-        };
-        let mut config = config.with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self {
-            tls: TlsConnector::from(Arc::new(config)),
-            resolved,
-        })
+    /// A connector that gives each part of a connection this much time.
+    pub(super) fn new(tls: ClientConfig, names: Names, limit: Duration) -> Self {
+        Self {
+            tls: TlsConnector::from(Arc::new(tls)),
+            names,
+            limit,
+        }
     }
 
-    /// A connection to an origin.
+    /// A connection to an origin, or to the proxy before it.
     ///
     /// # Errors
     /// What went wrong: the name, the connection, or its encryption.
-    pub(crate) async fn connect(&self, origin: &Origin) -> Result<Box<dyn Stream>, ErrorClass> {
-        let stream = TcpStream::connect(self.addresses(origin).await?.as_slice())
-            .await
-            .map_err(|_| ErrorClass::Connect)?;
+    pub(super) async fn connect(&self, origin: &Origin) -> Result<Connected, ErrorClass> {
+        let mut parts = Parts::default();
+        let (host, port, known) = match &origin.proxy {
+            Some(proxy) => (&proxy.host, proxy.port, &proxy.known),
+            None => (&origin.host, origin.port, &origin.known),
+        };
+        let asked = Instant::now();
+        let addresses = self.names.addresses(host, port, known);
+        let addresses = self.within(ErrorClass::Dns, addresses).await?;
+        let connecting = Instant::now();
+        let stream = async {
+            let stream = TcpStream::connect(&*addresses).await;
+            stream.map_err(|_| ErrorClass::Connect)
+        };
+        let mut stream = self.within(ErrorClass::Connect, stream).await?;
         // A request is one write; waiting for more would only delay it.
         stream.set_nodelay(true).map_err(|_| ErrorClass::Connect)?;
+        let connected = Instant::now();
+        parts = parts
+            .with(Part::LookingUp, span(asked, connecting))
+            .with(Part::Connecting, span(connecting, connected))
+            .with(Part::TlsHandshaking, span(connected, connected));
         if !origin.is_https {
-            return Ok(Box::new(stream));
+            return Ok(Connected {
+                stream: Box::new(stream),
+                is_http2: false,
+                parts,
+            });
         }
+        if let Some(proxy) = &origin.proxy {
+            let through = tunnel(stream, proxy, origin);
+            stream = self.within(ErrorClass::Connect, through).await?;
+        }
+        let handshaking = Instant::now();
         let name = ServerName::try_from(origin.host.clone()).map_err(|_| ErrorClass::Tls)?;
-        let stream = self.tls.connect(name, stream).await;
-        Ok(Box::new(stream.map_err(|error| tls_class(&error))?))
+        let stream = async {
+            let stream = self.tls.connect(name, stream).await;
+            stream.map_err(|error| tls_class(&error))
+        };
+        let stream = self.within(ErrorClass::Tls, stream).await?;
+        let chosen = stream.get_ref().1.alpn_protocol();
+        Ok(Connected {
+            is_http2: chosen == Some(ALPN_HTTP2),
+            stream: Box::new(stream),
+            parts: parts.with(Part::TlsHandshaking, span(handshaking, Instant::now())),
+        })
     }
 
-    async fn addresses(&self, origin: &Origin) -> Result<Vec<SocketAddr>, ErrorClass> {
-        let asked = format!("{}:{}", origin.host.to_ascii_lowercase(), origin.port);
-        if let Some(address) = self.resolved.get(&asked) {
-            return Ok(vec![*address]);
-        }
-        if let Some(address) = origin.address() {
-            return Ok(vec![address]);
-        }
-        let found = lookup_host((origin.host.as_str(), origin.port)).await;
-        let addresses: Vec<_> = found.map_err(|_| ErrorClass::Dns)?.collect();
-        if addresses.is_empty() {
-            return Err(ErrorClass::Dns);
-        }
-        Ok(addresses)
-    }
-}
-
-fn tls_class(error: &io::Error) -> ErrorClass {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => ErrorClass::Reset,
-        _ => ErrorClass::Tls,
+    /// What is not done in time has failed in its own way.
+    async fn within<T>(
+        &self,
+        late: ErrorClass,
+        work: impl Future<Output = Result<T, ErrorClass>>,
+    ) -> Result<T, ErrorClass> {
+        timeout(self.limit, work).await.unwrap_or(Err(late))
     }
 }
 
-fn roots(more: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    // A system without certificates can still test servers without encryption.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let Some(path) = more else {
-        return Ok(roots);
+/// Has a proxy connect to the origin.
+async fn tunnel(
+    stream: TcpStream,
+    proxy: &Proxy,
+    origin: &Origin,
+) -> Result<TcpStream, ErrorClass> {
+    let host = match origin.host.contains(':') {
+        true => format!("[{}]", origin.host),
+        false => origin.host.clone(),
     };
-    let unreadable = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
-    let mut count = 0;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| unreadable(&error))?;
-        roots.add(certificate).map_err(|error| unreadable(&error))?;
-        count += 1;
+    let authority = format!("{host}:{}", origin.port);
+    let mut request = Request::new(Empty::<Bytes>::new());
+    *request.method_mut() = Method::CONNECT;
+    *request.uri_mut() = Uri::try_from(authority.as_str()).map_err(|_| ErrorClass::Refused)?;
+    let fields = request.headers_mut();
+    let authority = authority.parse().map_err(|_| ErrorClass::Refused)?;
+    fields.insert(HOST, authority);
+    if let Some(authorization) = &proxy.authorization {
+        fields.insert(PROXY_AUTHORIZATION, authorization.clone());
     }
-    if count == 0 {
-        return Err(unreadable(&"there is no certificate in it"));
+    let failed = |_| ErrorClass::Connect;
+    let (mut sender, work) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(failed)?;
+    // The work ends when the connection is the tunnel's.
+    let (answer, ended) = tokio::join!(sender.send_request(request), work.without_shutdown());
+    if !answer.map_err(failed)?.status().is_success() {
+        return Err(ErrorClass::Connect);
     }
-    Ok(roots)
-}
-
-/// For targets whose certificate nobody has signed.
-#[derive(Debug)]
-struct AcceptAll(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAll {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    Ok(ended.map_err(failed)?.io.into_inner())
 }

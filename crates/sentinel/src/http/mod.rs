@@ -3,11 +3,21 @@
 //! Invariant: a request is sent at most once, unless the connection that it was given to had been closed before
 //! anything of it was sent.
 
+mod arguments;
 mod client;
 mod connect;
+mod connection;
+mod content;
+mod failure;
+mod gauge;
+mod names;
 mod origin;
+mod pool;
+mod proxy;
 mod stream;
+mod time;
+mod tls;
 
+pub(crate) use arguments::HttpArguments;
 pub(crate) use client::Client;
-pub(crate) use connect::{Connector, Trust};
 pub(crate) use stream::Heard;

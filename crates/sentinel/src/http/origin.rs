@@ -1,25 +1,32 @@
 //! Where a request goes: what of its URL decides about the connection, and what of it is sent.
 
-use std::net::{IpAddr, SocketAddr};
-
 use hyper::header::HeaderValue;
+
+use super::names::Known;
+use super::proxy::{Proxies, Proxy};
 
 /// A server, as URLs name it.
 #[derive(Debug)]
-pub(crate) struct Origin {
+pub(super) struct Origin {
     /// Whether the connection is encrypted.
-    pub(crate) is_https: bool,
+    pub(super) is_https: bool,
     /// The host's name or address, without the brackets of an IPv6 address.
-    pub(crate) host: String,
+    pub(super) host: String,
     /// The port.
-    pub(crate) port: u16,
+    pub(super) port: u16,
     /// The field `Host`.
-    pub(crate) authority: HeaderValue,
+    pub(super) authority: HeaderValue,
+    /// Scheme and authority, as URLs begin.
+    pub(super) text: String,
+    /// What is known about its addresses.
+    pub(super) known: Known,
+    /// The proxy between.
+    pub(super) proxy: Option<Proxy>,
 }
 
 impl Origin {
     /// The origin of `scheme://authority`, `None` if it is no URL of HTTP.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str, proxies: &Proxies) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let is_https = match scheme {
             "http" => false,
@@ -30,23 +37,21 @@ impl Origin {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
             _ => (authority, if is_https { 443 } else { 80 }),
         };
+        let host = host.trim_matches(['[', ']']).to_owned();
         Some(Self {
             is_https,
-            host: host.trim_matches(['[', ']']).to_owned(),
             port,
             authority: HeaderValue::from_str(authority).ok()?,
+            text: text.to_owned(),
+            known: Known::default(),
+            proxy: proxies.for_origin(text, &host),
+            host,
         })
-    }
-
-    /// The address, when the host is one.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        let ip: IpAddr = self.host.parse().ok()?;
-        Some(SocketAddr::new(ip, self.port))
     }
 }
 
 /// Splits an absolute URL into `scheme://authority` and what is asked for there, the fragment left out.
-pub(crate) fn split(url: &str) -> Option<(&str, &str)> {
+pub(super) fn split(url: &str) -> Option<(&str, &str)> {
     let url = url.split('#').next().unwrap_or(url);
     let authority_at = url.find("://")? + 3;
     let path_at = url
@@ -78,8 +83,9 @@ mod tests {
 
     #[test]
     fn origins_are_read_with_their_default_ports() {
+        let proxies = Proxies::new(Some("http://localhost:3128")).expect("a proxy");
         let read = |text| {
-            let origin = Origin::parse(text).expect(text);
+            let origin = Origin::parse(text, &proxies).expect(text);
             (origin.is_https, origin.host, origin.port)
         };
         assert_eq!(read("http://a.com"), (false, "a.com".to_owned(), 80));
@@ -87,7 +93,7 @@ mod tests {
         assert_eq!(read("http://[::1]"), (false, "::1".to_owned(), 80));
         assert_eq!(read("http://[::1]:81"), (false, "::1".to_owned(), 81));
         for text in ["ftp://a.com", "a.com", "http://a.com:x"] {
-            assert!(Origin::parse(text).is_none(), "{text}");
+            assert!(Origin::parse(text, &proxies).is_none(), "{text}");
         }
     }
 }

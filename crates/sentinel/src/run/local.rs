@@ -192,7 +192,7 @@ impl Local {
                     let epoch_ms = state.run.config().epoch_ms;
                     let begins_ms = assignment.epoch_ms.saturating_sub(epoch_ms);
                     let mut batch = Playing {
-                        batch: Batch::new(self.plan.clone(), *assignment),
+                        batch: Batch::new(self.plan.clone(), *assignment).with_parts(),
                         begins: Span::from_ms(begins_ms),
                     };
                     batch.handle_input(now, batch::Input::Wake);
@@ -238,6 +238,7 @@ impl Local {
                         body: &answer.body,
                         bytes_received: answer.bytes_received,
                         truncated: answer.truncated,
+                        parts: answer.parts,
                     };
                     this.step(Event::Ended(id, Ok(exchange)));
                 }

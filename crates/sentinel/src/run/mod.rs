@@ -3,11 +3,9 @@
 mod live;
 mod local;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hyper::header::{HeaderName, HeaderValue, USER_AGENT};
 use sentinel_engine::run::RunConfig;
 use sentinel_engine::tick::Span;
 use tokio::task::LocalSet;
@@ -15,14 +13,10 @@ use uuid::Builder;
 
 use crate::arguments::RunArguments;
 use crate::exit::{Exit, Stopped};
-use crate::http::{Client, Connector, Trust};
 use crate::output::Outputs;
 use crate::run::live::Live;
 use crate::run::local::Local;
 use crate::source::{Purpose, prepare};
-
-/// The field that names the run, so that the target's owner can tell where load comes from, and refuse it.
-const RUN_FIELD: HeaderName = HeaderName::from_static("x-vista-run");
 
 /// Runs a load test and says what came of it.
 pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
@@ -30,7 +24,7 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
     // Before the load, so that no run is lost for a file that cannot be written.
     let outputs = Outputs::create(&arguments.out)?;
     let id = identifier();
-    let client = client(arguments, &id)?;
+    let client = arguments.http.client(&id).map_err(Stopped::invalid)?;
     let epoch_ms = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -65,32 +59,6 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
         Exit::Passed if !incomplete.is_empty() => Exit::RunFailed,
         exit => exit,
     })
-}
-
-fn client(arguments: &RunArguments, id: &str) -> Result<Client, Stopped> {
-    let trust = if arguments.insecure_skip_tls_verify {
-        Trust::Anything
-    } else {
-        Trust::System(arguments.cacert.as_deref())
-    };
-    let resolved = arguments.resolve.iter();
-    let resolved: BTreeMap<_, _> = resolved
-        .map(|resolve| (resolve.authority.clone(), resolve.address))
-        .collect();
-    let connector = Connector::new(trust, resolved).map_err(Stopped::invalid)?;
-    let agent = concat!("vista-loadtest/", env!("CARGO_PKG_VERSION"));
-    let identity = vec![
-        (USER_AGENT, HeaderValue::from_static(agent)),
-        (
-            RUN_FIELD,
-            HeaderValue::from_str(id).map_err(Stopped::failed)?,
-        ),
-    ];
-    Ok(Client::new(
-        connector,
-        !arguments.no_connection_reuse,
-        identity,
-    ))
 }
 
 fn identifier() -> String {

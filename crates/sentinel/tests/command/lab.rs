@@ -73,7 +73,15 @@ impl Lab {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sentinel"));
         command.current_dir(self.folder.path());
-        command.env_remove("SENTINEL_BASE_URL");
+        for variable in [
+            "SENTINEL_BASE_URL",
+            "HTTP_PROXY",
+            "http_proxy",
+            "ALL_PROXY",
+            "all_proxy",
+        ] {
+            command.env_remove(variable);
+        }
         command
     }
 
