@@ -49,6 +49,7 @@ async fn start(env: &Env, config: &Config, night: &Nightly) {
         dry_run: Some(false),
         users: None,
         duration: None,
+        profile: None,
         seed: random_seed(),
         regions: Vec::new(),
         via: Via::Host,

@@ -42,6 +42,8 @@ pub(crate) struct Asked {
     pub(crate) users: Option<u32>,
     /// How long the whole takes.
     pub(crate) duration: Option<String>,
+    /// The name of a profile that is laid over the scenario's load.
+    pub(crate) profile: Option<String>,
     /// The seed of all random choices.
     pub(crate) seed: u64,
     /// From where load is to come, each region with its weight; empty for anywhere.
@@ -108,6 +110,7 @@ pub(crate) fn prepare(
             seed: asked.seed,
             users: asked.users,
             duration: asked.duration,
+            profile: asked.profile,
             users_max: config.users_max,
             duration_max_s: config.duration_max_s,
             part: PlanPart::default(),
@@ -452,6 +455,8 @@ struct TestRunConfig<'a> {
     users: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<String>,
 }
 
 /// What the run was started with, without secrets.
@@ -477,6 +482,7 @@ fn config_json(prepared: &Prepared, dry_run: Option<bool>) -> String {
         via: options.via,
         users: options.users,
         duration: options.duration,
+        profile: options.profile,
     };
     serde_json::to_string(&config).unwrap_or_default()
 }
@@ -536,6 +542,7 @@ mod tests {
             dry_run: None,
             users: None,
             duration: None,
+            profile: None,
             seed: 1,
             regions: Vec::new(),
             own_hosts: vec!["127.0.0.1:8787".to_owned()],
@@ -721,6 +728,30 @@ mod tests {
             daily_requests: bound(100),
         };
         assert!(prepare(&with(enough), asked(), Vec::new()).is_ok());
+    }
+
+    #[test]
+    fn a_profile_is_laid_over_the_scenario() {
+        let with = |profile: &str, users| Asked {
+            profile: Some(profile.to_owned()),
+            users,
+            duration: None,
+            ..inline("/")
+        };
+        let prepared = prepare(&config(), with("smoke", None), Vec::new()).expect("a good run");
+        assert_eq!(prepared.plan.users_max(), 1);
+        let stored: Value = serde_json::from_str(&config_json(&prepared, None)).expect("JSON");
+        assert_eq!(stored["profile"], "smoke");
+        let prepared = prepare(&config(), with("spike", Some(7)), Vec::new()).expect("a good run");
+        assert_eq!(prepared.plan.users_max(), 7);
+        let error = refused(with("storm", None));
+        let problem = &error.details["problems"][0];
+        assert_eq!(problem["path"], "profile");
+        let message = problem["message"].as_str().expect("a text");
+        assert!(
+            message.contains("smoke, load, stress, spike, soak"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(crate) struct StartBody {
     pub(crate) users: Option<Number>,
     /// How long the whole takes, such as `30s`.
     pub(crate) duration: Option<String>,
+    /// The name of a profile that is laid over the scenario's load.
+    pub(crate) profile: Option<String>,
     /// The seed of all random choices.
     pub(crate) seed: Option<Number>,
     /// From where load is to come, each region with its weight; empty for anywhere.
@@ -58,6 +60,7 @@ struct Fields<'a> {
     dry_run: Option<bool>,
     users: Option<Number>,
     duration: Option<String>,
+    profile: Option<String>,
     seed: Option<Number>,
     regions: Option<Value>,
 }
@@ -108,6 +111,7 @@ impl StartBody {
                 dry_run: fields.dry_run,
                 users: fields.users,
                 duration: fields.duration,
+                profile: fields.profile,
                 seed: fields.seed,
                 regions,
             }),

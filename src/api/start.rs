@@ -73,6 +73,7 @@ fn asked(body: StartBody, users_max: u32, own_hosts: Vec<String>) -> (Asked, Vec
         dry_run: body.dry_run,
         users: users.and_then(|users| u32::try_from(users).ok()),
         duration: body.duration,
+        profile: body.profile,
         seed: seed.unwrap_or_else(random_seed),
         regions: body.regions,
         own_hosts,

@@ -243,6 +243,7 @@ fn plan(
         seed: 1,
         users: None,
         duration: None,
+        profile: None,
         users_max: 100_000,
         duration_max_s: 24 * 3_600,
         part: PlanPart::default(),

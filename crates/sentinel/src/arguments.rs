@@ -54,6 +54,9 @@ pub(crate) struct ScenarioArguments {
     /// Scale the scenario's users so that the highest number is this
     #[arg(long, value_name = "N", conflicts_with_all = ["vus", "iterations", "stages", "rate"])]
     pub(crate) users: Option<u32>,
+    /// A shape for the load: smoke, load, stress, spike, soak, or one of the scenario's own profiles
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["vus", "iterations", "stages", "rate"])]
+    pub(crate) profile: Option<String>,
     /// How long the run takes; with --vus, --iterations or --rate that of the new load, otherwise the scenario's
     /// own load is scaled
     #[arg(short, long, value_name = "TIME")]

@@ -94,6 +94,7 @@ pub(crate) fn prepare(arguments: &ScenarioArguments, purpose: Purpose) -> Result
             seed: arguments.seed.unwrap_or_else(random_seed),
             users: arguments.users,
             duration: arguments.duration.clone().filter(|_| !replaced),
+            profile: arguments.profile.clone(),
             users_max: USERS_MAX,
             duration_max_s: DURATION_MAX_S,
         },

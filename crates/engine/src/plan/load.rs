@@ -117,18 +117,9 @@ fn users(
             "no phase has a user: at least one is needed",
         ));
     }
-    let Some(wanted) = options.users else {
+    let Some(wanted) = wanted_users(options, report)? else {
         return Ok(users);
     };
-    if wanted == 0 || wanted > options.users_max {
-        return Err(report.problem(
-            "options.users",
-            format_args!(
-                "{wanted} users are not possible: accepted are 1 to {}",
-                options.users_max
-            ),
-        ));
-    }
     Ok(users.map(|number| scaled_users(number, wanted, highest)))
 }
 
@@ -160,20 +151,7 @@ fn durations(
             Err(reported) => result = Err(reported),
         }
     }
-    let wanted = options.duration.as_deref().map(|text| {
-        let span = report.check("options.duration", duration::parse(text))?;
-        if span < DURATION_MIN {
-            return Err(report.problem(
-                "options.duration",
-                format_args!(
-                    "{} is too short: a run takes at least {}",
-                    shown(text),
-                    Written(DURATION_MIN)
-                ),
-            ));
-        }
-        Ok(span)
-    });
+    let wanted = wanted_duration(options, report);
     result?;
     let total = spans.into_iter().fold(Span::ZERO, |sum, span| sum + span);
     if total.is_zero() {
@@ -182,13 +160,12 @@ fn durations(
             "all phases take 0s: at least one must take time",
         ));
     }
-    let (path, spans, total) = match wanted.transpose()? {
-        Some(wanted) => (
-            "options.duration",
-            scaled_spans(spans, total, wanted),
-            wanted,
-        ),
-        None => ("scenario.userProfile", spans, total),
+    let (path, total) = match wanted? {
+        Some(wanted) => {
+            scale_spans(&mut spans, wanted);
+            ("options.duration", wanted)
+        }
+        None => ("scenario.userProfile", total),
     };
     let max = Span::from_secs(options.duration_max_s);
     if total > max {
@@ -204,26 +181,57 @@ fn durations(
     Ok(spans)
 }
 
+/// The length that the options ask for.
+pub(super) fn wanted_duration(options: &PlanOptions, report: &mut Report) -> Checked<Option<Span>> {
+    let Some(text) = options.duration.as_deref() else {
+        return Ok(None);
+    };
+    let span = report.check("options.duration", duration::parse(text))?;
+    if span < DURATION_MIN {
+        return Err(report.problem(
+            "options.duration",
+            format_args!(
+                "{} is too short: a run takes at least {}",
+                shown(text),
+                Written(DURATION_MIN)
+            ),
+        ));
+    }
+    Ok(Some(span))
+}
+
+/// The number of users that the options ask for.
+pub(super) fn wanted_users(options: &PlanOptions, report: &mut Report) -> Checked<Option<u32>> {
+    let Some(wanted) = options.users else {
+        return Ok(None);
+    };
+    if wanted == 0 || wanted > options.users_max {
+        return Err(report.problem(
+            "options.users",
+            format_args!(
+                "{wanted} users are not possible: accepted are 1 to {}",
+                options.users_max
+            ),
+        ));
+    }
+    Ok(Some(wanted))
+}
+
 /// Each span in proportion, rounded down to the millisecond; what is left over goes to the last one that
 /// takes time, so that the sum is exactly what is wanted.
-fn scaled_spans(spans: [Span; 4], total: Span, wanted: Span) -> [Span; 4] {
-    let scale = |span: Span| {
+pub(super) fn scale_spans(spans: &mut [Span], wanted: Span) {
+    let sum = |spans: &[Span]| spans.iter().fold(Span::ZERO, |sum, span| sum + *span);
+    let total = sum(spans);
+    let last = spans.iter().rposition(|span| !span.is_zero());
+    for span in &mut *spans {
         let us = u128::from(span.as_us()) * u128::from(wanted.as_us())
             / u128::from(total.as_us().max(1));
-        Span::from_ms(u64::try_from(us / 1_000).unwrap_or(u64::MAX))
-    };
-    let mut scaled = spans.map(scale);
-    let sum = scaled.into_iter().fold(Span::ZERO, |sum, span| sum + span);
-    let left = Span::from_us(wanted.as_us().saturating_sub(sum.as_us()));
-    let last = scaled
-        .iter_mut()
-        .zip(spans)
-        .rev()
-        .find(|(_, span)| !span.is_zero());
-    if let Some((last, _)) = last {
+        *span = Span::from_ms(u64::try_from(us / 1_000).unwrap_or(u64::MAX));
+    }
+    let left = Span::from_us(wanted.as_us().saturating_sub(sum(spans).as_us()));
+    if let Some(last) = last.and_then(|last| spans.get_mut(last)) {
         *last = *last + left;
     }
-    scaled
 }
 
 const USER_PLACES: [&str; 5] = [
@@ -402,7 +410,8 @@ mod tests {
             let spans = seconds.map(Span::from_secs);
             let total = spans.into_iter().fold(Span::ZERO, |sum, s| sum + s);
             let wanted = Span::from_ms(wanted_ms);
-            let scaled = scaled_spans(spans, total, wanted);
+            let mut scaled = spans;
+            scale_spans(&mut scaled, wanted);
             prop_assert_eq!(scaled.into_iter().fold(Span::ZERO, |sum, s| sum + s), wanted);
             for (before, after) in spans.into_iter().zip(scaled) {
                 prop_assert!(!before.is_zero() || after.is_zero());

@@ -17,6 +17,7 @@ mod outline;
 mod parse;
 mod part;
 mod problem;
+mod profile;
 mod program;
 mod request;
 mod scenarios;

@@ -10,8 +10,9 @@ use super::destination::Via;
 use super::flow::Flow;
 use super::part::PlanPart;
 use super::problem::{Checked, Problems, Report};
-use super::scenarios::{Rests, Schedule};
-use super::{env, flow, metering, table};
+use super::profile::{Profile, Shape};
+use super::scenarios::{Between, Rests, Schedule};
+use super::{env, flow, metering, profile, table};
 use crate::duration;
 use crate::metering::Metering;
 use crate::plan::Plan;
@@ -56,6 +57,9 @@ pub struct PlanOptions {
     pub users: Option<u32>,
     /// Scales the scenario's durations so that the whole takes this long (as in the scenario file: `30s`).
     pub duration: Option<String>,
+    /// The name of a profile, laid over the scenario's load or played instead of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// The highest number of users that is accepted.
     pub users_max: u32,
     /// The longest duration that is accepted, in seconds.
@@ -72,7 +76,12 @@ impl Plan {
     /// All problems of the source at once.
     pub fn parse(source: &PlanSource) -> Result<Self, Problems> {
         let mut report = Report::default();
-        let plan = Self::checked(source, &mut report);
+        let plan = match profile::parse(source, &mut report) {
+            Ok(Some(Profile::Own(source))) => Self::checked(&source, None, &mut report),
+            Ok(Some(Profile::Shape(shape))) => Self::checked(source, Some(&shape), &mut report),
+            // Without the profile, everything else is checked nevertheless.
+            Ok(None) | Err(_) => Self::checked(source, None, &mut report),
+        };
         let warnings = report.finish()?;
         match plan {
             Ok(plan) => Ok(Self { warnings, ..plan }),
@@ -81,7 +90,7 @@ impl Plan {
     }
 
     /// Every part is checked before the first error counts.
-    fn checked(source: &PlanSource, report: &mut Report) -> Checked<Self> {
+    fn checked(source: &PlanSource, shape: Option<&Shape>, report: &mut Report) -> Checked<Self> {
         let scenario = &source.scenario;
         let name = check_name(&scenario.name, "scenario.name", report);
         let tenants = tenants(scenario.tenants.as_deref(), report);
@@ -111,7 +120,12 @@ impl Plan {
             pacing: pacing.transpose(),
         };
         let weighted = flow.as_ref().ok().map(Flow::weighted);
-        let schedule = Schedule::parse(source, graceful_stop, rests, &env, weighted, report);
+        let between = Between {
+            graceful_stop,
+            rests,
+            shape,
+        };
+        let schedule = Schedule::parse(source, between, &env, weighted, report);
         let planned = schedule
             .as_ref()
             .map(|schedule| schedule.scenarios.as_slice());
@@ -343,6 +357,7 @@ pub(super) mod tests {
                 seed: 1,
                 users: None,
                 duration: None,
+                profile: None,
                 users_max: 1_000,
                 duration_max_s: 3_600,
                 part: PlanPart::default(),

@@ -6,6 +6,7 @@ use super::env;
 use super::load;
 use super::parse::{PlanOptions, PlanSource};
 use super::problem::{Checked, Problems, Report};
+use super::profile::Shape;
 use super::types::{Application, PlannedScenario};
 use crate::delay::Delay;
 use crate::duration::Written;
@@ -22,6 +23,15 @@ pub(super) struct Schedule {
     pub(super) graceful_stop: Span,
 }
 
+/// What of the plan around them the scenarios need.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Between<'a> {
+    pub(super) graceful_stop: Checked<Span>,
+    pub(super) rests: Rests,
+    /// What is laid over the load.
+    pub(super) shape: Option<&'a Shape>,
+}
+
 /// What users do between two iterations, as the scenario says it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rests {
@@ -33,12 +43,16 @@ impl Schedule {
     /// Checks the load of a source. Without applications, everything but what they are needed for is checked.
     pub(super) fn parse(
         source: &PlanSource,
-        graceful_stop: Checked<Span>,
-        rests: Rests,
+        around: Between<'_>,
         env: &[String],
         applications: Option<&[Application]>,
         report: &mut Report,
     ) -> Checked<Self> {
+        let Between {
+            graceful_stop,
+            rests,
+            shape,
+        } = around;
         let scenario = &source.scenario;
         let models = scenario.load.is_some() || scenario.scenarios.is_some();
         let Some(profile) = &scenario.user_profile else {
@@ -48,7 +62,8 @@ impl Schedule {
                     "has no load: accepted are userProfile, load and scenarios",
                 ));
             }
-            return Self::of_models(source, rests, env, applications.unwrap_or_default(), report);
+            let applications = applications.unwrap_or_default();
+            return Self::of_models(source, rests, shape, env, applications, report);
         };
         if models {
             report.problem(
@@ -56,7 +71,11 @@ impl Schedule {
                 "does not go together with load or scenarios: write one of them",
             );
         }
-        let load = load::parse(profile, &source.options, report)?;
+        let load = match shape {
+            // The profile is what decides how many users there are and for how long; both are checked then.
+            Some(_) => load::parse(profile, &unlimited(&source.options), report),
+            None => load::parse(profile, &source.options, report),
+        }?;
         let graceful_stop = graceful_stop?;
         let (pause, pacing) = (rests.pause?, rests.pacing?);
         // The spec's runner lets a second pass between two iterations. A pacing alone decides.
@@ -77,6 +96,9 @@ impl Schedule {
             tags: Vec::new(),
             env: Vec::new(),
         };
+        if let Some(shape) = shape {
+            return Self::laid(shape, vec![planned], &source.options, report);
+        }
         Ok(Self {
             scenarios: vec![planned],
             phases: load.phases(),
@@ -89,6 +111,7 @@ impl Schedule {
     fn of_models(
         source: &PlanSource,
         rests: Rests,
+        shape: Option<&Shape>,
         env: &[String],
         applications: &[Application],
         report: &mut Report,
@@ -100,7 +123,7 @@ impl Schedule {
             ("users", options.users.is_some()),
             ("duration", options.duration.is_some()),
         ] {
-            if given {
+            if given && shape.is_none() {
                 report.problem(
                     format!("options.{option}"),
                     "scales a userProfile, which this scenario does not have: change its load instead",
@@ -133,17 +156,48 @@ impl Schedule {
             }
         }
         result?;
+        if let Some(shape) = shape {
+            return Self::laid(shape, scenarios, options, report);
+        }
+        let schedule = Self::around(scenarios);
+        schedule.check_limits(options, "scenario", report)?;
+        Ok(schedule)
+    }
+
+    /// The scenarios with a shape laid over them.
+    fn laid(
+        shape: &Shape,
+        mut scenarios: Vec<PlannedScenario>,
+        options: &PlanOptions,
+        report: &mut Report,
+    ) -> Checked<Self> {
+        let users = load::wanted_users(options, report);
+        let duration = load::wanted_duration(options, report);
+        let takes_users = scenarios.len() == 1
+            && scenarios
+                .iter()
+                .all(|scenario| matches!(scenario.model, Model::Closed(_)));
+        if options.users.is_some() && !takes_users {
+            report.problem(
+                "options.users",
+                "scales the users of a profile, and this load is a rate or has several scenarios",
+            );
+        }
+        let laid = shape.laid(users?, duration?);
+        scenarios
+            .iter_mut()
+            .for_each(|scenario| laid.over(scenario));
+        let schedule = Self::around(scenarios);
+        schedule.check_limits(options, "options.profile", report)?;
+        Ok(schedule)
+    }
+
+    fn around(mut scenarios: Vec<PlannedScenario>) -> Self {
         let mut first_vu = 0_u32;
         for scenario in &mut scenarios {
             scenario.first_vu = first_vu;
             first_vu = first_vu.saturating_add(scenario.users_max());
         }
-        let schedule = Self::around(scenarios);
-        schedule.check_limits(options, report)?;
-        Ok(schedule)
-    }
-
-    fn around(scenarios: Vec<PlannedScenario>) -> Self {
         let ends = scenarios.iter().map(|s| s.starts_at + s.duration());
         let end = ends.max().unwrap_or(Tick::ZERO);
         let graces = scenarios
@@ -158,7 +212,8 @@ impl Schedule {
         }
     }
 
-    fn check_limits(&self, options: &PlanOptions, report: &mut Report) -> Checked<()> {
+    /// `path` is where the load comes from.
+    fn check_limits(&self, options: &PlanOptions, path: &str, report: &mut Report) -> Checked<()> {
         let mut result = Ok(());
         let counted = self
             .scenarios
@@ -169,7 +224,7 @@ impl Schedule {
         });
         if users > options.users_max {
             result = Err(report.problem(
-                "scenario",
+                path,
                 format_args!(
                     "calls for up to {users} users: accepted are up to {}",
                     options.users_max
@@ -180,9 +235,20 @@ impl Schedule {
         if self.duration > longest {
             let [duration, longest] = [self.duration, longest].map(Written);
             let message = format_args!("takes {duration}: accepted are up to {longest}");
-            result = Err(report.problem("scenario", message));
+            result = Err(report.problem(path, message));
         }
         result
+    }
+}
+
+/// Options whose limits are those of what is laid over the load.
+fn unlimited(options: &PlanOptions) -> PlanOptions {
+    PlanOptions {
+        users: None,
+        duration: None,
+        users_max: u32::MAX,
+        duration_max_s: u64::MAX / 1_000_000,
+        ..options.clone()
     }
 }
 

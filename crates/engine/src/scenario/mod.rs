@@ -43,5 +43,6 @@ pub use schema::json_schema;
 pub use step::{Choice, ChooseStep, FlowStep, LoopConfig, LoopStep, RequestStep, ThinkStep};
 pub use stream::{StreamConfig, StreamFormat};
 pub use types::{
-    ApplicationWeight, Cookies, LoadScenario, RampDown, RampUp, UserPlateau, UserProfile,
+    ApplicationWeight, Cookies, LoadScenario, ProfileConfig, RampDown, RampUp, UserPlateau,
+    UserProfile,
 };

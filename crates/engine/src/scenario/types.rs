@@ -36,6 +36,9 @@ pub struct LoadScenario {
         schemars(with = "Option<std::collections::BTreeMap<String, LoadConfig>>")
     )]
     pub scenarios: Option<ScenarioMap>,
+    /// Loads that can be asked for by name instead of this one, besides the profiles that every scenario has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profiles: Option<NamedMap<ProfileConfig>>,
     /// What must hold for the run to pass.
     #[serde(default)]
     pub assertions: Vec<Assertion>,
@@ -130,6 +133,26 @@ pub struct LoadScenario {
     /// Metrics of the scenario's own, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<NamedMap<MetricConfig>>,
+}
+
+/// A load that stands in place of the scenario's own: exactly one of its fields.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProfileConfig {
+    /// The spec's four phases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_profile: Option<UserProfile>,
+    /// One load in k6's or Artillery's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadConfig>,
+    /// Several loads in k6's words, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<std::collections::BTreeMap<String, LoadConfig>>")
+    )]
+    pub scenarios: Option<ScenarioMap>,
 }
 
 /// How long users keep their cookies.

@@ -103,6 +103,7 @@ mod tests {
                 seed: 1,
                 users: None,
                 duration: None,
+                profile: None,
                 users_max: 10,
                 duration_max_s: 10,
                 part: PlanPart::default(),

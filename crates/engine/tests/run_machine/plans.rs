@@ -67,6 +67,7 @@ pub(crate) fn plan_via(via: Via, fields: Value, applications: Value) -> Plan {
             seed: 7,
             users: None,
             duration: None,
+            profile: None,
             users_max: 1_000,
             duration_max_s: 100 * 86_400,
             part: PlanPart::default(),

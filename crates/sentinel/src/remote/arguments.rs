@@ -80,6 +80,9 @@ pub(crate) struct StartArguments {
     /// Scale the scenario's users so that the highest number is this
     #[arg(long, value_name = "N")]
     pub(crate) users: Option<u32>,
+    /// A shape for the load: smoke, load, stress, spike, soak, or one of the scenario's own profiles
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
     /// Scale the run's length, such as 2m
     #[arg(short, long, value_name = "TIME")]
     pub(crate) duration: Option<String>,

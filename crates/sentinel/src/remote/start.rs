@@ -68,6 +68,10 @@ impl Order {
             "duration",
             arguments.duration.as_ref().map(|time| json!(time)),
         );
+        put(
+            "profile",
+            arguments.profile.as_ref().map(|name| json!(name)),
+        );
         put("regions", regions(&arguments.regions)?);
         put("seed", Some(json!(seed)));
         let dry_run = match (arguments.dry_run, arguments.confirm) {

@@ -5,6 +5,7 @@ mod errors;
 mod lab;
 mod outputs;
 mod plans;
+mod profiles;
 mod proxy;
 mod refused;
 mod remote;
