@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use sentinel_engine::share::{Segment, SegmentSequence, Share};
 
 use crate::http::HttpArguments;
+use crate::import::ImportArguments;
 use crate::output::Destination;
 use crate::remote::RemoteArguments;
 
@@ -33,10 +34,12 @@ pub(crate) enum Command {
     Schema,
     /// Run load tests at the edge, by a deployed load tester
     Remote(RemoteArguments),
+    /// Make a scenario of another tool's file, and say what is not in it
+    Import(ImportArguments),
 }
 
 /// Which scenario, and how it is changed.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct ScenarioArguments {
     /// A scenario file, or the name of one in the folder `scenarios`
     #[arg(value_name = "FILE|NAME")]

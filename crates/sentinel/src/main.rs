@@ -3,6 +3,7 @@
 mod arguments;
 mod exit;
 mod http;
+mod import;
 mod output;
 mod plan;
 mod remote;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Validate(arguments) => source::validate(&arguments),
         Command::Schema => source::schema(),
         Command::Remote(arguments) => remote::command(&arguments),
+        Command::Import(arguments) => import::command(&arguments),
     };
     match ended {
         Ok(exit) => exit.into(),

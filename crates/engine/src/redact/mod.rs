@@ -8,4 +8,4 @@ mod document;
 mod text;
 
 pub use document::{redact_application, redact_json, redact_scenario};
-pub use text::{REDACTED, redact_text};
+pub use text::{REDACTED, is_secret_name, redact_text};

@@ -53,7 +53,8 @@ fn redact_words(text: &str) -> String {
 }
 
 /// Whether a name says that its value is a secret.
-pub(super) fn is_secret_name(name: &str) -> bool {
+#[must_use]
+pub fn is_secret_name(name: &str) -> bool {
     let decoded = percent_decode_str(name).decode_utf8_lossy();
     let plain: String = decoded
         .chars()

@@ -2,6 +2,7 @@
 //! target that keeps its own count.
 
 mod errors;
+mod imports;
 mod lab;
 mod outputs;
 mod plans;

@@ -44,6 +44,8 @@ fn a_run_is_started_as_the_options_say_and_watched_to_its_end() {
         "weur=2",
         "--region",
         "enam",
+        "--profile",
+        "stress",
         "--seed",
         "42",
     ]);
@@ -53,7 +55,7 @@ fn a_run_is_started_as_the_options_say_and_watched_to_its_end() {
     assert_eq!(
         starts(&fake)[0].body,
         json!({
-            "scenario": "grove-mix", "environment": "canary", "users": 7, "duration": "2m", "seed": 42,
+            "scenario": "grove-mix", "environment": "canary", "users": 7, "duration": "2m", "seed": 42, "profile": "stress",
             "regions": {"weur": 2, "enam": 1},
         })
     );
