@@ -61,6 +61,7 @@ const COMPONENTS_LISTED_MAX: usize = 5;
 
 /// How bottlenecks were looked for, and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Analysis {
     /// What came of it.
@@ -75,6 +76,7 @@ pub struct Analysis {
 
 /// What came of the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// At least one bottleneck was found.
@@ -87,6 +89,7 @@ pub enum Outcome {
 
 /// What some seconds of the run show.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Level {
     /// The first second.

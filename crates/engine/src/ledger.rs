@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Counts of iterations and requests, either of one window or of a whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Ledger {
     /// Iterations that the plan called for.
@@ -35,6 +36,7 @@ pub struct Ledger {
 
 /// An equation of the ledger that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", tag = "equation")]
 pub enum Imbalance {
     /// planned ≠ started + dropped.

@@ -6,6 +6,7 @@ use crate::tick::Tick;
 
 /// A phase of a run, named as in the table `load_test_metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The number of users rises.

@@ -261,6 +261,7 @@ pub fn failed(errors: &BTreeMap<ErrorClass, u64>) -> u64 {
 
 /// Percentiles in milliseconds by k6's rule (the spec's `LatencyPercentiles`), `None` where nothing was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LatencyPercentiles {
     /// The median.

@@ -157,6 +157,7 @@ pub struct ComponentWindow {
 
 /// The kinds of component that `Server-Timing` tells about (docs/telemetry.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ComponentKind {
     /// A Durable Object class.

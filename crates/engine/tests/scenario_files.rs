@@ -9,6 +9,7 @@ use sentinel_engine::redact::{redact_application, redact_scenario};
 use sentinel_engine::scenario::{
     ApplicationProfile, LoadScenario, json_schema, parse_application, parse_scenario,
 };
+use sentinel_engine::summary::summary_schema;
 use serde_json::Value;
 
 #[test]
@@ -75,14 +76,18 @@ fn all_files_are_plans_without_warnings_and_hold_no_secret() {
 }
 
 #[test]
-fn the_schema_is_that_of_the_types() {
-    let path = repository().join("scenarios/schema.json");
-    let written = fs::read_to_string(&path).expect("scenarios/schema.json");
-    let written: Value = serde_json::from_str(&written).expect("JSON");
-    assert!(
-        written == json_schema(),
-        "scenarios/schema.json is stale: run `cargo xtask schema`"
-    );
+fn the_schemas_are_those_of_the_types() {
+    for (place, schema) in [
+        ("scenarios/schema.json", json_schema()),
+        ("docs/summary.schema.json", summary_schema()),
+    ] {
+        let written = fs::read_to_string(repository().join(place)).expect(place);
+        let written: Value = serde_json::from_str(&written).expect("JSON");
+        assert!(
+            written == schema,
+            "{place} is stale: run `cargo xtask schema`"
+        );
+    }
 }
 
 fn validator() -> jsonschema::Validator {

@@ -335,6 +335,15 @@ pub(super) const BUILT_IN: [BuiltIn; 35] = [
     ),
 ];
 
+/// All of them, with their numbers.
+pub(super) fn built_in(
+    catalog: &Catalog,
+) -> impl Iterator<Item = (MetricId, &'static BuiltIn)> + '_ {
+    const ALL: &[BuiltIn] = &BUILT_IN;
+    let found = |built_in: &'static BuiltIn| Some((catalog.id(built_in.name)?, built_in));
+    ALL.iter().filter_map(found)
+}
+
 /// The tags that a threshold on the metric may ask for, `None` when it is never measured.
 pub(crate) fn accepted_tags<'a>(
     catalog: &Catalog,

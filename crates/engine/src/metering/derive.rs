@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::builtin::{COMPONENT, Event, Measure};
-use super::division::Metering;
+use super::builtin::{BuiltIn, COMPONENT, Event, Measure, built_in};
 use super::tags::{scenario_tags, scenarios_of, with_check, with_step};
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
-use crate::metric::{Contains, MetricId, Rate, TagSet, Trend, Value};
+use crate::metric::{Catalog, Contains, MetricId, Rate, TagSet, Trend, Value};
 use crate::parts::Part;
 use crate::plan::Plan;
 use crate::stream::StreamWindow;
@@ -46,18 +45,36 @@ pub(crate) trait Take: FnMut(MetricId, &TagSet, Value) {}
 impl<F: FnMut(MetricId, &TagSet, Value)> Take for F {}
 
 impl Derivation {
+    /// What a plan's thresholds ask for.
     pub(crate) fn new(plan: &Plan) -> Self {
         let metering = plan.metering();
+        let built_in = metering.built_in();
+        let derived = built_in.filter(|(metric, _)| !metering.is_recorded(*metric));
+        let reduce = |metric, tags: &TagSet| metering.reduce(metric, tags);
+        let told = told_by_target(metering.catalog(), |metric| metering.is_wanted(metric));
+        Self::of(plan, derived, told, reduce)
+    }
+
+    /// Everything that windows tell, with all tags.
+    pub(super) fn of_everything(plan: &Plan) -> Self {
+        let catalog = plan.metering().catalog();
+        let told = told_by_target(catalog, |_| true);
+        Self::of(plan, built_in(catalog), told, |_, tags| tags.clone())
+    }
+
+    fn of(
+        plan: &Plan,
+        derived: impl Iterator<Item = (MetricId, &'static BuiltIn)>,
+        components: Vec<(MetricId, Told)>,
+        reduce: impl Fn(MetricId, &TagSet) -> TagSet,
+    ) -> Self {
         let mut derivation = Self {
             steps: Vec::new(),
             checks: Vec::new(),
             scenarios: Vec::new(),
             wholes: Vec::new(),
-            components: told_by_target(metering),
+            components,
         };
-        let derived = metering
-            .built_in()
-            .filter(|(metric, _)| !metering.is_recorded(*metric));
         for (metric, built_in) in derived {
             let (event, measure) = (built_in.event, built_in.measure);
             if event == Event::Checked {
@@ -65,10 +82,10 @@ impl Derivation {
                     metric,
                     event,
                     measure,
-                    tags: check_tags(plan, metric),
+                    tags: check_tags(plan, |tags| reduce(metric, tags)),
                 });
             } else if !built_in.told.is_empty() {
-                let tags = step_tags(plan, metric);
+                let tags = step_tags(plan, |tags| reduce(metric, tags));
                 derivation.steps.push(Derived {
                     metric,
                     event,
@@ -77,9 +94,8 @@ impl Derivation {
                 });
             } else if built_in.by_scenario {
                 let scenarios = (0..).zip(&plan.scenarios);
-                let tags = scenarios.map(|(place, scenario)| {
-                    (place, metering.reduce(metric, &scenario_tags(scenario)))
-                });
+                let tags = scenarios
+                    .map(|(place, scenario)| (place, reduce(metric, &scenario_tags(scenario))));
                 derivation.scenarios.push(Derived {
                     metric,
                     event,
@@ -93,8 +109,13 @@ impl Derivation {
         derivation
     }
 
-    /// Takes what a window tells.
-    pub(crate) fn derive(&self, metering: &Metering, window: &Window, mut take: impl Take) {
+    /// Takes what a window tells; `reduce` leaves of the tags of the target's components what is asked for.
+    pub(crate) fn derive(
+        &self,
+        window: &Window,
+        reduce: impl Fn(MetricId, &TagSet) -> TagSet,
+        mut take: impl Take,
+    ) {
         for derived in &self.steps {
             for (id, step) in &window.steps {
                 let value = of_step(derived.event, derived.measure, step);
@@ -128,26 +149,26 @@ impl Derivation {
             for (name, component) in &window.components {
                 if let Some(value) = of_component(*told, component) {
                     let tags = TagSet::new().with(COMPONENT, name);
-                    take(*metric, &metering.reduce(*metric, &tags), value);
+                    take(*metric, &reduce(*metric, &tags), value);
                 }
             }
         }
     }
 }
 
-fn step_tags(plan: &Plan, metric: MetricId) -> BTreeMap<StepId, TagSet> {
+fn step_tags(plan: &Plan, reduce: impl Fn(&TagSet) -> TagSet) -> BTreeMap<StepId, TagSet> {
     let steps = plan.applications.iter().flat_map(|app| &app.steps);
     let tags = steps.map(|step| {
         let tags = whole_tags(plan, step.id);
-        (step.id, plan.metering().reduce(metric, &tags))
+        (step.id, reduce(&tags))
     });
     tags.collect()
 }
 
-fn check_tags(plan: &Plan, metric: MetricId) -> BTreeMap<CheckId, TagSet> {
+fn check_tags(plan: &Plan, reduce: impl Fn(&TagSet) -> TagSet) -> BTreeMap<CheckId, TagSet> {
     let tags = plan.checks().map(|(_, step, check)| {
         let tags = with_check(whole_tags(plan, step.id), plan, check.id);
-        (check.id, plan.metering().reduce(metric, &tags))
+        (check.id, reduce(&tags))
     });
     tags.collect()
 }
@@ -223,7 +244,10 @@ fn of_whole(event: Event, measure: Measure, window: &Window) -> Option<Value> {
 }
 
 /// What the target tells through `Server-Timing`, as far as it is asked for.
-fn told_by_target(metering: &Metering) -> Vec<(MetricId, Told)> {
+fn told_by_target(
+    catalog: &Catalog,
+    is_wanted: impl Fn(MetricId) -> bool,
+) -> Vec<(MetricId, Told)> {
     let all = [
         ("do_wake_rate", Told::Wakes),
         ("do_duration", Told::Duration(ComponentKind::DurableObject)),
@@ -232,8 +256,8 @@ fn told_by_target(metering: &Metering) -> Vec<(MetricId, Told)> {
         ("storage_duration", Told::Duration(ComponentKind::Storage)),
     ];
     let wanted = all.into_iter().filter_map(|(name, told)| {
-        let metric = metering.catalog().id(name)?;
-        metering.is_wanted(metric).then_some((metric, told))
+        let metric = catalog.id(name)?;
+        is_wanted(metric).then_some((metric, told))
     });
     wanted.collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::builtin::{BUILT_IN, BuiltIn, SCENARIO};
+use super::builtin::{BuiltIn, SCENARIO, built_in};
 use super::custom::Feed;
 use super::requirement::Requirement;
 use super::tags::scenarios_of;
@@ -98,11 +98,7 @@ impl Metering {
 
     /// The built-in metrics that are asked for.
     pub(super) fn built_in(&self) -> impl Iterator<Item = (MetricId, &'static BuiltIn)> {
-        const ALL: &[BuiltIn] = &BUILT_IN;
-        let found = |built_in: &'static BuiltIn| Some((self.catalog.id(built_in.name)?, built_in));
-        ALL.iter()
-            .filter_map(found)
-            .filter(|(metric, _)| self.is_wanted(*metric))
+        built_in(&self.catalog).filter(|(metric, _)| self.is_wanted(*metric))
     }
 
     pub(super) fn is_wanted(&self, metric: MetricId) -> bool {
@@ -125,7 +121,7 @@ impl Metering {
     }
 
     /// Those of the tags that are asked for.
-    pub(super) fn reduce(&self, metric: MetricId, tags: &TagSet) -> TagSet {
+    pub(crate) fn reduce(&self, metric: MetricId, tags: &TagSet) -> TagSet {
         let Some(wanted) = self.wanted.get(&metric) else {
             return TagSet::new();
         };

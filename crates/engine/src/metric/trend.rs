@@ -150,8 +150,9 @@ impl Trend {
         (low.unwrap_or(highest), highest)
     }
 
-    /// Values and their counts from the lowest to the highest.
-    fn ascending(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+    /// Values in steps and their counts, from the lowest to the highest: those within the buckets as the upper
+    /// ends of theirs, those too large for them as the highest of all.
+    pub fn ascending(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         let too_low = (self.lowest as f64, self.below_zero.overflow());
         let too_high = (self.highest as f64, self.from_zero.overflow());
         // A bucket's lower end is the upper one of the negative values in it.

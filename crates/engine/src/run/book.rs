@@ -30,6 +30,7 @@ pub const PAUSE_MAX: Span = Span::from_secs(1);
 
 /// An interval in which a share of the plan was not played or not measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Hole {
     /// The slice in which it begins.
@@ -54,6 +55,7 @@ pub struct Hole {
 
 /// Something in the accounts that does not add up. It fails the run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", tag = "fault")]
 pub enum LedgerFault {
     /// At the run's end, an equation does not hold for the sum of all batches.

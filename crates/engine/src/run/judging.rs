@@ -132,10 +132,11 @@ impl Judging {
                 self.store.note_activity(number);
             }
             let store = &mut self.store;
-            self.derivation
-                .derive(plan.metering(), window, |metric, tags, value| {
-                    store.record_value(number, *phase, metric, tags, &value);
-                });
+            self.derivation.derive(
+                window,
+                |metric, tags| plan.metering().reduce(metric, tags),
+                |metric, tags, value| store.record_value(number, *phase, metric, tags, &value),
+            );
             let merged = self.store.merge(number, *phase, &window.metrics);
             debug_assert!(merged.is_ok(), "metrics are checked when a frame comes in");
             self.told.samples_refused = self

@@ -66,6 +66,7 @@ pub enum Input {
 
 /// Why a share of the plan was not played for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LossReason {
     /// The batch could not be started, or was started late.

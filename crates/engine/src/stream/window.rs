@@ -8,6 +8,7 @@ use crate::histogram::SparseHistogram;
 
 /// Why a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StreamEnd {
     /// The target ended it.

@@ -129,6 +129,7 @@ impl Report {
             batches: config.batches,
             slices: book.slices(),
             frames_ignored: book.frames_ignored,
+            samples: None, // kept by who plays the run, if there is room
         };
         Self { result }
     }

@@ -7,6 +7,9 @@ mod build;
 mod judged;
 mod objects;
 mod once;
+mod samples;
+#[cfg(feature = "schema")]
+mod schema;
 mod streams;
 mod types;
 
@@ -14,6 +17,9 @@ pub(crate) use build::generator_limited;
 pub use build::{Ending, GENERATOR_LATENESS_MS_MAX, GENERATOR_SLOT_WAIT_MS_MAX, Report};
 pub use objects::{HottestObject, ObjectResult};
 pub use once::{OnceOutcome, OnceResult};
+pub use samples::{BLOCKS_MAX, SampleBlock, SampleRecorder, Samples, StepSamples};
+#[cfg(feature = "schema")]
+pub use schema::summary_schema;
 pub use streams::{StreamResult, TokenResult};
 pub use types::{
     AbortedBy, ApplicationResult, AssertionResult, Bottleneck, CheckResult, ComponentResult,

@@ -15,6 +15,7 @@ use crate::window::{ObjectWindow, StepId};
 
 /// The Durable Objects of one class that requests were sent to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObjectResult {
     /// Requests sent.
@@ -45,6 +46,7 @@ pub struct ObjectResult {
 
 /// The object that most requests were sent to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HottestObject {
     /// Its name.

@@ -11,6 +11,7 @@ use crate::totals::Aggregate;
 
 /// The setup or the teardown of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OnceResult {
     /// What became of it.
@@ -31,6 +32,7 @@ pub struct OnceResult {
 
 /// What became of a setup or teardown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnceOutcome {
     /// Every request ended as its step expects.

@@ -10,6 +10,7 @@ use crate::totals::LatencyPercentiles;
 
 /// The streams of a step. Times are in milliseconds and count from the sending of the request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StreamResult {
     /// Streams that ended, for whatever reason.
@@ -39,6 +40,7 @@ pub struct StreamResult {
 
 /// The tokens of the streams of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenResult {
     /// How many there were.

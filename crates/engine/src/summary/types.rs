@@ -13,6 +13,7 @@ use crate::parts::Part;
 use crate::run::{Hole, LedgerFault};
 use crate::summary::objects::ObjectResult;
 use crate::summary::once::OnceResult;
+use crate::summary::samples::Samples;
 use crate::summary::streams::StreamResult;
 use crate::threshold::Outcome;
 use crate::timeline::TimelineRow;
@@ -22,6 +23,7 @@ use crate::window::ComponentKind;
 /// The result of a run (the spec's `TestRunResult`, stored as `summary_json`). Latencies are response times,
 /// from the planned start to the end of the answer, unless they say otherwise; all times are in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TestRunResult {
     /// The run's identifier.
@@ -124,10 +126,14 @@ pub struct TestRunResult {
     pub slices: u32,
     /// Frames that could not be merged, because they came after their batch was given up or made no sense.
     pub frames_ignored: u64,
+    /// The response times by time, of a run on one machine: at the edge there is no room to keep them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<Samples>,
 }
 
 /// How a run ended, as in the column `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// It went on to the plan's end, or to where a threshold aborted it, whatever was judged.
@@ -140,6 +146,7 @@ pub enum RunStatus {
 
 /// The phases of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PhaseSummaries {
     /// The users rise.
@@ -154,6 +161,7 @@ pub struct PhaseSummaries {
 
 /// One phase (the spec's `PhaseSummary`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PhaseSummary {
     /// The mean response time.
@@ -174,6 +182,7 @@ pub struct PhaseSummary {
 
 /// One application (the spec's `ApplicationResult`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplicationResult {
     /// Successful requests as a fraction of those that ended.
@@ -203,6 +212,7 @@ pub struct ApplicationResult {
 
 /// One of the loads that a plan puts on the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScenarioResult {
     /// The scenario's name.
@@ -219,6 +229,7 @@ pub struct ScenarioResult {
 
 /// One step of an application.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StepResult {
     /// The application.
@@ -246,6 +257,7 @@ pub struct StepResult {
 
 /// One check of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckResult {
     /// The application.
@@ -262,6 +274,7 @@ pub struct CheckResult {
 
 /// What the target told about one of its components through `Server-Timing`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ComponentResult {
     /// The kind of component.
@@ -280,6 +293,7 @@ pub struct ComponentResult {
 
 /// An assertion with its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AssertionResult {
     /// The assertion.
@@ -290,6 +304,7 @@ pub struct AssertionResult {
 
 /// The threshold that ended a run before its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AbortedBy {
     /// The metric with its tags, as written.
@@ -304,6 +319,7 @@ pub struct AbortedBy {
 
 /// A metric that the scenario defines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricResult {
     /// The name.
@@ -319,6 +335,7 @@ pub struct MetricResult {
 
 /// What the samples of a metric add up to, in its unit; only what its kind has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct MetricValues {
     /// Of a Counter: the sum.
@@ -361,6 +378,7 @@ pub struct MetricValues {
 
 /// The generator was too slow for the plan, so that what was measured is partly its own slowness.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GeneratorLimited {
     /// What shows it, in words.
@@ -379,6 +397,7 @@ pub struct GeneratorLimited {
 
 /// Where the target left its level (the spec's `Bottleneck`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Bottleneck {
     /// The component whose own time grew most, `target` when it did not tell.
@@ -395,6 +414,7 @@ pub struct Bottleneck {
 
 /// What shows a bottleneck, as in the column `symptom`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Symptom {
     /// Latency left its level.
@@ -405,6 +425,7 @@ pub enum Symptom {
 
 /// How bad a bottleneck is, as in the column `severity`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The target became slower or less reliable.

@@ -12,6 +12,7 @@ use crate::totals::LatencyPercentiles;
 /// about several; what happened in a second that the run left early counts as of a whole one,
 /// so that rows add up to the run. A value that was not measured is `None`, never 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TimelineRow {
     /// Unix time of the beginning of its first second, in milliseconds.
@@ -38,6 +39,7 @@ pub struct TimelineRow {
 
 /// The three Durable Objects that the spec's `DOMetrics` tells about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DoMetrics {
     /// The component `SessionDO`.
@@ -53,6 +55,7 @@ pub struct DoMetrics {
 
 /// What the target told about one class of Durable Object; all `None` when it was not called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObjectMetrics {
     /// Calls that had to wake the object, as a fraction of all.
@@ -65,6 +68,7 @@ pub struct ObjectMetrics {
 
 /// The spec's `D1Metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct D1Metrics {
     /// Queries per second.
@@ -81,6 +85,7 @@ pub struct D1Metrics {
 
 /// The spec's `StorageMetrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StorageMetrics {
     /// Read operations per second.
