@@ -12,6 +12,7 @@ use crate::tick::Span;
 
 /// A part of the time that a request takes, in k6's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Part {
     /// Until there was a connection for it: looking up, connecting and handshaking included.

@@ -6,10 +6,13 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 use sentinel_engine::share::{Segment, SegmentSequence, Share};
 
+use crate::compare::CompareArguments;
 use crate::http::HttpArguments;
 use crate::import::ImportArguments;
-use crate::output::Destination;
+use crate::manual::CompletionsArguments;
+use crate::output::OutputArguments;
 use crate::remote::RemoteArguments;
+use crate::schema::SchemaArguments;
 
 /// Vista LoadTest: says what a platform withstands, and when it was the load generator that gave in.
 #[derive(Debug, Parser)]
@@ -30,12 +33,20 @@ pub(crate) enum Command {
     Plan(PlanArguments),
     /// Check a scenario, and list everything that is wrong with it
     Validate(ScenarioArguments),
-    /// Print the JSON Schema of scenario files
-    Schema,
     /// Run load tests at the edge, by a deployed load tester
     Remote(RemoteArguments),
     /// Make a scenario of another tool's file, and say what is not in it
     Import(ImportArguments),
+    /// Print the JSON Schema of scenario files, or of summaries
+    Schema(SchemaArguments),
+    /// Say what changed between two runs, by how much, and whether it is more than noise
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(CompareArguments),
+    /// Print the completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArguments),
+    /// Print the manual page
+    Man,
 }
 
 /// Which scenario, and how it is changed.
@@ -96,10 +107,8 @@ pub(crate) struct ScenarioArguments {
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) scenario: ScenarioArguments,
-    /// Write a file about the run: the summary (json=FILE), the time line (csv=FILE), or what had to hold as test
-    /// cases (junit=FILE); can be repeated
-    #[arg(short, long, value_name = "KIND=FILE")]
-    pub(crate) out: Vec<Destination>,
+    #[command(flatten)]
+    pub(crate) outputs: OutputArguments,
     /// Show neither progress nor summary, only what went wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -173,6 +182,20 @@ const PLAN_EXAMPLES: &str = "\
 Examples:
   sentinel plan grove-mix
   sentinel plan checkout.json --rate 200 --duration 1m --json --share 2/4";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  sentinel run checkout.json --base-url http://localhost:3000 --out json=before.json
+  sentinel compare before.json after.json
+  sentinel compare before.json after.json --tolerance 10 --fail-on-regression --json
+
+Exit codes: 0 compared, 99 something became worse (with --fail-on-regression), 104 a summary cannot be read.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  sentinel completions bash > ~/.local/share/bash-completion/completions/sentinel
+  sentinel completions zsh > ~/.zfunc/_sentinel
+  sentinel completions fish > ~/.config/fish/completions/sentinel.fish";
 
 #[cfg(test)]
 mod tests {

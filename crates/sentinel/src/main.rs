@@ -1,13 +1,16 @@
 //! The command `sentinel`: Vista LoadTest on a laptop and in CI, with the engine that runs at the edge.
 
 mod arguments;
+mod compare;
 mod exit;
 mod http;
 mod import;
+mod manual;
 mod output;
 mod plan;
 mod remote;
 mod run;
+mod schema;
 mod source;
 
 use std::process::ExitCode;
@@ -35,9 +38,12 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::command(&arguments),
         Command::Plan(arguments) => plan::command(&arguments),
         Command::Validate(arguments) => source::validate(&arguments),
-        Command::Schema => source::schema(),
         Command::Remote(arguments) => remote::command(&arguments),
         Command::Import(arguments) => import::command(&arguments),
+        Command::Compare(arguments) => compare::command(&arguments),
+        Command::Schema(arguments) => schema::command(&arguments),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man => manual::page(),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Problem, Problems, Via};
 use sentinel_engine::scenario::{
     ApplicationProfile, DurationValue, Executor, LoadConfig, LoadScenario, StageConfig,
-    json_schema, parse_application, parse_scenario,
+    parse_application, parse_scenario,
 };
 
 use crate::arguments::ScenarioArguments;
@@ -37,13 +37,6 @@ pub(crate) fn validate(arguments: &ScenarioArguments) -> Result<Exit, Stopped> {
         plan.applications().len(),
         plan.users_max()
     );
-    Ok(Exit::Passed)
-}
-
-/// Prints the JSON Schema of scenario files.
-pub(crate) fn schema() -> Result<Exit, Stopped> {
-    let text = serde_json::to_string_pretty(&json_schema()).map_err(Stopped::failed)?;
-    println!("{text}");
     Ok(Exit::Passed)
 }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use sentinel_engine::batch::{self, Batch, Failure, Request, RequestId};
-use sentinel_engine::plan::Plan;
+use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::run::{self, Run, RunConfig, StopReason};
 use sentinel_engine::summary::Report;
@@ -22,6 +22,7 @@ use tokio::time::sleep_until;
 
 use crate::exit::{Exit, Stopped};
 use crate::http::{Client, Heard};
+use crate::output::Outputs;
 use crate::run::live::Live;
 
 /// A run on this machine.
@@ -40,12 +41,14 @@ struct State {
     batch: Option<Playing>,
     report: Option<Box<Report>>,
     live: Live,
+    outputs: Rc<RefCell<Outputs>>,
 }
 
 /// The batch that plays now, whose time line begins this long after the run's.
 struct Playing {
     batch: Batch,
     begins: Span,
+    part: RunPart,
 }
 
 impl Playing {
@@ -57,7 +60,13 @@ impl Playing {
 
 impl Local {
     /// A run of `plan` that has not begun.
-    pub(crate) fn new(plan: Plan, config: RunConfig, client: Client, live: Live) -> Rc<Self> {
+    pub(crate) fn new(
+        plan: Plan,
+        config: RunConfig,
+        client: Client,
+        live: Live,
+        outputs: Rc<RefCell<Outputs>>,
+    ) -> Rc<Self> {
         let run = Run::new(plan.clone(), config);
         Rc::new(Self {
             plan,
@@ -68,6 +77,7 @@ impl Local {
                 batch: None,
                 report: None,
                 live,
+                outputs,
             }),
             running: RefCell::default(),
             wake: Cell::new(Tick::ZERO),
@@ -172,6 +182,13 @@ impl Local {
                     }
                 }
                 batch::Output::Ship(frame) => {
+                    if batch.part == RunPart::Load {
+                        let epoch_ms = state.run.config().epoch_ms + batch.begins.as_us() / 1_000;
+                        let mut outputs = state.outputs.borrow_mut();
+                        for window in &frame.windows {
+                            outputs.window(window, epoch_ms);
+                        }
+                    }
                     state
                         .run
                         .handle_input(now, run::Input::Bundle(frame.into()));
@@ -191,9 +208,11 @@ impl Local {
                 run::Output::Assign(assignment) => {
                     let epoch_ms = state.run.config().epoch_ms;
                     let begins_ms = assignment.epoch_ms.saturating_sub(epoch_ms);
+                    let part = assignment.part;
                     let mut batch = Playing {
                         batch: Batch::new(self.plan.clone(), *assignment).with_parts(),
                         begins: Span::from_ms(begins_ms),
+                        part,
                     };
                     batch.handle_input(now, batch::Input::Wake);
                     state.batch = Some(batch);
@@ -212,6 +231,8 @@ impl Local {
                 run::Output::Publish(rows) => {
                     let progress = state.run.progress();
                     state.live.show(&rows, &progress);
+                    let mut outputs = state.outputs.borrow_mut();
+                    rows.iter().for_each(|row| outputs.row(row));
                 }
                 run::Output::WakeAt(at) => return (at, told),
                 run::Output::Done(report) => {

@@ -3,6 +3,7 @@
 mod live;
 mod local;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,8 +22,6 @@ use crate::source::{Purpose, prepare};
 /// Runs a load test and says what came of it.
 pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
     let plan = prepare(&arguments.scenario, Purpose::Running)?;
-    // Before the load, so that no run is lost for a file that cannot be written.
-    let outputs = Outputs::create(&arguments.out)?;
     let id = identifier();
     let client = arguments.http.client(&id).map_err(Stopped::invalid)?;
     let epoch_ms = SystemTime::now()
@@ -43,14 +42,20 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
         .enable_all()
         .build()
         .map_err(Stopped::failed)?;
+    // Before the load, so that no run is lost for a file that cannot be written.
+    let outputs = Rc::new(RefCell::new(Outputs::open(
+        &arguments.outputs,
+        &plan,
+        &config,
+    )?));
     let live = Live::new(&plan, arguments.quiet);
-    let local = Local::new(plan, config, client, live);
+    let local = Local::new(plan, config, client, live, Rc::clone(&outputs));
     let report = LocalSet::new().block_on(&runtime, Rc::clone(&local).play());
-    let result = report?.result;
+    let mut result = report?.result;
     if !arguments.quiet {
         sentinel_terminal::print(&result);
     }
-    let incomplete = outputs.write(&result);
+    let incomplete = outputs.borrow_mut().finish(&mut result);
     for reason in &incomplete {
         eprintln!("sentinel: {reason}");
     }

@@ -4,6 +4,7 @@
 mod errors;
 mod imports;
 mod lab;
+mod manual;
 mod outputs;
 mod plans;
 mod profiles;

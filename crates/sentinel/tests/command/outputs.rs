@@ -2,9 +2,39 @@
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::lab::Lab;
+use crate::lab::{Ended, Lab};
+
+/// Runs a scenario with checks, thresholds and a target that fails now and then, for all kinds of outputs.
+fn run_with_all_results(lab: &Lab, more: &[&str]) -> Ended {
+    let scenario = lab.scenario("/errors?rate=0.2&status=503&ms=2", |scenario| {
+        scenario["load"] = json!({"vus": 4, "iterations": 200});
+        scenario["pause"] = json!("1ms");
+        scenario["thresholds"] = json!({
+            "http_reqs": ["count==200", "rate<0"],
+            "http_req_duration{name:get}": ["p(95)<60000"],
+        });
+    });
+    let application = json!({
+        "name": "visit",
+        "steps": [{
+            "name": "get",
+            "request": {"method": "GET", "url": "/errors?rate=0.2&status=503&ms=2"},
+            "expect": {"status": [200], "checks": [{"name": HOSTILE, "on": "status", "equals": 200}]},
+        }],
+    });
+    lab.write("applications/visit.json", &application);
+    lab.run(&scenario, more)
+}
+
+/// A name that would break out of any format that does not escape it.
+const HOSTILE: &str = "</script><img src=x onerror=alert(1)> \"&'\\ {name} ü";
+
+fn read_json(lab: &Lab, name: &str) -> Value {
+    let text = fs::read(lab.path(name)).expect("the file");
+    serde_json::from_slice(&text).expect("JSON")
+}
 
 #[test]
 fn test_cases_are_those_that_had_to_hold() {
@@ -64,16 +94,179 @@ fn the_time_line_has_the_rows_of_the_summary() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_loses_nothing_else() {
+fn the_summary_is_as_its_schema_says() {
     let lab = Lab::new();
-    let scenario = lab.scenario("/ok", |_| {});
-    let ended = lab.run(&scenario, &["--out", "junit=/dev/full"]);
-    assert_eq!(ended.code, 107, "{}", ended.err);
-    assert!(
-        ended.err.contains("/dev/full is incomplete"),
-        "{}",
-        ended.err
+    let ended = run_with_all_results(&lab, &[]);
+    let mut command = lab.command();
+    let printed = command.args(["schema", "--of", "summary"]).output();
+    let schema = lab.ended(printed.expect("it runs")).out;
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<String> = validator
+        .iter_errors(&ended.summary)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    let mut other = ended.summary.clone();
+    other["more"] = json!(1);
+    assert!(!validator.is_valid(&other), "an unknown field");
+    let blocks = ended.summary["samples"]["steps"][0]["blocks"].as_array();
+    let requests = blocks.into_iter().flatten().map(|block| &block["requests"]);
+    let requests: u64 = requests.filter_map(Value::as_u64).sum();
+    assert_eq!(requests, 200);
+}
+
+#[test]
+fn k6_shapes_have_the_numbers_of_the_summary() {
+    let lab = Lab::new();
+    let ended = run_with_all_results(
+        &lab,
+        &[
+            "--out",
+            "k6-data=data.json",
+            "--out",
+            "k6-summary=machine.json",
+            "--summary-export",
+            "export.json",
+        ],
     );
-    assert!(ended.out.contains("visits completed"), "{}", ended.out);
-    assert_eq!(ended.ledger("answered"), 30, "the other file is whole");
+    assert_eq!(ended.code, 99, "{}", ended.err);
+    let failed = ended.summary["steps"][0]["failedRequests"].as_u64();
+    let failed = failed.expect("a count");
+    assert!(failed > 0 && failed < 200, "{failed}");
+
+    let data = read_json(&lab, "data.json");
+    assert_eq!(data["metrics"]["http_reqs"]["values"]["count"], 200);
+    assert_eq!(data["metrics"]["http_reqs"]["type"], "counter");
+    let thresholds = json!({"count==200": {"ok": true}, "rate<0": {"ok": false}});
+    assert_eq!(data["metrics"]["http_reqs"]["thresholds"], thresholds);
+    let duration = &data["metrics"]["http_req_duration{name:get}"];
+    assert_eq!(
+        (&duration["type"], &duration["contains"]),
+        (&json!("trend"), &json!("time"))
+    );
+    let names: Vec<_> = duration["values"]
+        .as_object()
+        .expect("values")
+        .keys()
+        .collect();
+    assert_eq!(names, ["avg", "max", "med", "min", "p(90)", "p(95)"]);
+    let service = &data["metrics"]["service_time"]["values"];
+    let p95 = service["p(95)"].as_f64().expect("a number");
+    let told = ended.summary["serviceTime"]["p95"]
+        .as_f64()
+        .expect("a number");
+    assert!((p95 - told).abs() <= told * 0.002, "{p95} is {told}");
+    let check = &data["root_group"]["groups"][0]["groups"][0]["checks"][0];
+    assert_eq!(check["name"], HOSTILE);
+    assert_eq!(
+        (&check["passes"], &check["fails"]),
+        (&json!(200 - failed), &json!(failed))
+    );
+
+    let export = read_json(&lab, "export.json");
+    assert_eq!(export["metrics"]["http_req_failed"]["passes"], failed);
+    let value = export["metrics"]["http_req_failed"]["value"].as_f64();
+    assert_eq!(value, Some(failed as f64 / 200.0));
+    // In this shape, `true` says that a threshold did not hold.
+    let thresholds = json!({"count==200": false, "rate<0": true});
+    assert_eq!(export["metrics"]["http_reqs"]["thresholds"], thresholds);
+    let check = &export["root_group"]["groups"]["visit"]["groups"]["get"]["checks"][HOSTILE];
+    assert_eq!(check["fails"], failed);
+
+    let machine = read_json(&lab, "machine.json");
+    assert_eq!(machine["version"], "1.0.0");
+    let metrics = machine["results"]["metrics"].as_array().expect("metrics");
+    let rate = metrics
+        .iter()
+        .find(|metric| metric["name"] == "http_req_failed");
+    let rate = &rate.expect("the metric")["values"];
+    assert_eq!(
+        (&rate["matches"], &rate["total"]),
+        (&json!(failed), &json!(200))
+    );
+    assert_eq!(machine["results"]["checks"]["results"][0]["fails"], failed);
+}
+
+#[test]
+fn prometheus_can_read_the_text_file() {
+    let lab = Lab::new();
+    let ended = run_with_all_results(&lab, &["--out", "prometheus=metrics.prom"]);
+    let text = fs::read_to_string(lab.path("metrics.prom")).expect("the file");
+    let lines = text.lines().map(|line| Ok(line.to_owned()));
+    let scrape = prometheus_parse::Scrape::parse(lines).expect("the text format");
+    let sample = |name: &str| {
+        let mut samples = scrape.samples.iter();
+        let found = samples.find(|sample| sample.metric == name);
+        found.unwrap_or_else(|| panic!("{name} in {text}"))
+    };
+    let requests = sample("k6_http_reqs_total");
+    assert_eq!(requests.value, prometheus_parse::Value::Counter(200.0));
+    assert_eq!(requests.labels.get("name"), Some("get"));
+    assert_eq!(requests.labels.get("testid"), ended.summary["id"].as_str());
+    let prometheus_parse::Value::Gauge(seconds) = sample("k6_service_time_p95").value else {
+        panic!("a gauge");
+    };
+    let told = ended.summary["serviceTime"]["p95"]
+        .as_f64()
+        .expect("a number")
+        / 1e3;
+    assert!(
+        (seconds - told).abs() <= told * 0.002,
+        "{seconds} is {told}"
+    );
+    // The parser does not know braces in a value; the format does.
+    let label = r#"check="</script><img src=x onerror=alert(1)> \"&'\\ {name} ü""#;
+    assert!(text.contains(label), "{text}");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_loses_nothing_else() {
+    for kind in ["junit", "html", "csv", "k6-data", "prometheus", "ndjson"] {
+        let lab = Lab::new();
+        let scenario = lab.scenario("/ok", |_| {});
+        let ended = lab.run(&scenario, &["--out", &format!("{kind}=/dev/full")]);
+        assert_eq!(ended.code, 107, "{}", ended.err);
+        let reason = format!("sentinel: {kind}=/dev/full is incomplete: ");
+        let told: Vec<_> = ended
+            .err
+            .lines()
+            .filter(|line| line.starts_with(&reason))
+            .collect();
+        assert_eq!(told.len(), 1, "{}", ended.err);
+        assert!(told[0].contains("No space left on device"), "{}", told[0]);
+        assert!(ended.out.contains("visits completed"), "{}", ended.out);
+        assert_eq!(ended.ledger("answered"), 30, "the other file is whole");
+    }
+}
+
+#[test]
+fn the_page_needs_nothing_else_and_shows_names_as_text() {
+    let lab = Lab::new();
+    let ended = run_with_all_results(&lab, &["--out", "html=report.html"]);
+    let page = fs::read_to_string(lab.path("report.html")).expect("the file");
+    let (before, data) = page
+        .split_once("<script type=\"application/json\" id=\"summary\">")
+        .expect("the data");
+    let (data, _) = data.split_once("</script>").expect("its end");
+    let data: Value = serde_json::from_str(data).expect("JSON");
+    assert_eq!(data, ended.summary, "the page holds the summary as it is");
+    assert_eq!(
+        page.matches("<script").count(),
+        2,
+        "ours, and nobody else's"
+    );
+    assert!(
+        before.contains("&lt;/script&gt;&lt;img src=x"),
+        "shown as text"
+    );
+    for address in [
+        "http://", "https://", "src=\"", "href=\"", "url(", "@import",
+    ] {
+        assert!(!before.contains(address), "{address}");
+    }
+    assert!(
+        before.contains("default-src 'none'"),
+        "and no browser would load it"
+    );
 }

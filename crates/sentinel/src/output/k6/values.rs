@@ -1,0 +1,103 @@
+//! The values of a metric by k6's names.
+
+use std::collections::BTreeMap;
+
+use sentinel_engine::metric::{Contains, Definition, Value};
+use sentinel_engine::summary::TestRunResult;
+use sentinel_engine::threshold::MetricKey;
+use serde_json::{Map, json};
+
+use crate::output::metrics::{Metrics, TrendStats, number};
+use crate::output::report::Report;
+
+/// A metric, or a part of one that a threshold asks for, with its thresholds.
+pub(super) struct K6Metric<'a> {
+    pub(super) name: String,
+    pub(super) definition: &'a Definition,
+    pub(super) value: Value,
+    /// By expression, whether it holds.
+    pub(super) thresholds: BTreeMap<&'a str, bool>,
+}
+
+/// All metrics with samples, then the parts of them that thresholds ask for.
+pub(super) fn metrics<'a>(report: &Report<'a>) -> Vec<K6Metric<'a>> {
+    let whole = report.metrics.iter().filter_map(|metric| {
+        let name = &metric.definition.name;
+        Some(K6Metric {
+            name: name.clone(),
+            definition: &metric.definition,
+            value: metric.total()?,
+            thresholds: thresholds(report.result, name),
+        })
+    });
+    let mut all: Vec<_> = whole.collect();
+    for outcome in &report.result.thresholds {
+        let key = &outcome.metric;
+        if all.iter().all(|metric| metric.name != *key)
+            && let Some((definition, value)) = part(report.metrics, key)
+        {
+            all.push(K6Metric {
+                name: key.clone(),
+                definition,
+                value,
+                thresholds: thresholds(report.result, key),
+            });
+        }
+    }
+    all
+}
+
+fn part<'a>(metrics: &'a Metrics, key: &str) -> Option<(&'a Definition, Value)> {
+    metrics.select(&key.parse::<MetricKey>().ok()?)
+}
+
+fn thresholds<'a>(result: &'a TestRunResult, key: &str) -> BTreeMap<&'a str, bool> {
+    let own = result.thresholds.iter().filter(|row| row.metric == key);
+    own.map(|row| (row.threshold.as_str(), row.verdict.passed()))
+        .collect()
+}
+
+/// The values of a metric as in `handleSummary`, with counts per second of `duration_s`.
+pub(super) fn metric_values(
+    value: &Value,
+    contains: Contains,
+    duration_s: f64,
+) -> Map<String, serde_json::Value> {
+    let in_unit = |steps: f64| contains.in_unit(steps);
+    let values = match value {
+        Value::Counter(sum) => {
+            let count = in_unit(*sum as f64);
+            let rate = if duration_s > 0.0 {
+                count / duration_s
+            } else {
+                0.0
+            };
+            json!({ "count": number(count), "rate": rate })
+        }
+        Value::Gauge(gauge) => json!({
+            "value": number(in_unit(gauge.value as f64)),
+            "min": number(in_unit(gauge.lowest as f64)),
+            "max": number(in_unit(gauge.highest as f64)),
+        }),
+        Value::Rate(rate) => json!({
+            "rate": rate.fraction(),
+            "passes": rate.matches,
+            "fails": rate.total.saturating_sub(rate.matches),
+        }),
+        Value::Trend(_) => match TrendStats::of(value, contains) {
+            Some(stats) => json!({
+                "avg": stats.avg,
+                "min": stats.min,
+                "med": stats.med,
+                "max": stats.max,
+                "p(90)": stats.p90,
+                "p(95)": stats.p95,
+            }),
+            None => json!({}),
+        },
+    };
+    match values {
+        serde_json::Value::Object(values) => values,
+        _ => Map::new(), // not reached: each of them is an object
+    }
+}
