@@ -9,6 +9,7 @@ mod outputs;
 mod plans;
 mod profiles;
 mod proxy;
+mod real;
 mod refused;
 mod remote;
 mod runs;
