@@ -47,7 +47,10 @@ impl Push {
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        let sent = self.runtime.block_on(request.body(body).send());
+        // Inside of the runtime, because a request looks for its timers when it is made.
+        let sent = self
+            .runtime
+            .block_on(async { request.body(body).send().await });
         let answered = sent.and_then(|answer| {
             answer.error_for_status_ref()?;
             Ok(answer.status())

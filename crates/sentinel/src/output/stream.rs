@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -81,11 +81,17 @@ impl Stream {
             dropped,
         } = self;
         drop(queue);
-        let Ok(written) = ended.recv_timeout(PATIENCE) else {
-            let patience = PATIENCE.as_secs();
-            return Some(format!(
-                "{name} is incomplete: still not written {patience} s after the run"
-            ));
+        let written = match ended.recv_timeout(PATIENCE) {
+            Ok(written) => written,
+            Err(RecvTimeoutError::Timeout) => {
+                let patience = PATIENCE.as_secs();
+                return Some(format!(
+                    "{name} is incomplete: still not written {patience} s after the run"
+                ));
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Some(format!("{name} is incomplete: its writer broke"));
+            }
         };
         let told = written.seconds;
         match (written.failure, dropped) {

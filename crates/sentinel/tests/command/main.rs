@@ -1,6 +1,7 @@
 //! The command `sentinel` as its users meet it: a program with arguments, output and an exit code, against a
 //! target that keeps its own count.
 
+mod compares;
 mod errors;
 mod imports;
 mod lab;
@@ -10,6 +11,7 @@ mod plans;
 mod profiles;
 mod proxy;
 mod real;
+mod receivers;
 mod refused;
 mod remote;
 mod runs;
