@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use devstack::Project;
 
 use crate::build::{Packing, Worker};
+use crate::tools::OHA;
 use crate::{run, setup};
 
 /// A program in `bench/`.
@@ -14,20 +16,29 @@ struct Benchmark {
     what: &'static str,
     program: &'static str,
     arguments: &'static [&'static str],
-    /// Needs the Worker as it is deployed.
-    deployed: bool,
+    needs: Needs,
     /// Too long to be run unless it is asked for.
     only_by_name: bool,
 }
 
+/// What has to be there before a benchmark runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    /// The Worker as it is deployed.
+    Worker,
+    /// The command, its target, and another load generator to compare with.
+    Programs,
+}
+
 /// The benchmarks that there are.
-const BENCHMARKS: [Benchmark; 5] = [
+const BENCHMARKS: [Benchmark; 6] = [
     Benchmark {
         name: "coordinator",
         what: "what a frame costs the coordinator, and how much it stores, with 30 batches of 20 steps",
         program: "coordinator",
         arguments: &[],
-        deployed: false,
+        needs: Needs::Nothing,
         only_by_name: false,
     },
     Benchmark {
@@ -35,7 +46,7 @@ const BENCHMARKS: [Benchmark; 5] = [
         what: "what an event costs the engine with 1,000, 10,000 and 100,000 simulated users",
         program: "engine",
         arguments: &[],
-        deployed: false,
+        needs: Needs::Nothing,
         only_by_name: false,
     },
     Benchmark {
@@ -43,7 +54,7 @@ const BENCHMARKS: [Benchmark; 5] = [
         what: "a batch against a bare JavaScript fetch loop, in one plain workerd",
         program: "edge",
         arguments: &[],
-        deployed: true,
+        needs: Needs::Worker,
         only_by_name: false,
     },
     Benchmark {
@@ -51,7 +62,15 @@ const BENCHMARKS: [Benchmark; 5] = [
         what: "the runtime's memory in ten minutes at full speed",
         program: "edge",
         arguments: &["memory"],
-        deployed: true,
+        needs: Needs::Worker,
+        only_by_name: true,
+    },
+    Benchmark {
+        name: "native",
+        what: "sentinel beside oha and wrk: requests per CPU-second, memory, the error that they add",
+        program: "native",
+        arguments: &[],
+        needs: Needs::Programs,
         only_by_name: true,
     },
     Benchmark {
@@ -59,7 +78,7 @@ const BENCHMARKS: [Benchmark; 5] = [
         what: "what 100,000 users in 3,000 batches behind 100 shards cost the run's coordinator",
         program: "shards",
         arguments: &[],
-        deployed: false,
+        needs: Needs::Nothing,
         only_by_name: false,
     },
 ];
@@ -69,7 +88,7 @@ const BENCHMARKS: [Benchmark; 5] = [
 pub(crate) struct Bench {
     /// Which one; all that are short when absent
     name: Option<String>,
-    /// Write the figures of `edge` or `edge-memory` as JSON
+    /// Write the figures of `edge`, `edge-memory` or `native` as JSON
     #[arg(long, value_name = "FILE", requires = "name")]
     json: Option<PathBuf>,
 }
@@ -97,16 +116,14 @@ impl Bench {
         let project = setup::ensure()?;
         for benchmark in chosen {
             println!("{}: {}", benchmark.name, benchmark.what);
-            if benchmark.deployed {
-                Worker::Loadtest.build(&project, Packing::ForDeployment)?;
-            }
+            benchmark.needs.provide(&project)?;
             let mut command = project.command("cargo");
             command.args(["run", "--release", "--quiet", "--package", "bench", "--bin"]);
             command
                 .args([benchmark.program, "--"])
                 .args(benchmark.arguments);
             if let Some(file) = &self.json {
-                if benchmark.program != "edge" {
+                if !matches!(benchmark.program, "edge" | "native") {
                     bail!("the benchmark {} has no figures as JSON", benchmark.name);
                 }
                 command.arg("--json").arg(file);
@@ -114,5 +131,21 @@ impl Bench {
             run::shown(&mut command).with_context(|| format!("benchmark {}", benchmark.name))?;
         }
         Ok(())
+    }
+}
+
+impl Needs {
+    fn provide(self, project: &Project) -> Result<()> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Worker => Worker::Loadtest.build(project, Packing::ForDeployment),
+            Self::Programs => {
+                setup::ensure_tool(project, &OHA)?;
+                let mut command = project.command("cargo");
+                command.args(["build", "--release", "--quiet"]);
+                command.args(["--package", "sentinel", "--package", "testbed"]);
+                run::shown(&mut command)
+            }
+        }
     }
 }

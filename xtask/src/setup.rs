@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::progress::Step;
 use crate::run;
-use crate::tools::{CargoTool, NODE_MAJOR_MIN, WASM_TARGET};
+use crate::tools::{CargoTool, NODE_MAJOR_MIN, Used, WASM_TARGET};
 
 /// Installs what is missing and says so even if that is nothing.
 ///
@@ -184,11 +184,14 @@ fn install(
             "--root",
         ])
         .arg(project.tools_dir())
-        .env("CARGO_TARGET_DIR", objects)
+        .env("CARGO_TARGET_DIR", objects);
+    if tool.used == Used::Briefly {
         // Used for seconds and compiled for minutes: little optimisation is the shortest sum.
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+        command
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    }
     if locked {
         command.arg("--locked");
     }

@@ -17,6 +17,13 @@ pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 /// Checks licences, advisories and sources of the dependencies; needed by `check` only.
 pub(crate) const CARGO_DENY: CargoTool = CargoTool::fixed("cargo-deny", "0.20.2");
 
+/// Another load generator, which ours is compared with.
+pub(crate) const OHA: CargoTool = CargoTool {
+    name: "oha",
+    version: std::borrow::Cow::Borrowed("1.16.0"),
+    used: Used::ForComparison,
+};
+
 /// A tool that cargo builds and installs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CargoTool {
@@ -24,6 +31,17 @@ pub(crate) struct CargoTool {
     pub(crate) name: &'static str,
     /// The exact version.
     pub(crate) version: std::borrow::Cow<'static, str>,
+    /// What for.
+    pub(crate) used: Used,
+}
+
+/// What a tool is used for, which decides how it is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Used {
+    /// For seconds: what counts is how soon it is there.
+    Briefly,
+    /// To be as quick as its authors meant it to be.
+    ForComparison,
 }
 
 impl CargoTool {
@@ -31,6 +49,7 @@ impl CargoTool {
         Self {
             name,
             version: std::borrow::Cow::Borrowed(version),
+            used: Used::Briefly,
         }
     }
 
@@ -49,6 +68,7 @@ impl CargoTool {
                 .map(|version| Self {
                     name,
                     version: version.into(),
+                    used: Used::Briefly,
                 })
                 .with_context(|| format!("{} names no crate `{krate}`", path.display()))
         };

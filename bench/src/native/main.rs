@@ -1,0 +1,224 @@
+//! `sentinel` beside other generators on the same target: requests per second of their CPU, their memory, and
+//! the error that they add to what they measure.
+//!
+//! The target's own counts decide for all of them. Rounds alternate, and what is told is the median, so that
+//! whatever else the machine does meets all of them alike.
+
+mod generators;
+mod process;
+mod scenarios;
+mod target;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use crate::generators::{Generator, Load};
+use crate::process::Usage;
+use crate::scenarios::Scenarios;
+use crate::target::Target;
+
+/// How many rounds each generator plays.
+const ROUNDS: usize = 5;
+/// How long a round takes, in seconds.
+const ROUND_S: u32 = 5;
+/// How many users, or connections, put on the load.
+const USERS: u32 = 50;
+/// How long the target holds each request while the generators' errors are measured, in milliseconds.
+const DELAY_MS: u32 = 20;
+
+/// The outcome of one round.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    requests: u64,
+    usage: Usage,
+}
+
+impl Round {
+    fn per_cpu_second(&self) -> f64 {
+        self.requests as f64 / self.usage.cpu_s
+    }
+
+    fn per_second(&self) -> f64 {
+        self.requests as f64 / f64::from(ROUND_S)
+    }
+}
+
+fn main() -> Result<()> {
+    let json_path = json_path()?;
+    let scenarios = Scenarios::write()?;
+    let target = Target::start()?;
+    let (present, absent) = Generator::find();
+    for name in &absent {
+        println!("  {name} is not installed, so it is left out");
+    }
+    let plain = throughput(&target, &present, &scenarios, Load::Plain)?;
+    let flow = throughput(&target, &[Generator::sentinel()?], &scenarios, Load::Flow)?;
+    let top = plain.first().map_or(0.0, |row| row.per_second);
+    let errors = added_errors(&target, &present, &scenarios, top / 2.0)?;
+    show(&plain, &flow, &errors);
+    let ratio = ratio_to(&plain, "oha");
+    if let Some(ratio) = ratio {
+        println!("  sentinel does {ratio:.2} of oha's requests per CPU-second");
+    }
+    if let Some(path) = json_path {
+        let told = json!({
+            "rounds": ROUNDS,
+            "roundSeconds": ROUND_S,
+            "users": USERS,
+            "plain": plain.iter().map(Row::to_json).collect::<Vec<_>>(),
+            "flow": flow.iter().map(Row::to_json).collect::<Vec<_>>(),
+            "ratioToOha": ratio,
+            "addedError": errors.iter().map(Added::to_json).collect::<Vec<_>>(),
+            "absent": absent,
+        });
+        let text = format!("{told:#}\n");
+        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn json_path() -> Result<Option<PathBuf>> {
+    let mut arguments = std::env::args_os().skip(1);
+    match (arguments.next(), arguments.next()) {
+        (None, _) => Ok(None),
+        (Some(option), Some(path)) if option == "--json" => Ok(Some(path.into())),
+        _ => bail!("accepted is --json FILE"),
+    }
+}
+
+/// What came of all rounds of one generator.
+struct Row {
+    name: &'static str,
+    per_cpu_second: f64,
+    per_second: f64,
+    memory_mib: f64,
+}
+
+impl Row {
+    fn to_json(&self) -> Value {
+        json!({
+            "generator": self.name,
+            "requestsPerCpuSecond": self.per_cpu_second.round(),
+            "requestsPerSecond": self.per_second.round(),
+            "peakMemoryMib": self.memory_mib,
+        })
+    }
+}
+
+fn throughput(
+    target: &Target,
+    generators: &[Generator],
+    scenarios: &Scenarios,
+    load: Load,
+) -> Result<Vec<Row>> {
+    let mut rounds: Vec<Vec<Round>> = generators.iter().map(|_| Vec::new()).collect();
+    for _ in 0..ROUNDS {
+        for (generator, rounds) in generators.iter().zip(&mut rounds) {
+            target.reset()?;
+            let mut command = generator.at_full_speed(target.url(), scenarios, load);
+            let usage = process::run(&mut command)?;
+            let requests = target.stats()?.total.completed;
+            rounds.push(Round { requests, usage });
+        }
+    }
+    let rows = generators
+        .iter()
+        .zip(rounds)
+        .map(|(generator, rounds)| Row {
+            name: generator.name,
+            per_cpu_second: median(rounds.iter().map(Round::per_cpu_second)),
+            per_second: median(rounds.iter().map(Round::per_second)),
+            memory_mib: median(rounds.iter().map(|round| round.usage.memory_mib)),
+        });
+    Ok(rows.collect())
+}
+
+/// What a generator says beside what the target says, in milliseconds.
+struct Added {
+    name: &'static str,
+    rate: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+impl Added {
+    fn to_json(&self) -> Value {
+        json!({
+            "generator": self.name,
+            "rate": self.rate,
+            "p50Ms": self.p50_ms,
+            "p99Ms": self.p99_ms,
+        })
+    }
+}
+
+fn added_errors(
+    target: &Target,
+    generators: &[Generator],
+    scenarios: &Scenarios,
+    rate: f64,
+) -> Result<Vec<Added>> {
+    let mut added = Vec::new();
+    for generator in generators {
+        let mut differences = Vec::new();
+        for _ in 0..ROUNDS {
+            target.reset()?;
+            let Some(command) = generator.at_rate(target.url(), scenarios, rate) else {
+                break;
+            };
+            let told = generator.measured(command, scenarios)?;
+            let truth = target.stats()?;
+            let held = truth
+                .paths
+                .get("/delay")
+                .context("the target was not asked for /delay")?
+                .held;
+            differences.push((
+                told.p50_ms - held.p50_us as f64 / 1e3,
+                told.p99_ms - held.p99_us as f64 / 1e3,
+            ));
+        }
+        if !differences.is_empty() {
+            added.push(Added {
+                name: generator.name,
+                rate,
+                p50_ms: median(differences.iter().map(|d| d.0)),
+                p99_ms: median(differences.iter().map(|d| d.1)),
+            });
+        }
+    }
+    Ok(added)
+}
+
+fn show(plain: &[Row], flow: &[Row], errors: &[Added]) {
+    for (what, rows) in [("plain GET", plain), ("flow", flow)] {
+        println!("  {what:<10} requests/CPU-s   requests/s   peak MiB");
+        for row in rows {
+            println!(
+                "  {:<10} {:>14.0} {:>12.0} {:>10.1}",
+                row.name, row.per_cpu_second, row.per_second, row.memory_mib
+            );
+        }
+    }
+    println!("  error at half of sentinel's top rate, ms: p50, p99");
+    for row in errors {
+        println!(
+            "  {:<10} {:>14.3} {:>12.3}   at {:.0}/s",
+            row.name, row.p50_ms, row.p99_ms, row.rate
+        );
+    }
+}
+
+fn ratio_to(rows: &[Row], other: &str) -> Option<f64> {
+    let of = |name: &str| rows.iter().find(|row| row.name == name);
+    Some(of("sentinel")?.per_cpu_second / of(other)?.per_cpu_second)
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
