@@ -5,6 +5,7 @@
 //! closures hold it weakly, so that everything is freed when the batch is over.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 
 use js_sys::Function;
@@ -14,6 +15,7 @@ use sentinel_engine::parts::Parts;
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::tick::{Span, Tick};
+use sentinel_engine::window::StepId;
 use sentinel_engine::wire::Frame;
 use serde_json::json;
 use wasm_bindgen::prelude::Closure;
@@ -21,18 +23,19 @@ use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
 
 use crate::batch::failure::classify;
+use crate::batch::message::{message, own_fields};
 use crate::batch::order::BatchOrder;
 use crate::clock::{RunClock, now_ms};
 use crate::js::{Exchanges, Port, clear_timeout, set_timeout};
 use crate::limits::{FLAG_CHECK_MS, LEASE_MS, LINE_BYTES_MAX, UNREAD_BYTES_MAX};
-use crate::{BATCH_FIELD, RUN_FIELD, flag, log};
+use crate::{flag, log};
 
 /// A batch with everything that it needs of the runtime.
 pub(super) struct Driver {
     this: Weak<Self>,
     env: Env,
     permit: BatchPermit,
-    batch_field: String, // the value of BATCH_FIELD
+    own_fields: String, // lines, as in a message
     state: RefCell<State>,
     exchanges: Exchanges,
     port: Port,
@@ -50,12 +53,16 @@ pub(super) struct BatchPermit {
     pub(super) batch: u32,
 }
 
+/// Identifier, status and size, of an answer of which nothing else is wanted.
+type OnEnd = dyn Fn(f64, u16, f64);
+
 /// Identifier, status, header fields, body, size, whether it was truncated.
 type OnAnswer = dyn Fn(f64, u16, String, Vec<u8>, f64, bool);
 
 /// What JavaScript calls. Held as long as the objects that call it.
 struct Callbacks {
     headers: Closure<dyn Fn(f64)>,
+    end: Closure<OnEnd>,
     answer: Closure<OnAnswer>,
     failure: Closure<dyn Fn(f64, String, String, String)>,
     line: Closure<dyn Fn(String)>,
@@ -78,6 +85,7 @@ enum State {
 struct Playing {
     batch: Batch,
     clock: RunClock,
+    announced: BTreeSet<StepId>,
     timer: Option<(JsValue, Tick)>,
     lease_until: Tick,
     next_flag_check_ms: u64,
@@ -87,12 +95,17 @@ struct Playing {
 impl Callbacks {
     fn new(driver: &Weak<Driver>) -> Self {
         let weak = || driver.clone();
-        let (on_headers, on_answer, on_failure) = (weak(), weak(), weak());
+        let (on_headers, on_end, on_answer, on_failure) = (weak(), weak(), weak(), weak());
         let (on_line, on_gone, on_wake) = (weak(), weak(), weak());
         Self {
             headers: Closure::new(move |id| {
                 with(&on_headers, |driver| {
                     driver.step(&Input::Headers(request_id(id)))
+                });
+            }),
+            end: Closure::new(move |id, status, size| {
+                with(&on_end, |driver| {
+                    driver.answered(id, status, "", &[], size, false);
                 });
             }),
             answer: Closure::new(
@@ -124,11 +137,12 @@ impl Driver {
                 exchanges: Exchanges::new(
                     env.as_ref(),
                     function(&callbacks.headers),
+                    function(&callbacks.end),
                     function(&callbacks.answer),
                     function(&callbacks.failure),
                 ),
                 env,
-                batch_field: format!("{}.{}", permit.slice, permit.batch),
+                own_fields: own_fields(&permit),
                 permit,
                 state: RefCell::new(State::Waiting),
                 port: Port::new(
@@ -209,6 +223,7 @@ impl Driver {
         Ok(Playing {
             batch: Batch::new(plan, assignment),
             clock,
+            announced: BTreeSet::new(),
             timer: None,
             lease_until,
             next_flag_check_ms,
@@ -305,7 +320,7 @@ impl Driver {
     fn obey(&self, playing: &mut Playing) -> bool {
         loop {
             match playing.batch.poll_output() {
-                Output::Send(request) => self.send(request),
+                Output::Send(request) => self.send(playing, request),
                 Output::Abort(RequestId(id)) => self.exchanges.abort(id as f64),
                 Output::Ship(frame) => self.ship(playing, &frame),
                 Output::WakeAt(tick, _) => {
@@ -317,46 +332,26 @@ impl Driver {
         }
     }
 
-    fn send(&self, request: Request) {
-        let mut fields = String::new();
-        let mut add = |name: &str, value: &str| {
-            if !fields.is_empty() {
-                fields.push('\n');
-            }
-            fields.push_str(name);
-            fields.push('\n');
-            // A line break would begin another field.
-            fields.extend(value.chars().map(|c| if c.is_control() { ' ' } else { c }));
-        };
-        for (name, value) in &request.headers {
-            let ours = OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name));
-            if !ours && !name.contains(char::is_control) {
-                add(name, value);
-            }
+    fn send(&self, playing: &mut Playing, request: Request) {
+        let step = u32::from(request.step.0);
+        if playing.announced.insert(request.step) {
+            self.exchanges.announce(
+                step,
+                request.method.name(),
+                request.wants_body,
+                &request.wants_headers.join("\n"),
+                request.body_limit_bytes as f64,
+            );
         }
-        add(
-            USER_AGENT,
-            concat!("vista-loadtest/", env!("CARGO_PKG_VERSION")),
-        );
-        add(RUN_FIELD, &self.permit.run);
-        add(BATCH_FIELD, &self.batch_field);
         let (binding, object) = match &request.address {
             Address::Host => (None, None),
             Address::Binding(binding) => (Some(*binding), None),
             Address::Object { binding, name } => (Some(*binding), Some(name.as_str())),
         };
-        self.exchanges.send(
-            request.id.0 as f64,
-            request.method.name(),
-            &request.url,
-            &fields,
-            request.body,
-            request.wants_body,
-            &request.wants_headers.join("\n"),
-            request.body_limit_bytes as f64,
-            binding,
-            object,
-        );
+        let message = message(&request, &self.own_fields);
+        let id = request.id.0 as f64;
+        self.exchanges
+            .send(id, step, &message, request.body, binding, object);
     }
 
     fn ship(&self, playing: &mut Playing, frame: &Frame) {
@@ -413,8 +408,3 @@ fn function<T: ?Sized + wasm_bindgen::closure::WasmClosure>(closure: &Closure<T>
 fn request_id(id: f64) -> RequestId {
     RequestId(id as u64)
 }
-
-const USER_AGENT: &str = "user-agent";
-
-/// Fields that no scenario can set: the target's owner must be able to tell where load comes from.
-const OWN_FIELDS: [&str; 3] = [USER_AGENT, RUN_FIELD, BATCH_FIELD];

@@ -7,6 +7,7 @@
 mod driver;
 mod endpoint;
 mod failure;
+mod message;
 mod order;
 
 pub(crate) use endpoint::answer;

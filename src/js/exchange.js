@@ -1,69 +1,85 @@
 // The requests of one batch. One crossing into JavaScript sends a request, one crossing back brings its end:
 // promises and streams stay on this side, because each of them would cost a crossing more.
+//
+// What a request costs beside `fetch` itself is mostly the reading of its options and header fields. So a `Request`
+// of each step is kept for each request that is under way at the same time, and only what differs is set anew.
 
 export class Exchanges {
   #env;
+  #steps = [];
   #running = new Map();
   #idle = [];
-  #wanted = new Map();
   #onHeaders;
+  #onEnd;
   #onAnswer;
   #onFailure;
 
-  constructor(env, onHeaders, onAnswer, onFailure) {
+  constructor(env, onHeaders, onEnd, onAnswer, onFailure) {
     this.#env = env;
     this.#onHeaders = onHeaders;
+    this.#onEnd = onEnd;
     this.#onAnswer = onAnswer;
     this.#onFailure = onFailure;
   }
 
-  // `fields` are lines, a name and a value in turn; `wanted` are names, one a line. Without a `binding` the request
+  // What all requests of a step have in common. `wanted` are names of header fields of the answer, one a line.
+  announce(step, method, wantsBody, wanted, bodyBytesMax) {
+    this.#steps[step] = { method, wantsBody, wanted: wanted === "" ? [] : wanted.split("\n"), bodyBytesMax };
+  }
+
+  // `message` are lines: the URL, then the header fields, a name and a value in turn. Without a `binding` the request
   // goes to the host of its URL; with one to that Worker, or to the Durable Object of the name `object`.
-  send(id, method, url, fields, body, wantsBody, wanted, bodyBytesMax, binding, object) {
-    const controller = this.#idle.pop() ?? new AbortController();
-    this.#running.set(id, controller);
-    this.#exchange(id, controller, method, url, fields, body, wantsBody, wanted, bodyBytesMax, binding, object);
+  send(id, step, message, body, binding, object) {
+    const lane = this.#idle.pop() ?? new Lane();
+    this.#running.set(id, lane);
+    this.#exchange(id, lane, step, message.split("\n"), body, binding, object);
   }
 
   abort(id) {
-    const controller = this.#running.get(id);
+    const lane = this.#running.get(id);
     this.#running.delete(id);
-    controller?.abort();
+    lane?.abort();
   }
 
   // After this nothing is called back any more.
   close() {
-    const controllers = [...this.#running.values()];
+    const lanes = [...this.#running.values()];
     this.#running.clear();
-    for (const controller of controllers) controller.abort();
+    for (const lane of lanes) lane.abort();
   }
 
-  async #exchange(id, controller, method, url, fields, body, wantsBody, wanted, bodyBytesMax, binding, object) {
+  async #exchange(id, lane, number, lines, body, binding, object) {
     try {
-      const headers = pairs(fields);
-      const init = { method, headers, body, redirect: "manual", signal: controller.signal };
-      const response = await this.#fetch(url, init, binding, object);
-      if (this.#running.get(id) !== controller) {
+      const step = this.#steps[number];
+      const init = lane.init(number, step.method, lines, body);
+      const response = await this.#fetch(lines[0], init, binding, object);
+      // Whoever aborted it does not want to hear of it.
+      if (!this.#running.has(id)) {
         response.body?.cancel().catch(() => {});
         return;
       }
       this.#onHeaders(id);
-      const { status, headers: answered } = response;
+      const { status, headers } = response;
+      const { wantsBody, wanted, bodyBytesMax } = step;
+      const fields = pick(headers, wanted);
       let bytes = NOTHING;
       let size = 0;
       let truncated = false;
-      if (fits(answered, bodyBytesMax)) {
+      const announced = announcedSize(headers);
+      if (!wantsBody && announced <= SHORT_BYTES) {
+        // A short text costs less than a buffer. There is none when only the header was asked for.
+        size = (await response.text()) === "" ? 0 : announced;
+      } else if (announced <= bodyBytesMax) {
         const buffer = await response.arrayBuffer();
         size = buffer.byteLength;
         if (wantsBody) bytes = new Uint8Array(buffer);
       } else {
         ({ bytes, size, truncated } = await drain(response, wantsBody, bodyBytesMax));
       }
-      // Whoever aborted it does not want to hear of it.
       if (!this.#running.delete(id)) return;
-      // One that was never aborted is as good as a new one, and costs less.
-      this.#idle.push(controller);
-      this.#onAnswer(id, status, pick(answered, this.#names(wanted)), bytes, size, truncated);
+      if (this.#idle.length < IDLE_MAX) this.#idle.push(lane);
+      if (bytes.length === 0 && fields === "" && !truncated) this.#onEnd(id, status, size);
+      else this.#onAnswer(id, status, fields, bytes, size, truncated);
     } catch (error) {
       if (!this.#running.delete(id)) return;
       const marks = object === undefined ? [] : MARKS.filter((mark) => error?.[mark] === true);
@@ -77,25 +93,53 @@ export class Exchanges {
     // A stub that threw may be broken for good: each request has one of its own.
     return object === undefined ? bound.fetch(url, init) : bound.getByName(object).fetch("https://object" + url, init);
   }
+}
 
-  // As many lists as the plan has different steps.
-  #names(wanted) {
-    let names = this.#wanted.get(wanted);
-    if (names === undefined) this.#wanted.set(wanted, (names = wanted === "" ? [] : wanted.split("\n")));
-    return names;
+// How many lanes are kept for later requests. As many requests can wait for headers as there are slots; more are
+// under way only while bodies arrive.
+const IDLE_MAX = 32;
+
+// One of the requests that are under way at the same time. Used for one after the other, until one is aborted or
+// fails.
+class Lane {
+  #controller = new AbortController();
+  #known = [];
+
+  abort() {
+    this.#controller.abort();
   }
+
+  // What `fetch` is to be told beside the URL. A header field that cannot be sent throws.
+  init(step, method, lines, body) {
+    const { signal } = this.#controller;
+    const known = this.#known[step];
+    let request = known?.request;
+    if (request !== undefined && namesAreEqual(known.lines, lines)) {
+      for (let at = 2; at < lines.length; at += 2) {
+        if (lines[at] !== known.lines[at]) request.headers.set(lines[at - 1], lines[at]);
+      }
+    } else {
+      const headers = new Headers();
+      for (let at = 2; at < lines.length; at += 2) headers.append(lines[at - 1], lines[at]);
+      request = new Request(ANY_URL, { method, headers, redirect: "manual", signal });
+    }
+    this.#known[step] = { request, lines };
+    // A request that has a body could be sent only once.
+    return body === undefined ? request : { method, headers: request.headers, body, redirect: "manual", signal };
+  }
+}
+
+// A request is always sent to the URL that it is given then.
+const ANY_URL = "http://localhost/";
+
+function namesAreEqual(lines, others) {
+  if (lines.length !== others.length) return false;
+  for (let at = 1; at < lines.length; at += 2) if (lines[at] !== others[at]) return false;
+  return true;
 }
 
 // What the runtime says about a Durable Object's failure, beside the words.
 const MARKS = ["overloaded", "durableObjectReset", "retryable"];
-
-// A header field that cannot be sent fails the request, not the batch.
-function pairs(fields) {
-  const lines = fields.split("\n");
-  const list = [];
-  for (let at = 0; at + 1 < lines.length; at += 2) list.push([lines[at], lines[at + 1]]);
-  return list;
-}
 
 function pick(headers, names) {
   const lines = [];
@@ -108,10 +152,13 @@ function pick(headers, names) {
 
 const NOTHING = new Uint8Array(0);
 
-// Whether a body is known to be within the limit, as it stands and not as it travels.
-function fits(headers, bodyBytesMax) {
+// Up to which size a body is read as text if it is only counted.
+const SHORT_BYTES = 4096;
+
+// The size of a body as it stands, `Infinity` where only its end tells, or where it travels in another form.
+function announcedSize(headers) {
   const announced = headers.get("content-length");
-  return announced !== null && Number(announced) <= bodyBytesMax && !headers.has("content-encoding");
+  return announced === null || headers.has("content-encoding") ? Infinity : Number(announced);
 }
 
 // Reads a body to its end, or up to the limit, without holding what nobody wants.

@@ -14,29 +14,36 @@ extern "C" {
     #[derive(Debug)]
     pub(crate) type Exchanges;
 
-    /// `on_headers(id)`; `on_answer(id, status, fields, body, size, truncated)`; `on_failure(id, name, message,
-    /// marks)`. Bindings are those of `env`.
+    /// `on_headers(id)`; `on_end(id, status, size)` of an answer of which nothing is wanted, otherwise
+    /// `on_answer(id, status, fields, body, size, truncated)`; `on_failure(id, name, message, marks)`.
     #[wasm_bindgen(constructor)]
     pub(crate) fn new(
         env: &JsValue,
         on_headers: &Function,
+        on_end: &Function,
         on_answer: &Function,
         on_failure: &Function,
     ) -> Exchanges;
 
-    /// Sends a request, to a binding or an object behind one instead of its URL's host if one is named. Its end is
-    /// called back, unless it is aborted.
+    /// Says what all requests of a step have in common, before the first of them.
+    #[wasm_bindgen(method)]
+    pub(crate) fn announce(
+        this: &Exchanges,
+        step: u32,
+        method: &str,
+        wants_body: bool,
+        wanted: &str,
+        body_bytes_max: f64,
+    );
+
+    /// Sends a request. Its end is called back, unless it is aborted.
     #[wasm_bindgen(method)]
     pub(crate) fn send(
         this: &Exchanges,
         id: f64,
-        method: &str,
-        url: &str,
-        fields: &str,
+        step: u32,
+        message: &str,
         body: Option<Vec<u8>>,
-        wants_body: bool,
-        wanted: &str,
-        body_bytes_max: f64,
         binding: Option<&str>,
         object: Option<&str>,
     );

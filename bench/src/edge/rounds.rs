@@ -20,7 +20,7 @@ use testbed::Testbed;
 
 use crate::lines::{now_ms, play};
 use crate::runtime::{BATCH_KEY, Runtime, cpu};
-use crate::work::{CONCURRENCY, Order, Work};
+use crate::work::{CONCURRENCY, Order, RUN, Work};
 
 /// Pairs of rounds that count; one more warms both up.
 const PAIRS: usize = 10;
@@ -93,7 +93,7 @@ pub(crate) fn slice(
     let source = work.source(&target.url(), seconds)?;
     let assignment = Assignment {
         version: WIRE_VERSION,
-        run: "bench".to_owned(),
+        run: RUN.to_owned(),
         part: RunPart::Load,
         epoch_ms: now_ms(),
         slice: 0,
@@ -152,7 +152,8 @@ fn bare_round(runtime: &Runtime, target: &Testbed, work: Work) -> Result<Rate> {
         .replace('?', "%3F")
         .replace('&', "%26");
     let request = format!(
-        "GET /?url={url}&until={until}&loops={CONCURRENCY} HTTP/1.1\r\nhost: bare\r\nconnection: close\r\n\r\n"
+        "GET /?url={url}&until={until}&loops={CONCURRENCY} HTTP/1.1\r\nhost: bare\r\nx-fields: {}\r\nconnection: close\r\n\r\n",
+        work.fields()
     );
     thread::scope(|scope| {
         let playing = scope.spawn(move || -> Result<String> {

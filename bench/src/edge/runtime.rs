@@ -123,7 +123,7 @@ pub(crate) fn cpu(process: &str) -> Duration {
 /// Asks for anything: the answer, whatever it is, shows that the Worker runs.
 fn answer(port: u16) -> Result<()> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.write_all(b"GET /api/loadtest/health?until=0&loops=0&url= HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+    stream.write_all(b"GET /api/loadtest/health?until=0&loops=0&url=http%3A//x HTTP/1.1\r\nhost: x\r\nx-fields: {}\r\nconnection: close\r\n\r\n")?;
     let mut answer = String::new();
     std::io::Read::read_to_string(&mut stream, &mut answer).context("read an answer")?;
     ensure!(

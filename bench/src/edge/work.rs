@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// Connections that a batch uses, users that it plays, and loops of the bare Worker.
 pub(crate) const CONCURRENCY: u16 = 6;
 
+/// The run's identifier.
+pub(crate) const RUN: &str = "bench";
+
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
@@ -51,8 +54,22 @@ impl Work {
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Plain => "/ok",
-            Self::Full => "/json/1?_user=1&_turn=1",
+            Self::Full => "/json/1?_user=user-000001&_turn=1000",
         }
+    }
+
+    /// The header fields of the requests that the bare loop sends: those of the batch's requests, so that both put the
+    /// same on the wire.
+    pub(crate) fn fields(self) -> Value {
+        let mut fields = json!({
+            "user-agent": concat!("vista-loadtest/", env!("CARGO_PKG_VERSION")),
+            "x-vista-run": RUN, "x-vista-batch": "0.0",
+        });
+        if self == Self::Full {
+            fields["accept"] = json!("application/json");
+            fields["x-user"] = json!("user-000001");
+        }
+        fields
     }
 
     /// A scenario in which users send one request after the other, without a pause, for `seconds`.

@@ -106,6 +106,13 @@ impl Batch {
         if self.state == State::Ended {
             return;
         }
+        if let Input::Headers(id) = input
+            && !self.requests.any_waiting()
+        {
+            // A slot that nobody waits for. All else can wait for the next event, which comes soon.
+            self.requests.headers(id);
+            return;
+        }
         let now = now.max(self.now);
         self.now = now;
         if self.recorder.roll(now, self.active_users) {
@@ -159,31 +166,23 @@ impl Batch {
     }
 
     fn next_wake(&mut self) -> (Tick, WakeReason) {
-        let mut wakes = vec![(self.recorder.closes_at(), WakeReason::Window)];
-        wakes.extend(
-            self.requests
-                .next_deadline()
-                .map(|at| (at, WakeReason::Timeout)),
-        );
-        wakes.extend(
-            self.streams
-                .next_deadline()
-                .map(|at| (at, WakeReason::Timeout)),
-        );
+        let mut next = (self.recorder.closes_at(), WakeReason::Window);
+        let mut or = |at: Option<Tick>, reason| {
+            if let Some(at) = at.filter(|at| *at < next.0) {
+                next = (at, reason);
+            }
+        };
+        or(self.requests.next_deadline(), WakeReason::Timeout);
+        or(self.streams.next_deadline(), WakeReason::Timeout);
         if self.state == State::Playing {
-            wakes.push((self.until, WakeReason::SliceEnd));
-            let starts = self.players.iter_mut().filter_map(Player::next_at);
-            wakes.extend(starts.map(|at| (at, WakeReason::User)));
-            wakes.extend(
-                self.timers
-                    .peek()
-                    .map(|Reverse((at, _))| (*at, WakeReason::User)),
-            );
+            or(Some(self.until), WakeReason::SliceEnd);
+            for player in &mut self.players {
+                or(player.next_at(), WakeReason::User);
+            }
+            let timer = self.timers.peek();
+            or(timer.map(|Reverse((at, _))| *at), WakeReason::User);
         }
-        wakes
-            .into_iter()
-            .min_by_key(|(at, _)| *at)
-            .unwrap_or((self.until, WakeReason::SliceEnd))
+        next
     }
 
     /// Brings the users into the state in which the previous slice left them.

@@ -46,6 +46,7 @@ pub(super) fn render(
     });
     Request {
         id,
+        step: step.id,
         vu: context.vu,
         iteration: context.iteration,
         address,

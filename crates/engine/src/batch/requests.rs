@@ -73,6 +73,11 @@ impl Requests {
         self.waiting.push_back(pending);
     }
 
+    /// Whether requests wait for a slot.
+    pub(super) fn any_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// The next request that has a slot to go, if any.
     pub(super) fn next_ready(&mut self) -> Option<Pending> {
         if self.slots_free == Some(0) {

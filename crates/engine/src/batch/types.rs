@@ -6,6 +6,7 @@ use crate::error_class::ErrorClass;
 use crate::response::Exchange;
 use crate::scenario::Method;
 use crate::tick::{Span, Tick};
+use crate::window::StepId;
 use crate::wire::Frame;
 
 /// The name of a request between the batch and its driver; never used twice by one batch.
@@ -83,6 +84,9 @@ pub enum WakeReason {
 pub struct Request {
     /// Its name.
     pub id: RequestId,
+    /// The step that it is a request of: its method, what is wanted of the answer and the limits are the same for
+    /// all of them.
+    pub step: StepId,
     /// The number of the user that sends it: a driver may keep connections for each.
     pub vu: u32,
     /// The number of that user's iteration, from 0.
