@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::fake::{Fake, RUN, Reply, TOKEN};
 use crate::lab::Lab;
+use crate::server::Server;
 
 fn refusing(status: u16, body: Value) -> Fake {
     Fake::new(move |_, _| Reply::Json(status, body.clone()))
@@ -145,6 +146,33 @@ fn what_speaks_no_tls_gets_no_token() {
     assert_eq!(ended.0, 107, "{}", ended.1);
     line(&ended.1);
     assert!(fake.received().is_empty(), "{:?}", fake.received());
+}
+
+#[test]
+fn a_certificate_that_nobody_has_signed_is_trusted_only_when_that_is_said() {
+    let lab = Lab::new();
+    let pem = lab.path("root.pem");
+    let server = Server::encrypted(&pem);
+    let url = format!("https://localhost:{}", server.address.port());
+    let (code, err) = remote(&lab, &url, &["list"]);
+    assert_eq!(code, 107, "{err}");
+    for part in ["no secure connection", "--cacert"] {
+        assert!(line(&err).contains(part), "{part} in {err}");
+    }
+    let pem = pem.to_str().expect("text");
+    let (code, err) = remote(&lab, &url, &["list", "--cacert", pem]);
+    assert_eq!(code, 107, "{err}");
+    assert!(
+        line(&err).contains("no list of runs"),
+        "it answers, and is no load tester: {err}"
+    );
+    let nothing = lab.path("nothing.pem");
+    std::fs::write(&nothing, "no certificate").expect("a file");
+    for file in ["/does/not/exist", nothing.to_str().expect("text")] {
+        let (code, err) = remote(&lab, &url, &["list", "--cacert", file]);
+        assert_eq!(code, 104, "{err}");
+        assert!(line(&err).contains("--cacert"), "{err}");
+    }
 }
 
 #[test]
