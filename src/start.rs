@@ -4,7 +4,9 @@
 //! database has a coordinator, or will be found by the watchdog.
 
 use futures::future::join;
-use sentinel_engine::plan::{Plan, PlanOptions, PlanPart, PlanSource, Problem, Via};
+use sentinel_engine::plan::{
+    Application, Plan, PlanOptions, PlanPart, PlanSource, Problem, Step, Via,
+};
 use sentinel_engine::redact::{redact_application, redact_scenario};
 use sentinel_engine::run::{Capacity, ShardPlan, Spread, TooLarge, seconds_per_row};
 use sentinel_engine::scenario::{ApplicationProfile, LoadScenario};
@@ -150,14 +152,16 @@ pub(crate) fn prepare(
 
 /// What of the plan only the command `sentinel` can play.
 fn not_at_the_edge(plan: &Plan) -> Vec<Problem> {
-    let streams = plan.streams().map(|(application, step)| Problem {
+    let streams = plan.streams().map(|found| (found, "reads a stream"));
+    let sockets = plan.sockets().map(|found| (found, "opens a WebSocket"));
+    let problem = |((application, step), does): ((&Application, &Step), &str)| Problem {
         path: format!("applications[{}]", application.name),
         message: format!(
-            "step {:?} reads a stream: the Worker does not play streams yet, `sentinel run` does",
+            "step {:?} {does}: the Worker does not play that yet, `sentinel run` does",
             step.name
         ),
-    });
-    streams.collect()
+    };
+    streams.chain(sockets).map(problem).collect()
 }
 
 /// What of the plan certainly exceeds a limit. What the closed model sends depends on the target; a run that

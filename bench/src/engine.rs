@@ -109,7 +109,7 @@ fn play(plan: &Plan) -> u64 {
                 answers.push(Reverse((now + LATENCY, request.id)));
                 continue;
             }
-            Output::Ship(_) | Output::Abort(_) => continue,
+            Output::Ship(_) | Output::Abort(_) | Output::Open(_) | Output::Socket(..) => continue,
             Output::Done => return requests,
             Output::WakeAt(at, _) => at,
         };

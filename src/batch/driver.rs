@@ -11,6 +11,7 @@ use std::rc::{Rc, Weak};
 use js_sys::Function;
 use js_sys::futures::spawn_local;
 use sentinel_engine::batch::{Address, Batch, Failure, Input, Output, Request, RequestId};
+use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::parts::Parts;
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::response::Exchange;
@@ -321,6 +322,13 @@ impl Driver {
         loop {
             match playing.batch.poll_output() {
                 Output::Send(request) => self.send(playing, request),
+                // Runs with WebSockets are refused before they start.
+                Output::Open(opening) => {
+                    let class = ErrorClass::Refused;
+                    let failed = Input::Failed(opening.request.id, Failure { class });
+                    playing.batch.handle_input(playing.clock.now(), failed);
+                }
+                Output::Socket(..) => {}
                 Output::Abort(RequestId(id)) => self.exchanges.abort(id as f64),
                 Output::Ship(frame) => self.ship(playing, &frame),
                 Output::WakeAt(tick, _) => {

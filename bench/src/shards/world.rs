@@ -269,7 +269,7 @@ impl World {
                     player.answers.push(Reverse((at, request.id)));
                 }
                 Output::Ship(frame) => frames.push(frame),
-                Output::Abort(_) => {}
+                Output::Abort(_) | Output::Open(_) | Output::Socket(..) => {}
                 Output::WakeAt(at, _) => {
                     player.wake_at = at;
                     self.agenda

@@ -91,7 +91,8 @@ impl Condition {
     }
 }
 
-fn equals(found: &Found<'_>, expected: &Value) -> bool {
+/// Whether what was found is this value; outside of JSON, whether its text is.
+pub(crate) fn equals(found: &Found<'_>, expected: &Value) -> bool {
     let text_of = |value: &Value| match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),

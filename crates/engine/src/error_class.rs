@@ -23,6 +23,12 @@ pub enum ErrorClass {
     EventTooLarge,
     /// The answer's stream ended with fewer events than the step expects.
     TooFewEvents,
+    /// A message on a WebSocket was larger than the limit.
+    MessageTooLarge,
+    /// A call over a WebSocket was answered with an error.
+    RpcError,
+    /// The target closed a WebSocket with a code that says that something is wrong.
+    Closed,
     /// No complete answer within the request's time limit.
     Timeout,
     /// The host name could not be resolved.
@@ -66,12 +72,15 @@ impl ErrorClass {
         )
     }
 
-    const NAMES: [(Self, &'static str); 18] = [
+    const NAMES: [(Self, &'static str); 21] = [
         (Self::Extraction, "extraction"),
         (Self::Check, "check"),
         (Self::BodyTooLarge, "body_too_large"),
         (Self::EventTooLarge, "event_too_large"),
         (Self::TooFewEvents, "too_few_events"),
+        (Self::MessageTooLarge, "message_too_large"),
+        (Self::RpcError, "rpc_error"),
+        (Self::Closed, "closed"),
         (Self::Timeout, "timeout"),
         (Self::Dns, "dns"),
         (Self::Connect, "connect"),

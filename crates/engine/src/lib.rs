@@ -51,6 +51,7 @@ pub mod schedule;
 pub mod server_timing;
 pub mod shard;
 pub mod share;
+pub mod socket;
 pub mod stream;
 pub mod summary;
 pub mod target;

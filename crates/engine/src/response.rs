@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::check::CheckId;
+use crate::check::{Check, CheckId};
 use crate::error_class::ErrorClass;
 use crate::extractor::{Answer, Extractor, Found};
 use crate::parts::Parts;
-use crate::plan::Step;
+use crate::plan::{Extraction, Step};
 use crate::random::Random;
 use crate::scenario::ExtractPick;
 
@@ -111,12 +111,7 @@ pub fn judge<R: FnOnce() -> Random, F: FnMut(CheckId, bool)>(
         exchange,
         json: json.as_ref(),
     };
-    let mut missed = false;
-    for check in &step.checks {
-        let passes = check.passes(answer);
-        missed |= check.required && !passes;
-        on_check(check.id, passes);
-    }
+    let missed = misses(&step.checks, answer, &mut on_check);
     if !step.expected.accepts(exchange.status) {
         return Err(ErrorClass::Status(exchange.status));
     }
@@ -129,9 +124,53 @@ pub fn judge<R: FnOnce() -> Random, F: FnMut(CheckId, bool)>(
     if step.extractions.is_empty() {
         return Ok(());
     }
-    let mut random = random();
-    let values = step.extractions.iter().map(|extraction| {
-        let chance = (extraction.pick == ExtractPick::Random).then_some(&mut random);
+    take(&step.extractions, answer, &mut random(), variables)
+}
+
+/// Holds checks against what came over a WebSocket, and takes values from it.
+///
+/// # Errors
+/// As [`judge`].
+pub(crate) fn examine(
+    (checks, extractions): (&[Check], &[Extraction]),
+    exchange: &Exchange<'_>,
+    json: Option<&Value>,
+    variables: &mut [Option<String>],
+    mut on_check: impl FnMut(CheckId, bool),
+) -> Result<(), ErrorClass> {
+    let answer = Answer { exchange, json };
+    if misses(checks, answer, &mut on_check) {
+        return Err(ErrorClass::Check);
+    }
+    // The plan has none of which one of several is taken.
+    let mut random = Random::for_purpose(0, 0);
+    take(extractions, answer, &mut random, variables)
+}
+
+/// Whether a check that is required does not hold.
+pub(crate) fn misses(
+    checks: &[Check],
+    answer: Answer<'_>,
+    on_check: &mut impl FnMut(CheckId, bool),
+) -> bool {
+    let mut missed = false;
+    for check in checks {
+        let passes = check.passes(answer);
+        missed |= check.required && !passes;
+        on_check(check.id, passes);
+    }
+    missed
+}
+
+/// Takes all values from an answer, or none.
+fn take(
+    extractions: &[Extraction],
+    answer: Answer<'_>,
+    random: &mut Random,
+    variables: &mut [Option<String>],
+) -> Result<(), ErrorClass> {
+    let values = extractions.iter().map(|extraction| {
+        let chance = (extraction.pick == ExtractPick::Random).then_some(&mut *random);
         let found = extraction.extractor.find_any(answer, chance);
         found
             .and_then(Found::into_value)
@@ -139,7 +178,7 @@ pub fn judge<R: FnOnce() -> Random, F: FnMut(CheckId, bool)>(
     });
     let values: Option<Vec<String>> = values.collect();
     let values = values.ok_or(ErrorClass::Extraction)?;
-    for (extraction, value) in step.extractions.iter().zip(values) {
+    for (extraction, value) in extractions.iter().zip(values) {
         if let Some(variable) = variables.get_mut(usize::from(extraction.variable.0)) {
             *variable = Some(value);
         }
@@ -183,6 +222,7 @@ mod tests {
                 })
                 .collect(),
             stream: None,
+            socket: None,
             parallel: false,
             background: false,
             probability: 1.0,

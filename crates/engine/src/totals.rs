@@ -16,6 +16,7 @@ use crate::histogram::SparseHistogram;
 use crate::parts::PartTimes;
 use crate::phase::Phase;
 use crate::scenario::DurableObject;
+use crate::socket::SessionWindow;
 use crate::stream::StreamWindow;
 use crate::timeline::Second;
 use crate::window::{
@@ -198,6 +199,8 @@ pub struct Aggregate {
     pub bytes_sent: u64,
     /// What came of their streams.
     pub stream: Option<StreamWindow>,
+    /// What came of their WebSockets.
+    pub socket: Option<SessionWindow>,
 }
 
 impl Aggregate {
@@ -217,6 +220,9 @@ impl Aggregate {
             sum.bytes_sent += step.bytes_sent;
             if let Some(stream) = &step.stream {
                 sum.stream.get_or_insert_default().merge(stream);
+            }
+            if let Some(socket) = &step.socket {
+                sum.socket.get_or_insert_default().merge(socket);
             }
         }
         sum

@@ -66,8 +66,21 @@ pub struct Position {
     /// How long the user waits after the iteration, if the iteration has decided that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Span>,
+    /// Where the flow goes on behind the WebSocket that waits to be opened, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<Behind>,
     /// The random numbers of this iteration.
     pub random: Random,
+}
+
+/// Where a flow goes on when its WebSocket is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Behind {
+    /// The operation, by its place in the application's program.
+    pub next_op: u16,
+    /// How many loops there are around the WebSocket.
+    pub loops: u16,
 }
 
 /// A step that repeats itself in the background of its iteration.

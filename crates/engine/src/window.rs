@@ -16,6 +16,7 @@ use crate::parts::PartTimes;
 use crate::phase::Phase;
 use crate::popularity::Popularity;
 use crate::scenario::DurableObject;
+use crate::socket::SessionWindow;
 use crate::stream::StreamWindow;
 
 /// How many differently named components of the target a window keeps apart; further ones share the name
@@ -109,6 +110,9 @@ pub struct StepWindow {
     /// Of a step whose answers are streams: what came of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<Box<StreamWindow>>,
+    /// Of a step that opens WebSockets: what came of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<Box<SessionWindow>>,
 }
 
 /// The Durable Objects of one class that requests were sent to in one window.
@@ -285,6 +289,9 @@ impl StepWindow {
         self.bytes_sent += other.bytes_sent;
         if let Some(stream) = &other.stream {
             self.stream.get_or_insert_default().merge(stream);
+        }
+        if let Some(socket) = &other.socket {
+            self.socket.get_or_insert_default().merge(socket);
         }
     }
 

@@ -11,6 +11,7 @@ mod plan;
 mod remote;
 mod run;
 mod schema;
+mod socket;
 mod source;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use rand::RngExt as _;
 use serde_json::json;
@@ -17,17 +18,19 @@ use crate::body::AnswerBody;
 use crate::delay::{self, Delay};
 use crate::query::Query;
 use crate::server::Shared;
+use crate::socket;
 use crate::sse::Events;
 use crate::visit::Visit;
 use crate::wire::Orders;
 
 /// Answers one request of the connection `id`, or breaks the connection off.
 pub(crate) async fn answer(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     shared: Arc<Shared>,
     orders: Arc<Orders>,
     id: u64,
 ) -> io::Result<Response<AnswerBody>> {
+    let upgrade = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     if let Some(what) = path.strip_prefix(ADMIN) {
@@ -48,7 +51,8 @@ pub(crate) async fn answer(
                 orders,
                 path,
                 content_type: head.headers.get(CONTENT_TYPE),
-                last_event: last_event(&head.headers),
+                headers: &head.headers,
+                upgrade,
                 body,
             };
             answering.answer(visit, delay, behaviour).await?
@@ -71,7 +75,8 @@ struct Answering<'a> {
     orders: Arc<Orders>,
     path: &'a str,
     content_type: Option<&'a HeaderValue>,
-    last_event: Option<u64>,
+    headers: &'a HeaderMap,
+    upgrade: OnUpgrade,
     body: Bytes,
 }
 
@@ -136,8 +141,17 @@ impl Answering<'_> {
                 }
                 answer
             }
+            Behaviour::Socket(manners) => match socket::accept(self.headers) {
+                Some(answer) => {
+                    let counts = visit.counts();
+                    visit.complete();
+                    tokio::spawn(socket::play(self.upgrade, manners, counts));
+                    answer
+                }
+                None => text(visit, StatusCode::BAD_REQUEST, "no WebSocket handshake\n"),
+            },
             Behaviour::Events(script) => {
-                let last = self.last_event;
+                let last = last_event(self.headers);
                 visit.stream(last.is_some());
                 let events = Events::new(script, last.unwrap_or(0));
                 let mut answer = Response::new(AnswerBody::events(visit, events));

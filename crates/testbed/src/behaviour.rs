@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 
 use crate::query::{BadQuery, Query};
+use crate::socket::Manners;
 use crate::sse::Script;
 
 /// What happens after the delay.
@@ -38,6 +39,8 @@ pub(crate) enum Behaviour {
     Echo,
     /// Server-sent events.
     Events(Script),
+    /// A WebSocket.
+    Socket(Manners),
 }
 
 /// When a connection is reset.
@@ -124,6 +127,7 @@ impl Behaviour {
             },
             "echo" => Self::Echo,
             "sse" => Self::Events(Script::of(query)?),
+            "ws" => Self::Socket(Manners::of(query)?),
             _ => return Ok(None),
         }))
     }

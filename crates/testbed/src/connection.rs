@@ -60,5 +60,6 @@ async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
         answer::answer(request, shared, orders, id)
     });
     // A client that goes away and an answer that is broken off are errors of the connection only.
-    let _ = http1::Builder::new().serve_connection(wire, service).await;
+    let serving = http1::Builder::new().serve_connection(wire, service);
+    let _ = serving.with_upgrades().await;
 }

@@ -10,7 +10,9 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
-use crate::stats::{BatchStats, ConnectionStats, Held, PathStats, Stats, StreamStats, Tally};
+use crate::stats::{
+    BatchStats, ConnectionStats, Held, PathStats, SocketStats, Stats, StreamStats, Tally,
+};
 
 /// Counts what arrives and what becomes of it.
 #[derive(Debug)]
@@ -52,6 +54,22 @@ struct PathBook {
     tally: Tally,
     held_us: Histogram<u64>,
     stream: Option<Box<StreamBook>>,
+    socket: Option<Box<SocketBook>>,
+}
+
+/// What happened on the WebSockets of a path.
+#[derive(Debug)]
+pub(crate) struct SocketBook {
+    pub(crate) sessions: u64,
+    pub(crate) ended: u64,
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    pub(crate) pushed: u64,
+    pub(crate) pings: u64,
+    pub(crate) pongs: u64,
+    pub(crate) pings_received: u64,
+    pub(crate) closed_by_client: BTreeMap<u16, u64>,
+    reply_us: Histogram<u64>,
 }
 
 /// What was sent on the streams of a path.
@@ -161,6 +179,16 @@ impl Ledger {
         }
     }
 
+    /// Changes what is counted of the WebSockets of a request's path.
+    pub(crate) fn sockets(&self, account: Account, change: impl FnOnce(&mut SocketBook)) {
+        let mut books = self.books();
+        if books.resets == account.reset
+            && let Some(book) = books.paths.get_mut(account.path)
+        {
+            change(book.socket.get_or_insert_with(Box::default));
+        }
+    }
+
     /// Takes note that an event goes out, and answers when; `before` is when the one before it did.
     pub(crate) fn event(&self, account: Account, before: Option<u64>) -> u64 {
         let now_us = self.now_us();
@@ -195,6 +223,7 @@ impl Ledger {
                 tally: book.tally,
                 held: held(&book.held_us),
                 stream: book.stream.as_ref().map(|stream| stream.stats()),
+                socket: book.socket.as_ref().map(|socket| socket.stats()),
             };
             Some((name.clone(), stats))
         };
@@ -271,6 +300,7 @@ impl Books {
                     tally: Tally::default(),
                     held_us: histogram(),
                     stream: None,
+                    socket: None,
                 });
                 self.paths.len() - 1
             })
@@ -303,6 +333,45 @@ impl Books {
         }
         if let Some(connection) = self.connections.get_mut(&account.connection) {
             change(&mut connection.tally);
+        }
+    }
+}
+
+impl Default for SocketBook {
+    fn default() -> Self {
+        Self {
+            sessions: 0,
+            ended: 0,
+            received: 0,
+            sent: 0,
+            pushed: 0,
+            pings: 0,
+            pongs: 0,
+            pings_received: 0,
+            closed_by_client: BTreeMap::new(),
+            reply_us: histogram(),
+        }
+    }
+}
+
+impl SocketBook {
+    /// A message was answered so many microseconds after it came.
+    pub(crate) fn replied(&mut self, us: u64) {
+        self.reply_us.saturating_record(us);
+    }
+
+    fn stats(&self) -> SocketStats {
+        SocketStats {
+            sessions: self.sessions,
+            ended: self.ended,
+            received: self.received,
+            sent: self.sent,
+            pushed: self.pushed,
+            pings: self.pings,
+            pongs: self.pongs,
+            pings_received: self.pings_received,
+            closed_by_client: self.closed_by_client.clone(),
+            reply: held(&self.reply_us),
         }
     }
 }

@@ -19,10 +19,13 @@ mod freeze;
 mod ledger;
 mod query;
 mod server;
+mod socket;
 mod sse;
 mod stats;
 mod visit;
 mod wire;
 
 pub use server::Testbed;
-pub use stats::{BatchStats, ConnectionStats, Held, PathStats, Stats, StreamStats, Tally};
+pub use stats::{
+    BatchStats, ConnectionStats, Held, PathStats, SocketStats, Stats, StreamStats, Tally,
+};

@@ -67,6 +67,35 @@ pub struct PathStats {
     /// What was sent on its streams, if its answers are streams.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamStats>,
+    /// What happened on its WebSockets, if it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<SocketStats>,
+}
+
+/// What happened on the WebSockets of a path.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SocketStats {
+    /// Sessions that were opened.
+    pub sessions: u64,
+    /// Sessions that are over.
+    pub ended: u64,
+    /// Messages that arrived.
+    pub received: u64,
+    /// Messages that were sent, the unasked ones included.
+    pub sent: u64,
+    /// Messages that were sent unasked.
+    pub pushed: u64,
+    /// Pings that were sent.
+    pub pings: u64,
+    /// Pongs that arrived.
+    pub pongs: u64,
+    /// Pings that arrived.
+    pub pings_received: u64,
+    /// Close frames that arrived, by their code; 1005 without one.
+    pub closed_by_client: BTreeMap<u16, u64>,
+    /// How long after its message each answer was sent.
+    pub reply: Held,
 }
 
 /// What was really sent on the streams of a path, and when.

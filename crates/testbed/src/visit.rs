@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::ledger::{Account, Ledger};
+use crate::socket::Counts;
 
 /// A request that is being served.
 #[derive(Debug)]
@@ -70,6 +71,14 @@ impl Visit {
             stream.streams += 1;
             stream.resumed += u64::from(resumes);
         });
+    }
+
+    /// Where a session is counted that follows the answer.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            ledger: Arc::clone(&self.ledger),
+            account: self.account,
+        }
     }
 
     /// An event of the stream goes out.

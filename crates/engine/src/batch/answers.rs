@@ -146,6 +146,10 @@ impl Batch {
     /// What comes after a request. A setup goes no further than to the first one that does not end as its step
     /// expects.
     fn after(&mut self, now: Tick, request: &InFlight, ended_well: bool) {
+        let opens = self.plan.step(request.step);
+        if !ended_well && opens.is_some_and(|(_, step)| step.socket.is_some()) {
+            self.session_refused(now, request);
+        }
         if self.part == RunPart::Setup && !ended_well {
             self.interrupt(now, request.user);
         } else if request.awaited {
@@ -166,7 +170,7 @@ impl Batch {
     }
 
     /// One awaited request of the user has ended.
-    fn resume_flow(&mut self, now: Tick, place: usize) {
+    pub(super) fn resume_flow(&mut self, now: Tick, place: usize) {
         let Some(iteration) = self
             .users
             .get_mut(place)

@@ -2,17 +2,18 @@
 
 use crate::batch::draw::{deal_rows, is_played, number_of_run, pick_application, pick_variant};
 use crate::batch::machine::{Batch, State};
-use crate::batch::message::{add_cookies, render, resume};
+use crate::batch::message::{Place, add_cookies, context, render, resume};
 use crate::batch::objects;
 use crate::batch::requests::Pending;
+use crate::batch::sockets::SocketOp;
 use crate::batch::streams;
-use crate::batch::types::{Address, Output};
-use crate::batch::user::{Activity, Extras, Iteration, User};
+use crate::batch::types::{Address, Opening, Output};
+use crate::batch::user::{Activity, Extras, Held, Iteration, User};
 use crate::plan::Op;
 use crate::random::Random;
 use crate::scenario::Cookies;
-use crate::template::RenderContext;
 use crate::tick::{Span, Tick};
+use crate::vu::Behind;
 
 /// The least time between two iterations of a user. Without it, an iteration that sends nothing would be
 /// repeated for ever at the same point in time.
@@ -79,7 +80,31 @@ impl Iteration {
                 let pause = delay.draw(&mut self.random);
                 self.extras().pause = Some(pause);
             }
-            Op::Row(_) | Op::Request(_) | Op::Think(_) => {}
+            Op::Row(_)
+            | Op::Request(_)
+            | Op::Think(_)
+            | Op::Open { .. }
+            | Op::Message(_)
+            | Op::Close => {}
+        }
+    }
+
+    /// The WebSocket of the iteration is being opened; behind it the flow goes on at `end`.
+    fn enter_session(&mut self, end: u16) {
+        let behind = Behind {
+            next_op: end,
+            loops: u16::try_from(self.loops.len()).unwrap_or(u16::MAX),
+        };
+        self.extras().socket = Some(Held { id: None, behind });
+    }
+
+    /// The WebSocket of the iteration is gone: the flow goes on behind it.
+    pub(super) fn leave_session(&mut self) {
+        let extras = self.extras.as_mut();
+        if let Some(Held { behind, .. }) = extras.and_then(|extras| extras.socket.take()) {
+            self.next_op = behind.next_op;
+            self.loops.truncate(usize::from(behind.loops));
+            self.thinks_until = None;
         }
     }
 }
@@ -175,6 +200,22 @@ impl Batch {
     /// Goes on to the next step, or to the steps that run together, which are due at `planned`; ends the
     /// iteration when there is none left.
     pub(super) fn advance(&mut self, planned: Tick, place: usize) {
+        for _ in 0..OPERATIONS_MAX {
+            match self.walk(planned, place) {
+                Some(op) if self.play_on_socket(place, op) => {}
+                Some(_) | None => return,
+            }
+        }
+        let until = self.now() + PAUSE_MIN;
+        let user = self.users.get_mut(place);
+        if let Some(iteration) = user.and_then(|user| user.iteration.as_mut()) {
+            iteration.thinks_until = Some(until);
+            self.wake_user_at(until, place);
+        }
+    }
+
+    /// As [`Self::advance`], up to the first operation on a WebSocket, which it answers.
+    fn walk(&mut self, planned: Tick, place: usize) -> Option<SocketOp> {
         let now = self.now();
         let Some(User {
             iteration: Some(iteration),
@@ -184,20 +225,17 @@ impl Batch {
             ..
         }) = self.users.get_mut(place)
         else {
-            return;
+            return None;
         };
-        let Some(application) = self
-            .plan
-            .applications
-            .get(usize::from(iteration.application))
-        else {
-            return;
-        };
+        let application = usize::from(iteration.application);
+        let application = self.plan.applications.get(application)?;
         let mut turn = Turn::default();
         let mut wakes = Vec::new();
         while let Some(op) = application.program.get(usize::from(iteration.next_op)) {
             let step = match op {
-                Op::Request(at) => application.steps.get(usize::from(*at)),
+                Op::Request(at) | Op::Open { step: at, .. } => {
+                    application.steps.get(usize::from(*at))
+                }
                 _ => None,
             };
             if turn.waits && !(turn.group_open && step.is_some_and(|step| step.parallel)) {
@@ -215,6 +253,8 @@ impl Batch {
                     break;
                 }
                 (Op::Row(table), _) => iteration.take_row(*table, &self.plan),
+                (Op::Message(at), _) => return Some(SocketOp::Message(*at)),
+                (Op::Close, _) => return Some(SocketOp::Close),
                 (_, Some(step)) if is_played(step, iteration, variables) => {
                     let pending = Pending {
                         user: place,
@@ -229,6 +269,9 @@ impl Batch {
                         let who = (*vu, *iterations);
                         let due = iteration.begin_repeating(self.plan.seed, who, repeat, &pending);
                         wakes.push(due);
+                    }
+                    if let Op::Open { end, .. } = op {
+                        iteration.enter_session(*end);
                     }
                     self.requests.wait(pending);
                     if !step.background {
@@ -251,11 +294,10 @@ impl Batch {
         }
         if let Some(until) = thinks_until {
             self.wake_user_at(until, place);
-            return;
-        }
-        if is_over {
+        } else if is_over {
             self.finish_iteration(now, place);
         }
+        None
     }
 
     /// Sends the requests that have a slot to go.
@@ -277,25 +319,16 @@ impl Batch {
         let Some(iteration) = user.iteration.as_mut() else {
             return;
         };
-        let tenant = usize::try_from(user.vu.0)
-            .ok()
-            .and_then(|vu| self.plan.tenants.get(vu % self.plan.tenants.len().max(1)));
-        let scenario = self.plan.scenarios.get(user.scenario);
-        let context = RenderContext {
+        let place = Place {
             vu: user.vu.0,
             iteration: user.iterations.saturating_sub(1),
-            tenant: tenant.map_or("", String::as_str),
-            variant: iteration
-                .variant
-                .and_then(|v| application.variants.get(usize::from(v)))
-                .map(String::as_str),
+            scenario: user.scenario,
+            variant: iteration.variant,
             variables: &user.variables,
-            tables: &self.plan.tables,
             rows: iteration.extras.as_ref().map_or(&[], |extras| &extras.rows),
-            env: scenario.map_or(&[], |scenario| &scenario.env),
-            key: None,
-            unix_ms: self.epoch_ms.saturating_add(now.as_ms()),
         };
+        let unix_ms = self.epoch_ms.saturating_add(now.as_ms());
+        let context = context(&self.plan, application, place, unix_ms);
         let deadline = now + self.plan.request_timeout;
         let id = self.requests.send(pending, now, deadline);
         let mut request = render(&self.plan, step, id, &context, &mut iteration.random);
@@ -324,7 +357,14 @@ impl Batch {
         let waited = now.saturating_since(pending.queued);
         self.recorder
             .request_sent(&self.plan, now, of, bytes, waited);
-        self.outputs.push_back(Output::Send(request));
+        let output = match &step.socket {
+            None => Output::Send(request),
+            Some(session) => Output::Open(Opening {
+                request,
+                protocols: session.protocols.clone(),
+            }),
+        };
+        self.outputs.push_back(output);
         if over {
             self.advance(now, pending.user);
         }
@@ -341,9 +381,17 @@ impl Batch {
         let scenario = user.scenario;
         let interrupted = user.iteration.take();
         self.count_active(was_active, place);
-        let Some(Iteration { application, .. }) = interrupted else {
+        let Some(Iteration {
+            application,
+            extras,
+            ..
+        }) = interrupted
+        else {
             return;
         };
+        if let Some(id) = extras.and_then(|extras| extras.socket?.id) {
+            self.cut_off_session(now, id);
+        }
         self.free_user(scenario, place);
         self.recorder
             .iteration_interrupted(&self.plan, now, scenario, application);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use crate::batch::player::{Due, Player};
 use crate::batch::recorder::Recorder;
 use crate::batch::requests::{Pending, Requests};
+use crate::batch::sockets::Sockets;
 use crate::batch::streams::Streams;
 use crate::batch::types::{Input, Output, WakeReason};
 use crate::batch::user::{Activity, User, Waiting};
@@ -29,6 +30,7 @@ pub struct Batch {
     pub(super) busy: Vec<u64>, // users in an iteration, for each scenario
     pub(super) requests: Requests,
     pub(super) streams: Streams,
+    pub(super) sockets: Sockets,
     pub(super) recorder: Recorder,
     pub(super) outputs: VecDeque<Output>,
     until: Tick,
@@ -78,6 +80,7 @@ impl Batch {
             busy: vec![0; plan.scenarios.len()],
             requests: Requests::new(slots),
             streams: Streams::default(),
+            sockets: Sockets::default(),
             recorder: Recorder::new(slice, share.index(), &plan, from),
             outputs: VecDeque::new(),
             until,
@@ -124,6 +127,7 @@ impl Batch {
             Input::Headers(id) => self.requests.headers(id),
             Input::Head(id, head) => self.stream_begins(now, id, head),
             Input::Chunk(id, bytes) => self.stream_goes_on(now, id, bytes),
+            Input::Socket(id, input) => self.socket_input(now, id, input),
             Input::Answered(id, exchange) => self.answered(now, id, &exchange),
             Input::Failed(id, failure) => self.failed(now, id, failure.class),
             Input::Stop => return self.stop(now, EndReason::Stopped),
@@ -132,9 +136,11 @@ impl Batch {
         if self.state == State::Playing && now >= self.until {
             self.state = State::Draining;
             self.end_streams_of_slice(now);
+            self.end_sessions_of_slice(now);
         }
         self.expire_requests(now);
         self.expire_streams(now);
+        self.expire_sockets(now);
         self.change_users(now);
         self.fire_timers(now);
         self.send_ready(now);
@@ -174,6 +180,7 @@ impl Batch {
         };
         or(self.requests.next_deadline(), WakeReason::Timeout);
         or(self.streams.next_deadline(), WakeReason::Timeout);
+        or(self.sockets.next_deadline(), WakeReason::Timeout);
         if self.state == State::Playing {
             or(Some(self.until), WakeReason::SliceEnd);
             for player in &mut self.players {

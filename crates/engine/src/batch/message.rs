@@ -2,9 +2,49 @@
 
 use crate::batch::types::{Address, Request, RequestId};
 use crate::cookie::Jar;
-use crate::plan::{Destination, Plan, Step, Streaming, TARGET_BINDING};
+use crate::plan::{Application, Destination, Plan, Step, Streaming, TARGET_BINDING};
 use crate::random::Random;
 use crate::template::{Escape, RenderContext};
+
+/// Where in a plan something is filled in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) vu: u32,
+    pub(super) iteration: u32,
+    /// The scenario, by its place in the plan.
+    pub(super) scenario: usize,
+    pub(super) variant: Option<u16>,
+    pub(super) variables: &'a [Option<String>],
+    pub(super) rows: &'a [u32],
+}
+
+/// What templates are filled in with.
+pub(super) fn context<'a>(
+    plan: &'a Plan,
+    application: &'a Application,
+    place: Place<'a>,
+    unix_ms: u64,
+) -> RenderContext<'a> {
+    let tenant = usize::try_from(place.vu)
+        .ok()
+        .and_then(|vu| plan.tenants.get(vu % plan.tenants.len().max(1)));
+    let scenario = plan.scenarios.get(place.scenario);
+    RenderContext {
+        vu: place.vu,
+        iteration: place.iteration,
+        tenant: tenant.map_or("", String::as_str),
+        variant: place
+            .variant
+            .and_then(|v| application.variants.get(usize::from(v)))
+            .map(String::as_str),
+        variables: place.variables,
+        tables: &plan.tables,
+        rows: place.rows,
+        env: scenario.map_or(&[], |scenario| &scenario.env),
+        key: None,
+        unix_ms,
+    }
+}
 
 pub(super) fn render(
     plan: &Plan,

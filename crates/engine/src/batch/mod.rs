@@ -15,14 +15,20 @@ mod draw;
 mod flow;
 mod machine;
 mod message;
+mod messages;
 mod objects;
 mod player;
 mod recorder;
 mod repeat;
 mod requests;
+mod socket_records;
+mod sockets;
 mod streams;
 mod types;
 mod user;
 
 pub use machine::Batch;
-pub use types::{Address, Failure, Head, Input, Output, Request, RequestId, WakeReason};
+pub use types::{
+    Address, Failure, Head, Input, Opening, Output, Request, RequestId, SocketInput, SocketOutput,
+    WakeReason,
+};

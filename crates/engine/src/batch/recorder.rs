@@ -9,6 +9,7 @@ use crate::metering::{Event, Happening, Meter, Sample};
 use crate::parts::{Part, Parts};
 use crate::phase::{Phase, PhaseSpan, phase_at};
 use crate::plan::Plan;
+use crate::socket::SessionWindow;
 use crate::stream::StreamWindow;
 use crate::tick::{Span, Tick};
 use crate::window::{ScenarioWindow, StepId, StepWindow, Window};
@@ -314,6 +315,20 @@ impl Recorder {
     ) {
         if let Some(step) = happening.step {
             note(self.step(step).stream.get_or_insert_default());
+        }
+        self.meter.record(plan, at, happening);
+    }
+
+    /// Writes down what happens to a WebSocket, as [`Self::streamed`].
+    pub(super) fn on_socket(
+        &mut self,
+        plan: &Plan,
+        at: Tick,
+        happening: &Happening<'_>,
+        note: impl FnOnce(&mut SessionWindow),
+    ) {
+        if let Some(step) = happening.step {
+            note(self.step(step).socket.get_or_insert_default());
         }
         self.meter.record(plan, at, happening);
     }

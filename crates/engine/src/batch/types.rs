@@ -29,6 +29,8 @@ pub enum Input<'a> {
     Answered(RequestId, Exchange<'a>),
     /// The request ended without an answer.
     Failed(RequestId, Failure),
+    /// Something happened to a WebSocket.
+    Socket(RequestId, SocketInput<'a>),
     /// Stop now: no further request is sent, those under way are given up.
     Stop,
     /// Nobody listens any more: like `Stop`, for the reason that the lease ran out.
@@ -44,6 +46,22 @@ pub struct Head<'a> {
     pub headers: &'a [(String, String)],
 }
 
+/// What happens to a WebSocket. A handshake that is answered with another status than 101 is told as
+/// [`Input::Answered`].
+#[derive(Clone, Copy, Debug)]
+pub enum SocketInput<'a> {
+    /// It is open.
+    Opened(Head<'a>),
+    /// A message has arrived, a text or bytes.
+    Message(&'a [u8]),
+    /// A pong has arrived.
+    Pong,
+    /// A close frame has arrived, with this code, or 1005 without one. The WebSocket is gone.
+    Closed(u16),
+    /// It could not be opened, or broke. It is gone.
+    Failed(ErrorClass),
+}
+
 /// How a request ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -56,7 +74,11 @@ pub struct Failure {
 pub enum Output {
     /// Send this request now.
     Send(Request),
-    /// Give this request up: its end is of no interest any more.
+    /// Open a WebSocket now, which has the name of its request.
+    Open(Opening),
+    /// Do this with an open WebSocket.
+    Socket(RequestId, SocketOutput),
+    /// Give this request or WebSocket up: its end is of no interest any more.
     Abort(RequestId),
     /// Deliver this to the run.
     Ship(Frame),
@@ -64,6 +86,44 @@ pub enum Output {
     WakeAt(Tick, WakeReason),
     /// The batch is over; its last frame has been shipped.
     Done,
+}
+
+/// A WebSocket to open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opening {
+    /// The handshake; the method and body are those that it always has.
+    pub request: Request,
+    /// The subprotocols to offer.
+    pub protocols: Vec<String>,
+}
+
+/// What a batch asks to be done with an open WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketOutput {
+    /// Send a text.
+    Text(String),
+    /// Send bytes.
+    Binary(Vec<u8>),
+    /// Send a ping.
+    Ping,
+    /// Send a close frame, and tell [`SocketInput::Closed`] when the other side has answered it.
+    Close {
+        /// The code.
+        code: u16,
+        /// The reason, up to 123 bytes.
+        reason: String,
+    },
+}
+
+impl SocketOutput {
+    /// The bytes of the message; none of a control frame.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+            Self::Ping | Self::Close { .. } => &[],
+        }
+    }
 }
 
 /// Why a batch wants to be woken.

@@ -1,9 +1,10 @@
 //! A virtual user of a batch.
 
+use crate::batch::types::RequestId;
 use crate::cookie::Jar;
 use crate::random::Random;
 use crate::tick::{Span, Tick};
-use crate::vu::{Position, Repetition, VuCarry, VuId};
+use crate::vu::{Behind, Position, Repetition, VuCarry, VuId};
 use crate::window::StepId;
 
 /// The state of a virtual user.
@@ -81,6 +82,17 @@ pub(super) struct Extras {
     pub(super) repetitions: Vec<Repetition>,
     /// How long the user waits afterwards, if that is decided by the iteration.
     pub(super) pause: Option<Span>,
+    /// The WebSocket that is open, or is being opened.
+    pub(super) socket: Option<Held>,
+}
+
+/// The WebSocket of an iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Its name, when it is open.
+    pub(super) id: Option<RequestId>,
+    /// Where the flow goes on behind it.
+    pub(super) behind: Behind,
 }
 
 impl Extras {
@@ -161,6 +173,7 @@ impl User {
                     rows: position.rows,
                     repetitions: position.repetitions,
                     pause: position.pause,
+                    socket: position.socket.map(|behind| Held { id: None, behind }),
                 }),
                 random: position.random,
             }
@@ -199,6 +212,7 @@ impl User {
                     rows: extras.rows,
                     repetitions: extras.repetitions,
                     pause: extras.pause,
+                    socket: extras.socket.map(|held| held.behind),
                     random: iteration.random,
                 }
             }),

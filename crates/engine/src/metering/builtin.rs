@@ -33,6 +33,26 @@ pub(crate) enum Event {
     StreamItem,
     /// A stream ended, for whatever reason.
     StreamEnded,
+    /// A WebSocket was opened.
+    SocketOpened,
+    /// A WebSocket was closed, broke, or could not be opened.
+    SocketEnded,
+    /// Something went wrong on a WebSocket.
+    SocketError,
+    /// A message was sent.
+    MessageSent,
+    /// A message is waited for from now on.
+    MessageAwaited,
+    /// A message arrived.
+    MessageReceived,
+    /// The answer to a message arrived, or a message that was waited for.
+    MessageAnswered,
+    /// It did not arrive in time.
+    MessageTimedOut,
+    /// It did not arrive before its WebSocket was gone.
+    MessageCutOff,
+    /// A pong arrived.
+    Pong,
 }
 
 /// What is taken of an event.
@@ -171,6 +191,25 @@ impl Event {
             | Self::StreamResumed
             | Self::StreamBegan
             | Self::StreamItem => &[SCENARIO, GROUP, NAME, METHOD, URL, DO_CLASS, DO_OPERATION],
+            Self::SocketOpened
+            | Self::SocketEnded
+            | Self::SocketError
+            | Self::MessageReceived
+            | Self::Pong => &[SCENARIO, GROUP, NAME, METHOD, URL, DO_CLASS, DO_OPERATION],
+            Self::MessageSent
+            | Self::MessageAwaited
+            | Self::MessageAnswered
+            | Self::MessageTimedOut
+            | Self::MessageCutOff => &[
+                SCENARIO,
+                GROUP,
+                NAME,
+                METHOD,
+                URL,
+                DO_CLASS,
+                DO_OPERATION,
+                MESSAGE,
+            ],
             Self::StreamEnded => &[
                 SCENARIO,
                 GROUP,
@@ -234,6 +273,7 @@ pub(super) const ERROR_CODE: &str = "error_code";
 pub(super) const CHECK: &str = "check";
 pub(super) const COMPONENT: &str = "component";
 pub(super) const END: &str = "end";
+pub(super) const MESSAGE: &str = "message";
 
 const BY_STEP: &[&str] = &[GROUP, NAME, METHOD, URL, DO_CLASS, DO_OPERATION];
 const BY_CHECK: &[&str] = &[GROUP, NAME, METHOD, URL, DO_CLASS, DO_OPERATION, CHECK];
@@ -268,7 +308,7 @@ const fn iteration(
 }
 
 /// All of them. What is in the catalogue and neither here nor told by the run or the target is never measured.
-pub(super) const BUILT_IN: [BuiltIn; 35] = [
+pub(super) const BUILT_IN: [BuiltIn; 45] = [
     request("http_reqs", Event::Ended, Measure::Count),
     request("http_req_failed", Event::Ended, Measure::Failed),
     part(Part::Exchange),
@@ -316,6 +356,16 @@ pub(super) const BUILT_IN: [BuiltIn; 35] = [
         Event::StreamEnded,
         Measure::TokenRate,
     ),
+    request("ws_sessions", Event::SocketOpened, Measure::Count),
+    request("ws_connecting", Event::SocketOpened, Measure::Service),
+    request("ws_session_duration", Event::SocketEnded, Measure::Service),
+    request("ws_errors", Event::SocketEnded, Measure::Failed),
+    request("ws_msgs_sent", Event::MessageSent, Measure::Count),
+    request("ws_msgs_received", Event::MessageReceived, Measure::Count),
+    request("ws_msgs_timed_out", Event::MessageTimedOut, Measure::Count),
+    request("ws_msgs_cut_off", Event::MessageCutOff, Measure::Count),
+    request("ws_rtt", Event::MessageAnswered, Measure::Service),
+    request("ws_ping", Event::Pong, Measure::Service),
     iteration("slot_wait", Event::Sent, Measure::Wait, false),
     iteration("lateness", Event::Late, Measure::Wait, false),
     iteration("iterations", Event::Finished, Measure::Count, true),

@@ -6,9 +6,11 @@ use super::builtin::{BuiltIn, COMPONENT, Event, Measure, built_in};
 use super::tags::{scenario_tags, scenarios_of, with_check, with_step};
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
+use crate::histogram::SparseHistogram;
 use crate::metric::{Catalog, Contains, MetricId, Rate, TagSet, Trend, Value};
 use crate::parts::Part;
 use crate::plan::Plan;
+use crate::socket::SessionWindow;
 use crate::stream::StreamWindow;
 use crate::totals;
 use crate::window::{ComponentKind, ComponentWindow, ScenarioWindow, StepId, StepWindow, Window};
@@ -202,7 +204,38 @@ fn of_step(event: Event, measure: Measure, step: &StepWindow) -> Option<Value> {
         (Event::CutOff, Measure::Count) => {
             count(step.errors.get(&ErrorClass::CutOff).copied().unwrap_or(0))
         }
-        _ => of_stream(event, measure, step.stream.as_deref()?),
+        _ => {
+            let stream = step.stream.as_deref();
+            let socket = step.socket.as_deref();
+            let of_stream = stream.and_then(|stream| of_stream(event, measure, stream));
+            of_stream.or_else(|| of_socket(event, measure, socket?))
+        }
+    }
+}
+
+fn of_socket(event: Event, measure: Measure, socket: &SessionWindow) -> Option<Value> {
+    let times = |times| trend(Trend::of_buckets(times));
+    let messages = || socket.messages.values();
+    match (event, measure) {
+        (Event::SocketOpened, Measure::Count) => count(socket.opened),
+        (Event::SocketOpened, Measure::Service) => times(&socket.connecting_us),
+        (Event::SocketEnded, Measure::Service) => times(&socket.duration_us),
+        (Event::SocketEnded, Measure::Failed) => rate(socket.faulty, socket.judged),
+        (Event::MessageSent, Measure::Count) => count(socket.sent),
+        (Event::MessageReceived, Measure::Count) => count(socket.received),
+        (Event::MessageTimedOut, Measure::Count) => {
+            count(messages().map(|message| message.timed_out).sum())
+        }
+        (Event::MessageCutOff, Measure::Count) => {
+            count(messages().map(|message| message.cut_off).sum())
+        }
+        (Event::MessageAnswered, Measure::Service) => {
+            let mut all = SparseHistogram::default();
+            messages().for_each(|message| all.merge(&message.rtt_us));
+            times(&all)
+        }
+        (Event::Pong, Measure::Service) => times(&socket.ping_us),
+        _ => None,
     }
 }
 

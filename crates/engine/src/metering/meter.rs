@@ -51,6 +51,8 @@ pub(crate) struct Happening<'a> {
     pub(crate) class: Option<ErrorClass>,
     /// Of a stream that ended.
     pub(crate) stream_end: Option<StreamEnd>,
+    /// Of a message: its place in its session.
+    pub(crate) message: Option<u16>,
     pub(crate) sample: Sample<'a>,
 }
 
@@ -65,6 +67,7 @@ impl<'a> Happening<'a> {
             check: None,
             class: None,
             stream_end: None,
+            message: None,
             sample,
         }
     }
@@ -112,6 +115,7 @@ impl Meter {
             status: happening.sample.status.filter(|_| ended),
             class: happening.class.filter(|_| ended),
             stream_end: happening.stream_end,
+            message: happening.message,
         };
         if self.series.len() >= KEYS_MAX && !self.series.contains_key(&key) {
             self.series.clear();

@@ -1,8 +1,8 @@
 //! The tags of samples.
 
 use super::builtin::{
-    CHECK, DO_CLASS, DO_OPERATION, END, ERROR_CODE, EXPECTED_RESPONSE, Event, GROUP, METHOD, NAME,
-    SCENARIO, STATUS, URL,
+    CHECK, DO_CLASS, DO_OPERATION, END, ERROR_CODE, EXPECTED_RESPONSE, Event, GROUP, MESSAGE,
+    METHOD, NAME, SCENARIO, STATUS, URL,
 };
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
@@ -22,6 +22,7 @@ pub(super) struct Key {
     pub(super) status: Option<u16>,           // none without an answer
     pub(super) class: Option<ErrorClass>,     // none when the request went as expected
     pub(super) stream_end: Option<StreamEnd>, // of a stream that ended
+    pub(super) message: Option<u16>,          // of a session, by its place
 }
 
 impl Key {
@@ -42,6 +43,9 @@ impl Key {
         if let Some(end) = self.stream_end {
             tags = tags.with(END, end.name());
         }
+        if let Some(name) = self.message_name(plan) {
+            tags = tags.with(MESSAGE, name);
+        }
         if self.event != Event::Ended {
             return tags;
         }
@@ -59,6 +63,14 @@ impl Key {
             Some(class) => tags.with(ERROR_CODE, &class.to_string()),
             None => tags,
         }
+    }
+}
+
+impl Key {
+    fn message_name<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
+        let session = plan.step(self.step?)?.1.socket.as_deref()?;
+        let message = session.messages.get(usize::from(self.message?))?;
+        Some(&message.name)
     }
 }
 

@@ -189,7 +189,7 @@ fn is_name(name: &str) -> bool {
 
 const NAME_CHARS_SHOWN: usize = 64;
 
-const BUILT_IN: [(&str, MetricKind, Contains, Origin); 51] = [
+const BUILT_IN: [(&str, MetricKind, Contains, Origin); 55] = [
     // k6's, with k6's types. What a driver cannot tell apart, as the edge the phases of a connection, has no
     // data, which a threshold on it says.
     ("vus", Gauge, Plain, Run),
@@ -238,6 +238,11 @@ const BUILT_IN: [(&str, MetricKind, Contains, Origin); 51] = [
     ("sse_tokens", Counter, Plain, Batch),
     ("sse_time_to_first_token", Trend, Time, Batch),
     ("sse_tokens_per_second", Trend, Plain, Batch),
+    // Of messages over WebSockets: the rate is that of sessions in which something went wrong.
+    ("ws_errors", Rate, Plain, Batch),
+    ("ws_rtt", Trend, Time, Batch),
+    ("ws_msgs_timed_out", Counter, Plain, Batch),
+    ("ws_msgs_cut_off", Counter, Plain, Batch),
     // Only the run knows what was lost: seconds of batches that arrived of those that were due.
     ("lost_iterations", Counter, Plain, Run),
     ("coverage", Rate, Plain, Run),

@@ -12,7 +12,7 @@ use super::types::{Application, Op, Step};
 use crate::data::Table;
 use crate::delay::Delay;
 use crate::duration::Written;
-use crate::scenario::{Action, ApplicationProfile, Cookies, FlowStep, LatencyLimits, RequestStep};
+use crate::scenario::{Action, ApplicationProfile, Cookies, FlowStep, LatencyLimits};
 use crate::template::{Names, Template, VariableId, is_variable_name};
 use crate::tick::Span;
 
@@ -229,8 +229,7 @@ fn collect_variables(
         for inner in step.inner() {
             collect_variables(inner, &path, variables, report);
         }
-        let names = step.as_request().map(RequestStep::variables);
-        for name in names.into_iter().flatten() {
+        for name in step.variables() {
             if !is_variable_name(name) {
                 report.problem(
                     format!("{path}.extract"),

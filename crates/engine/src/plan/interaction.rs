@@ -126,6 +126,7 @@ fn call(
         checks: Vec::new(),
         extractions: Vec::new(),
         stream: None,
+        socket: None,
         repeat: None,
         thinks_after: false,
         parallel: false,

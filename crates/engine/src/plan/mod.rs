@@ -21,6 +21,7 @@ mod profile;
 mod program;
 mod request;
 mod scenarios;
+mod socket;
 mod step;
 mod stream;
 mod table;
@@ -34,6 +35,7 @@ pub use outline::{OutlineModel, PlanOutline, ScenarioOutline, ShareOutline};
 pub use parse::{PlanOptions, PlanSource};
 pub use part::PlanPart;
 pub use problem::{Problem, Problems};
+pub use socket::{Act, Content, Message, Session};
 pub use stream::Streaming;
 pub use types::{
     Application, Extraction, FRESH_USERS_MAX, Op, Plan, PlannedScenario, Repeat, Step,

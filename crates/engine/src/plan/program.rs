@@ -6,11 +6,12 @@ use super::flow::delay;
 use super::parse::shown;
 use super::problem::{Checked, Report};
 use super::request::Scope;
+use super::socket::{self, Draft};
 use super::step;
 use super::types::{Op, Step};
 use crate::check::CheckId;
 use crate::delay::Delay;
-use crate::scenario::{DataPick, FlowStep, LoopConfig, RequestStep};
+use crate::scenario::{DataPick, FlowStep, LoopConfig, RequestStep, SocketStep};
 use crate::tick::Span;
 use crate::window::StepId;
 
@@ -59,6 +60,7 @@ pub(super) struct Program<'a, 'n> {
     ops: Vec<Op>,
     names: BTreeSet<String>,
     depth: u32,
+    session: Option<Draft>, // of the WebSocket around these steps
 }
 
 impl<'a, 'n> Program<'a, 'n> {
@@ -75,6 +77,7 @@ impl<'a, 'n> Program<'a, 'n> {
             ops: Vec::new(),
             names: BTreeSet::new(),
             depth: 0,
+            session: None,
         }
     }
 
@@ -118,6 +121,17 @@ impl<'a, 'n> Program<'a, 'n> {
                 FlowStep::Think(step) => self.think(&step.think, &format!("{path}.think"), report),
                 FlowStep::Loop(step) => {
                     self.repeated(&step.repeated, &format!("{path}.loop"), report)
+                }
+                FlowStep::Socket(step) => self.socket(step, &path, report),
+                FlowStep::Send(step) => {
+                    self.message(&path, report, |draft, scope, numbers, report| {
+                        draft.send(step, &path, scope, numbers, report)
+                    })
+                }
+                FlowStep::Receive(step) => {
+                    self.message(&path, report, |draft, scope, numbers, report| {
+                        draft.receive(step, &path, scope, numbers, report)
+                    })
                 }
                 FlowStep::Choose(step) => {
                     let arms = step
@@ -187,6 +201,7 @@ impl<'a, 'n> Program<'a, 'n> {
         let parsed = step::parse(
             written,
             path,
+            "request",
             self.variants,
             self.scope,
             self.numbers,
@@ -205,6 +220,51 @@ impl<'a, 'n> Program<'a, 'n> {
         }
         self.ops.extend(think?.map(Op::Think));
         result
+    }
+
+    fn socket(&mut self, written: &SocketStep, path: &str, report: &mut Report) -> Checked<()> {
+        if self.session.is_some() {
+            let message = "a session inside of a session: one WebSocket is open at a time";
+            return Err(report.problem(format!("{path}.ws"), message));
+        }
+        let mut result = Ok(());
+        if !self.names.insert(written.name.clone()) {
+            let message = format!("{} is the name of two steps", shown(&written.name));
+            result = Err(report.problem(format!("{path}.name"), message));
+        }
+        let (step, draft) = socket::open(written, path, self.scope, self.numbers, report);
+        self.session = Some(draft);
+        let at = self.steps.len();
+        let open = self.ops.len();
+        self.ops.push(Op::Jump(0)); // until the end is known
+        match step {
+            Ok(step) => self.steps.push(step),
+            Err(reported) => result = Err(reported),
+        }
+        result = result.and(self.steps(&written.ws.steps, &format!("{path}.ws.steps"), report));
+        self.ops.push(Op::Close);
+        let (step, end) = (place(at), self.here());
+        self.patch(open, Op::Open { step, end });
+        if let (Some(step), Some(draft)) = (self.steps.get_mut(at), self.session.take()) {
+            step.socket = Some(Box::new(draft.finish()));
+        }
+        result
+    }
+
+    /// Adds something that is done on the WebSocket around it.
+    fn message(
+        &mut self,
+        path: &str,
+        report: &mut Report,
+        add: impl FnOnce(&mut Draft, &Scope<'_>, &mut Numbers, &mut Report) -> Checked<u16>,
+    ) -> Checked<()> {
+        let Some(draft) = &mut self.session else {
+            let message = "\"send\" and \"receive\" stand in the steps of a \"ws\"";
+            return Err(report.problem(path, message));
+        };
+        let at = add(draft, self.scope, self.numbers, report)?;
+        self.ops.push(Op::Message(at));
+        Ok(())
     }
 
     fn think(&mut self, text: &str, path: &str, report: &mut Report) -> Checked<()> {

@@ -288,7 +288,7 @@ fn append_json(value: &Value, out: &mut TemplateBuilder<'_>) -> Result<(), Templ
     Ok(())
 }
 
-fn append_object(
+pub(super) fn append_object(
     object: &serde_json::Map<String, Value>,
     out: &mut TemplateBuilder<'_>,
 ) -> Result<(), TemplateError> {

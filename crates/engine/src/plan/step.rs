@@ -24,10 +24,11 @@ use crate::scenario::{
 use crate::template::Template;
 use crate::tick::Span;
 
-/// Checks a request of a flow; `path` is that of its step.
+/// Checks a request of a flow; `path` is that of its step, `field` that of the request in it.
 pub(super) fn parse(
     step: &RequestStep,
     path: &str,
+    field: &str,
     variants: &[String],
     scope: &Scope<'_>,
     numbers: &mut Numbers,
@@ -35,7 +36,7 @@ pub(super) fn parse(
 ) -> Checked<Step> {
     let id = numbers.step();
     let name = check_name(&step.name, format!("{path}.name"), report);
-    let request = request::parse(&step.request, &format!("{path}.request"), scope, report);
+    let request = request::parse(&step.request, &format!("{path}.{field}"), scope, report);
     let expected = expected(step.expect.status.as_ref(), path, report);
     let limits = latency_limits(step.expect.latency_ms, path, report);
     let extractions = extractions(
@@ -98,6 +99,7 @@ pub(super) fn parse(
         checks,
         extractions,
         stream: stream.map(Box::new),
+        socket: None,
         url,
         repeat: repeat?,
         thinks_after: step.think.is_some(),

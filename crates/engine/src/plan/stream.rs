@@ -215,9 +215,19 @@ fn span(text: Option<&str>, path: String, range: Range, report: &mut Report) -> 
     let Some(text) = text else {
         return Ok(range.default);
     };
+    span_within(text, path, [range.min, range.max], report)
+}
+
+/// A length of time between these two.
+pub(super) fn span_within(
+    text: &str,
+    path: String,
+    [min, max]: [Span; 2],
+    report: &mut Report,
+) -> Checked<Span> {
     let span = report.check(&path, duration::parse(text))?;
-    if span < range.min || span > range.max {
-        let [min, max] = [range.min, range.max].map(Written);
+    if span < min || span > max {
+        let [min, max] = [min, max].map(Written);
         let message = format_args!(
             "{} is out of range: accepted are {min} to {max}",
             shown(text)

@@ -14,7 +14,7 @@ use crate::extractor::Extractor;
 use crate::load_model::Model;
 use crate::metering::Metering;
 use crate::phase::PhaseSpan;
-use crate::plan::{Body, Destination, ObjectCall, Problem, Streaming, Via};
+use crate::plan::{Body, Destination, ObjectCall, Problem, Session, Streaming, Via};
 use crate::response::ExpectedStatus;
 use crate::scenario::{Cookies, ExtractPick, LatencyLimits, Method};
 use crate::share::Portion;
@@ -136,6 +136,17 @@ pub enum Op {
         /// The place behind the loop's [`Op::Again`].
         end: u16,
     },
+    /// Opens the WebSocket of this step, by its place in the application, and waits until it is open.
+    Open {
+        /// The step.
+        step: u16,
+        /// The place behind the session.
+        end: u16,
+    },
+    /// Sends a message over the WebSocket, or waits for one, by its place in the session.
+    Message(u16),
+    /// Closes the WebSocket.
+    Close,
     /// Takes the row of this table that belongs to the innermost loop's turn: the first in the first.
     Row(u16),
     /// Ends the innermost loop's turn: goes on at this place if another turn is left.
@@ -167,6 +178,8 @@ pub struct Step {
     pub extractions: Vec<Extraction>,
     /// How the answer is read when it is a stream.
     pub stream: Option<Box<Streaming>>,
+    /// What is played on the WebSocket that the step opens, if it opens one.
+    pub socket: Option<Box<Session>>,
     /// Whether the step starts together with the parallel steps beside it.
     pub parallel: bool,
     /// Whether the flow goes on without waiting for the answer.
@@ -197,16 +210,18 @@ impl Step {
         }
     }
 
-    /// Its checks, those on the events of its stream included.
+    /// Its checks, those on the events of its stream and on the messages of its session included.
     pub fn every_check(&self) -> impl Iterator<Item = &Check> {
         let streamed = self.stream.iter().flat_map(|stream| &stream.checks);
-        self.checks.iter().chain(streamed)
+        let on_socket = self.socket.iter().flat_map(|session| session.every_check());
+        self.checks.iter().chain(streamed).chain(on_socket)
     }
 
     /// The variables that it gives values.
     pub(super) fn variables(&self) -> impl Iterator<Item = VariableId> {
         let streamed = self.stream.iter().flat_map(|stream| &stream.extractions);
-        let extracted = self.extractions.iter().chain(streamed);
+        let on_socket = self.socket.iter().flat_map(|session| session.extractions());
+        let extracted = self.extractions.iter().chain(streamed).chain(on_socket);
         let resumed = self.stream.iter().filter_map(|stream| stream.resume);
         extracted
             .map(|extraction| extraction.variable)
@@ -221,7 +236,9 @@ impl Step {
         });
         let headers = self.headers.iter().map(|(_, value)| value);
         let object = self.object().map(|object| &object.name);
-        headers.chain([&self.url]).chain(body).chain(object)
+        let messages = self.socket.iter().flat_map(|session| session.templates());
+        let request = headers.chain([&self.url]).chain(body);
+        request.chain(object).chain(messages)
     }
 }
 
@@ -317,6 +334,15 @@ impl Plan {
             let steps = application.steps.iter();
             let streams = steps.filter(|step| step.stream.is_some());
             streams.map(move |step| (application, step))
+        })
+    }
+
+    /// The steps that open a WebSocket, with their applications, those of setup and teardown included.
+    pub fn sockets(&self) -> impl Iterator<Item = (&Application, &Step)> {
+        self.applications.iter().flat_map(|application| {
+            let steps = application.steps.iter();
+            let sockets = steps.filter(|step| step.socket.is_some());
+            sockets.map(move |step| (application, step))
         })
     }
 

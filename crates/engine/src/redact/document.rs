@@ -6,7 +6,8 @@ use super::text::{REDACTED, is_secret_name, redact_form, redact_text, redact_val
 use crate::extractor::Extractor;
 use crate::scenario::{
     ApplicationProfile, CheckConfig, DataValue, DoOperations, ExtractMap, ExtractRule, FlowStep,
-    LoadScenario, RequestBody, RequestConfig, RequestStep, TextMap,
+    LoadScenario, ReceiveConfig, RequestBody, RequestConfig, RequestStep, SendConfig, SocketConfig,
+    TextMap,
 };
 
 /// Removes secrets from a scenario's texts.
@@ -68,10 +69,50 @@ pub fn redact_json(value: &mut Value) {
 fn redact_steps(steps: &mut [FlowStep]) {
     for step in steps {
         step.inner_mut().into_iter().for_each(redact_steps);
-        if let Some(step) = step.as_request_mut() {
-            redact_step(step);
+        match step {
+            FlowStep::Request(step) => redact_step(step),
+            FlowStep::Socket(step) => redact_session(&mut step.ws),
+            FlowStep::Send(step) => redact_message(&mut step.send),
+            FlowStep::Receive(step) => {
+                let ReceiveConfig {
+                    only,
+                    checks,
+                    extract,
+                    ..
+                } = &mut step.receive;
+                let values = only.iter_mut().flat_map(|only| &mut only.0);
+                values.for_each(|(_, value)| redact_json(value));
+                redact_checks(checks.as_deref_mut());
+                extract.iter_mut().for_each(redact_defaults);
+            }
+            FlowStep::Think(_) | FlowStep::Loop(_) | FlowStep::Choose(_) => {}
         }
     }
+}
+
+fn redact_session(session: &mut SocketConfig) {
+    session.url = redact_text(&session.url);
+    for map in [&mut session.headers, &mut session.params]
+        .into_iter()
+        .flatten()
+    {
+        redact_map(map);
+    }
+    redact_checks(session.checks.as_deref_mut());
+}
+
+fn redact_message(message: &mut SendConfig) {
+    if let Some(text) = &mut message.text {
+        *text = redact_body(text);
+    }
+    if let Some(json) = &mut message.json {
+        redact_object(json);
+    }
+    if let Some(params) = message.rpc.as_mut().and_then(|rpc| rpc.params.as_mut()) {
+        redact_json(params);
+    }
+    redact_checks(message.checks.as_deref_mut());
+    message.extract.iter_mut().for_each(redact_defaults);
 }
 
 fn redact_request(request: &mut RequestConfig) {

@@ -15,6 +15,7 @@ mod metrics;
 mod read;
 #[cfg(feature = "schema")]
 mod schema;
+mod socket;
 mod step;
 mod stream;
 mod types;
@@ -40,6 +41,10 @@ pub(crate) use read::{nested_applications, nested_scenario};
 pub use read::{parse_application, parse_scenario};
 #[cfg(feature = "schema")]
 pub use schema::json_schema;
+pub use socket::{
+    CloseConfig, ReceiveConfig, ReceiveStep, ReplyKind, RpcConfig, SendConfig, SendStep,
+    SocketConfig, SocketStep,
+};
 pub use step::{Choice, ChooseStep, FlowStep, LoopConfig, LoopStep, RequestStep, ThinkStep};
 pub use stream::{StreamConfig, StreamFormat};
 pub use types::{

@@ -248,7 +248,7 @@ mod tests {
         for (step, expected) in [
             (
                 "{}",
-                "of exactly one kind, by the field \"request\", \"think\", \"loop\" or \"choose\"; this one has none of them",
+                "of exactly one kind, by the field \"request\", \"think\", \"loop\", \"choose\", \"ws\", \"send\" or \"receive\"; this one has none of them",
             ),
             (
                 r#"{"think": "1s", "choose": []}"#,

@@ -1,7 +1,8 @@
 //! The steps of a flow: requests, and what stands between them.
 //!
 //! Invariant: a step is exactly one of the kinds of [`FlowStep`], and has no field that its kind does not
-//! know. In a file the kind shows by the field that names it: `request`, `think`, `loop` or `choose`.
+//! know. In a file the kind shows by the field that names it: `request`, `think`, `loop`, `choose`, `ws`, and inside
+//! of a `ws`, `send` and `receive`.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -10,6 +11,7 @@ use super::application::{RepeatPattern, RequestConfig};
 use super::expect::ExpectConfig;
 use super::extract::ExtractMap;
 use super::json::{maybe_duration_text, maybe_whole_number};
+use super::socket::{ReceiveConfig, ReceiveStep, SendConfig, SendStep, SocketConfig, SocketStep};
 use super::stream::StreamConfig;
 
 /// One step of a flow.
@@ -25,6 +27,12 @@ pub enum FlowStep {
     Loop(LoopStep),
     /// Plays one of several lists of steps.
     Choose(ChooseStep),
+    /// Opens a WebSocket and plays steps on it.
+    Socket(Box<SocketStep>),
+    /// Sends a message over the WebSocket.
+    Send(Box<SendStep>),
+    /// Waits for a message on the WebSocket.
+    Receive(Box<ReceiveStep>),
 }
 
 /// One request of an application (the spec's `RequestStep`).
@@ -162,11 +170,25 @@ impl FlowStep {
         }
     }
 
+    /// The names of the variables that the step itself gives values, in the order of the file.
+    #[must_use]
+    pub fn variables(&self) -> Vec<&str> {
+        let extract = match self {
+            Self::Request(step) => return step.variables().collect(),
+            Self::Send(step) => step.send.extract.as_ref(),
+            Self::Receive(step) => step.receive.extract.as_ref(),
+            Self::Think(_) | Self::Loop(_) | Self::Choose(_) | Self::Socket(_) => None,
+        };
+        let extracted = extract.into_iter().flat_map(ExtractMap::iter);
+        extracted.map(|(name, _)| name).collect()
+    }
+
     /// The lists of steps inside of this one.
     #[must_use]
     pub fn inner(&self) -> Vec<&[Self]> {
         match self {
-            Self::Request(_) | Self::Think(_) => Vec::new(),
+            Self::Request(_) | Self::Think(_) | Self::Send(_) | Self::Receive(_) => Vec::new(),
+            Self::Socket(step) => vec![&step.ws.steps],
             Self::Loop(step) => vec![&step.repeated.steps],
             Self::Choose(step) => step.choose.iter().map(|c| c.steps.as_slice()).collect(),
         }
@@ -175,7 +197,8 @@ impl FlowStep {
     /// As [`inner`](Self::inner), to change them.
     pub fn inner_mut(&mut self) -> Vec<&mut [Self]> {
         match self {
-            Self::Request(_) | Self::Think(_) => Vec::new(),
+            Self::Request(_) | Self::Think(_) | Self::Send(_) | Self::Receive(_) => Vec::new(),
+            Self::Socket(step) => vec![&mut step.ws.steps],
             Self::Loop(step) => vec![&mut step.repeated.steps],
             Self::Choose(step) => {
                 let choices = step.choose.iter_mut();
@@ -222,6 +245,9 @@ struct AnyStep {
     #[serde(rename = "loop")]
     repeated: Option<LoopConfig>,
     choose: Option<Vec<Choice>>,
+    ws: Option<SocketConfig>,
+    send: Option<SendConfig>,
+    receive: Option<ReceiveConfig>,
 }
 
 impl<'de> Deserialize<'de> for FlowStep {
@@ -239,6 +265,9 @@ impl AnyStep {
             ("think", self.think.is_some() && self.request.is_none()),
             ("loop", self.repeated.is_some()),
             ("choose", self.choose.is_some()),
+            ("ws", self.ws.is_some()),
+            ("send", self.send.is_some()),
+            ("receive", self.receive.is_some()),
         ];
         let mut given = kinds
             .iter()
@@ -256,8 +285,8 @@ impl AnyStep {
                 given.join(" and ")
             };
             return Err(format!(
-                "a step is of exactly one kind, by the field \"request\", \"think\", \"loop\" or \"choose\"; \
-                 this one has {given}"
+                "a step is of exactly one kind, by the field \"request\", \"think\", \"loop\", \"choose\", \"ws\", \
+                 \"send\" or \"receive\"; this one has {given}"
             ));
         };
         if kind != "request"
@@ -266,6 +295,21 @@ impl AnyStep {
             return Err(format!(
                 "{field:?} belongs to a request, and this step is a \"{kind}\": accepted beside it is \"name\""
             ));
+        }
+        let name_of = |kind: &str, name: Option<String>| {
+            name.ok_or_else(|| format!("a \"{kind}\" needs a \"name\", under which it is counted"))
+        };
+        if let Some(ws) = self.ws {
+            let name = name_of("ws", self.name)?;
+            return Ok(FlowStep::Socket(Box::new(SocketStep { name, ws })));
+        }
+        if let Some(send) = self.send {
+            let name = name_of("send", self.name)?;
+            return Ok(FlowStep::Send(Box::new(SendStep { name, send })));
+        }
+        if let Some(receive) = self.receive {
+            let name = name_of("receive", self.name)?;
+            return Ok(FlowStep::Receive(Box::new(ReceiveStep { name, receive })));
         }
         match (self.request, self.think, self.repeated, self.choose) {
             (Some(request), think, _, _) => Ok(FlowStep::from(RequestStep {

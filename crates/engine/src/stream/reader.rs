@@ -9,7 +9,7 @@ use crate::error_class::ErrorClass;
 use crate::extractor::{Answer, Extractor, Found, VALUE_BYTES_MAX};
 use crate::parts::Parts;
 use crate::plan::Streaming;
-use crate::response::Exchange;
+use crate::response::{Exchange, misses};
 use crate::scenario::StreamFormat;
 use crate::tick::{Span, Tick};
 
@@ -250,11 +250,7 @@ impl Reader {
             exchange: &exchange,
             json: json.as_ref(),
         };
-        for check in &streaming.checks {
-            let passes = check.passes(answer);
-            self.missed |= check.required && !passes;
-            on_check(check.id, passes);
-        }
+        self.missed |= misses(&streaming.checks, answer, &mut on_check);
         for (value, extraction) in self.values.iter_mut().zip(&streaming.extractions) {
             let found = extraction
                 .extractor

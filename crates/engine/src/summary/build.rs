@@ -8,10 +8,11 @@ use crate::bottleneck;
 use crate::metric::{Trend, Value};
 use crate::parts::Part;
 use crate::phase::Phase;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::run::{Book, Judging, LossReason, RunConfig, seconds_per_row};
 use crate::summary::judged::{Verdicts, metrics, values, verdicts};
 use crate::summary::objects;
+use crate::summary::sockets::SocketResult;
 use crate::summary::streams::StreamResult;
 use crate::summary::types::{
     ApplicationResult, CheckResult, ComponentResult, GeneratorLimited, MetricValues,
@@ -255,18 +256,19 @@ fn steps(plan: &Plan, book: &Book) -> Vec<StepResult> {
         let name = &application.name;
         application.steps.iter().map(move |step| (name, step))
     });
-    let result = |(application, step): (&String, &crate::plan::Step)| {
+    let result = |(application, step): (&String, &Step)| {
         let sum = book.totals.steps(|id| id == step.id);
-        step_result(application, &step.name, sum)
+        step_result(application, step, sum)
     };
     steps.map(result).collect()
 }
 
 /// What was measured of one step.
-pub(super) fn step_result(application: &str, step: &str, sum: Aggregate) -> StepResult {
+pub(super) fn step_result(application: &str, step: &Step, sum: Aggregate) -> StepResult {
+    let session = step.socket.as_deref().zip(sum.socket.as_ref());
     StepResult {
         application: application.to_owned(),
-        step: step.to_owned(),
+        step: step.name.clone(),
         total_requests: sum.sent,
         successful_requests: sum.succeeded,
         failed_requests: sum.errors_total(),
@@ -274,6 +276,7 @@ pub(super) fn step_result(application: &str, step: &str, sum: Aggregate) -> Step
         latency: LatencyPercentiles::of(&sum.response_us),
         service_time: LatencyPercentiles::of(&sum.service_us),
         stream: sum.stream.as_ref().map(StreamResult::of),
+        socket: session.map(|(plan, window)| SocketResult::of(plan, window)),
         error_breakdown: sum.errors,
     }
 }

@@ -10,6 +10,7 @@ mod once;
 mod samples;
 #[cfg(feature = "schema")]
 mod schema;
+mod sockets;
 mod streams;
 mod types;
 
@@ -20,6 +21,7 @@ pub use once::{OnceOutcome, OnceResult};
 pub use samples::{BLOCKS_MAX, SampleBlock, SampleRecorder, Samples, StepSamples};
 #[cfg(feature = "schema")]
 pub use schema::summary_schema;
+pub use sockets::{MessageResult, SocketResult};
 pub use streams::{StreamResult, TokenResult};
 pub use types::{
     AbortedBy, ApplicationResult, AssertionResult, Bottleneck, CheckResult, ComponentResult,

@@ -120,11 +120,7 @@ fn result(plan: &Plan, part: RunPart, book: &OnceBook) -> OnceResult {
     let steps = steps.into_iter().flat_map(|application| {
         application.steps.iter().map(|step| {
             let told = book.told.steps.get(&step.id);
-            step_result(
-                &application.name,
-                &step.name,
-                Aggregate::of(told.into_iter()),
-            )
+            step_result(&application.name, step, Aggregate::of(told.into_iter()))
         })
     });
     OnceResult {

@@ -14,6 +14,7 @@ use crate::run::{Hole, LedgerFault};
 use crate::summary::objects::ObjectResult;
 use crate::summary::once::OnceResult;
 use crate::summary::samples::Samples;
+use crate::summary::sockets::SocketResult;
 use crate::summary::streams::StreamResult;
 use crate::threshold::Outcome;
 use crate::timeline::TimelineRow;
@@ -253,6 +254,9 @@ pub struct StepResult {
     /// What came of its streams, if its answers are streams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamResult>,
+    /// What came of its sessions, if it opens WebSockets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<SocketResult>,
 }
 
 /// One check of a step.

@@ -73,6 +73,7 @@ fn carry() -> VuCarry {
             rows: Vec::new(),
             repetitions: Vec::new(),
             pause: None,
+            socket: None,
             random: Random::for_purpose(7, 0),
         }),
     }

@@ -366,6 +366,9 @@ impl World {
                     let at = self.now + answer.latency;
                     player.answers.insert((at, request.id), answer);
                 }
+                batch::Output::Open(_) | batch::Output::Socket(..) => {
+                    unreachable!("these plans open no WebSockets")
+                }
                 batch::Output::Abort(id) => player.answers.retain(|(_, other), _| *other != id),
                 batch::Output::Ship(mut frame) => {
                     (self.tamper)(&mut frame);

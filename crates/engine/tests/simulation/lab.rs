@@ -5,7 +5,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use sentinel_engine::batch::{Batch, Failure, Head, Input, Output, Request, RequestId};
+use sentinel_engine::batch::{
+    Batch, Failure, Head, Input, Opening, Output, Request, RequestId, SocketOutput,
+};
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::ledger::Ledger;
 use sentinel_engine::parts::Parts;
@@ -69,6 +71,9 @@ pub(crate) struct Lab {
     /// Every request with the time of its sending.
     pub(crate) sent: Vec<(Tick, Request)>,
     pub(crate) aborted: Vec<RequestId>,
+    /// Every WebSocket that was to be opened, and all that was to be done with it.
+    pub(crate) opened: Vec<(Tick, Opening)>,
+    pub(crate) orders: Vec<(Tick, RequestId, SocketOutput)>,
     pub(crate) frames: Vec<Frame>,
     /// The most requests that were ever under way at once.
     pub(crate) under_way_max: usize,
@@ -85,6 +90,8 @@ impl Lab {
             batch: Batch::new(plan.clone(), assignment),
             sent: Vec::new(),
             aborted: Vec::new(),
+            opened: Vec::new(),
+            orders: Vec::new(),
             frames: Vec::new(),
             under_way_max: 0,
             set_cookie: None,
@@ -104,6 +111,8 @@ impl Lab {
             let wake = loop {
                 match self.batch.poll_output() {
                     Output::Send(request) => self.accept(request, &mut target),
+                    Output::Open(opening) => self.opened.push((self.now, opening)),
+                    Output::Socket(id, order) => self.orders.push((self.now, id, order)),
                     Output::Abort(id) => {
                         self.outcomes.remove(&id);
                         self.aborted.push(id);

@@ -4,6 +4,7 @@ mod executors;
 mod flows;
 mod lab;
 mod objects;
+mod sockets;
 mod splitting;
 mod state;
 mod streams;

@@ -12,12 +12,13 @@ use hyper::header::{
     CONTENT_LENGTH, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT,
 };
 use hyper::{HeaderMap, Method as HttpMethod, Response, Uri};
-use sentinel_engine::batch::{Head, Request};
+use sentinel_engine::batch::{Head, Opening, Request, SocketInput, SocketOutput};
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::parts::{Part, Parts};
 use sentinel_engine::tick::Span;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::connect::Connector;
+use super::connect::{Connector, Use};
 use super::connection::{Connection, Failed, Message};
 use super::content::{self, Encoding};
 use super::origin::{Origin, split};
@@ -25,6 +26,7 @@ use super::pool::{Owner, Pool};
 use super::proxy::Proxies;
 use super::stream::{Heard, hand_on};
 use super::time::span;
+use crate::socket;
 
 /// A complete answer.
 #[derive(Debug)]
@@ -45,11 +47,11 @@ pub(crate) struct Answer {
 
 /// What every request has of its own accord.
 #[derive(Debug)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// The field `User-Agent`, where the scenario does not give another.
-    pub(super) agent: HeaderValue,
+    pub(crate) agent: HeaderValue,
     /// Fields that stand in every request.
-    pub(super) fields: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The connections of all users.
@@ -137,6 +139,22 @@ impl Client {
         })
     }
 
+    /// Opens a WebSocket over a connection of its own, and plays the session to its end.
+    ///
+    /// # Errors
+    /// Why the server gave no answer.
+    pub(crate) async fn converse(
+        &self,
+        opening: &Opening,
+        orders: UnboundedReceiver<SocketOutput>,
+        tell: impl Fn(SocketInput<'_>),
+    ) -> Result<socket::Ended, ErrorClass> {
+        let (origin, _) = split(&opening.request.url).ok_or(ErrorClass::Refused)?;
+        let origin = self.origin(origin)?;
+        let connected = self.connector.connect(&origin, Use::WebSocket).await?;
+        socket::play(connected.stream, opening, &self.identity, orders, tell).await
+    }
+
     fn origin(&self, text: &str) -> Result<Rc<Origin>, ErrorClass> {
         if let Some(known) = self.origins.borrow().get(text) {
             return Ok(Rc::clone(known));
@@ -184,7 +202,7 @@ impl Client {
                 ready: Instant::now(),
             });
         }
-        let connected = self.connector.connect(origin).await?;
+        let connected = self.connector.connect(origin, Use::Requests).await?;
         let is_http2 = connected.is_http2 || self.assume_http2;
         let connection = Connection::begin(connected.stream, is_http2).await?;
         self.pool.share(owner, &connection);
@@ -240,7 +258,7 @@ impl Client {
 }
 
 /// The fields of an answer that were asked for.
-fn pick(fields: &HeaderMap, request: &Request) -> Vec<(String, String)> {
+pub(crate) fn pick(fields: &HeaderMap, request: &Request) -> Vec<(String, String)> {
     let wanted = request.wants_headers.iter();
     let found = wanted.flat_map(|name| {
         let values = fields.get_all(name.as_ref()).iter();

@@ -24,10 +24,10 @@ use super::names::Names;
 use super::origin::Origin;
 use super::proxy::Proxy;
 use super::time::span;
-use super::tls::ALPN_HTTP2;
+use super::tls::{ALPN_HTTP1, ALPN_HTTP2};
 
 /// A connection that bytes go over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
@@ -41,9 +41,19 @@ pub(super) struct Connected {
     pub(super) parts: Parts,
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Requests, of the version of HTTP that the server chooses.
+    Requests,
+    /// A WebSocket, which begins with a request of HTTP/1.1 that no proxy may touch.
+    WebSocket,
+}
+
 /// Makes connections.
 pub(super) struct Connector {
     tls: TlsConnector,
+    tls_of_sockets: TlsConnector,
     names: Names,
     limit: Duration, // for each of the parts
 }
@@ -51,8 +61,11 @@ pub(super) struct Connector {
 impl Connector {
     /// A connector that gives each part of a connection this much time.
     pub(super) fn new(tls: ClientConfig, names: Names, limit: Duration) -> Self {
+        let mut of_sockets = tls.clone();
+        of_sockets.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
         Self {
             tls: TlsConnector::from(Arc::new(tls)),
+            tls_of_sockets: TlsConnector::from(Arc::new(of_sockets)),
             names,
             limit,
         }
@@ -62,7 +75,11 @@ impl Connector {
     ///
     /// # Errors
     /// What went wrong: the name, the connection, or its encryption.
-    pub(super) async fn connect(&self, origin: &Origin) -> Result<Connected, ErrorClass> {
+    pub(super) async fn connect(
+        &self,
+        origin: &Origin,
+        purpose: Use,
+    ) -> Result<Connected, ErrorClass> {
         let mut parts = Parts::default();
         let (host, port, known) = match &origin.proxy {
             Some(proxy) => (&proxy.host, proxy.port, &proxy.known),
@@ -84,6 +101,12 @@ impl Connector {
             .with(Part::LookingUp, span(asked, connecting))
             .with(Part::Connecting, span(connecting, connected))
             .with(Part::TlsHandshaking, span(connected, connected));
+        if let Some(proxy) = &origin.proxy
+            && (origin.is_https || purpose == Use::WebSocket)
+        {
+            let through = tunnel(stream, proxy, origin);
+            stream = self.within(ErrorClass::Connect, through).await?;
+        }
         if !origin.is_https {
             return Ok(Connected {
                 stream: Box::new(stream),
@@ -91,14 +114,14 @@ impl Connector {
                 parts,
             });
         }
-        if let Some(proxy) = &origin.proxy {
-            let through = tunnel(stream, proxy, origin);
-            stream = self.within(ErrorClass::Connect, through).await?;
-        }
         let handshaking = Instant::now();
         let name = ServerName::try_from(origin.host.clone()).map_err(|_| ErrorClass::Tls)?;
         let stream = async {
-            let stream = self.tls.connect(name, stream).await;
+            let tls = match purpose {
+                Use::Requests => &self.tls,
+                Use::WebSocket => &self.tls_of_sockets,
+            };
+            let stream = tls.connect(name, stream).await;
             stream.map_err(|error| tls_class(&error))
         };
         let stream = self.within(ErrorClass::Tls, stream).await?;

@@ -19,5 +19,6 @@ mod time;
 mod tls;
 
 pub(crate) use arguments::HttpArguments;
-pub(crate) use client::Client;
+pub(crate) use client::{Answer, Client, Identity, pick};
+pub(crate) use connect::Stream;
 pub(crate) use stream::Heard;

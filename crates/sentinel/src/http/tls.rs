@@ -15,7 +15,8 @@ use tokio_rustls::rustls::{
 
 /// The name of HTTP/2 in the handshake.
 pub(super) const ALPN_HTTP2: &[u8] = b"h2";
-const ALPN_HTTP1: &[u8] = b"http/1.1";
+/// The name of HTTP/1.1 in the handshake.
+pub(super) const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// Which certificates are trusted.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use sentinel_engine::batch::{self, Batch, Failure, Request, RequestId};
+use sentinel_engine::batch::{
+    self, Batch, Failure, Opening, Request, RequestId, SocketInput, SocketOutput,
+};
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::run::{self, Run, RunConfig, StopReason};
@@ -17,13 +19,15 @@ use sentinel_engine::tick::{Span, Tick};
 use tokio::select;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::sleep_until;
 
 use crate::exit::{Exit, Stopped};
-use crate::http::{Client, Heard};
+use crate::http::{Answer, Client, Heard};
 use crate::output::Outputs;
 use crate::run::live::Live;
+use crate::socket::Ended;
 
 /// A run on this machine.
 pub(crate) struct Local {
@@ -32,6 +36,7 @@ pub(crate) struct Local {
     start: Instant,
     state: RefCell<State>,
     running: RefCell<HashMap<RequestId, AbortHandle>>,
+    sockets: RefCell<HashMap<RequestId, UnboundedSender<SocketOutput>>>,
     wake: Cell<Tick>,
     earlier: Notify, // the wake has moved forward
 }
@@ -80,6 +85,7 @@ impl Local {
                 outputs,
             }),
             running: RefCell::default(),
+            sockets: RefCell::default(),
             wake: Cell::new(Tick::ZERO),
             earlier: Notify::new(),
         })
@@ -145,6 +151,11 @@ impl Local {
                     batch.handle_input(now, input);
                 }
             }
+            Event::Socket(id, input) => {
+                if let Some(batch) = &mut state.batch {
+                    batch.handle_input(now, batch::Input::Socket(id, input));
+                }
+            }
             Event::Ended(id, ended) => {
                 let input = match ended {
                     Ok(exchange) => batch::Input::Answered(id, exchange),
@@ -176,7 +187,15 @@ impl Local {
         while let Some(batch) = &mut state.batch {
             match batch.batch.poll_output() {
                 batch::Output::Send(request) => self.send(request),
+                batch::Output::Open(opening) => self.open(opening),
+                batch::Output::Socket(id, order) => {
+                    // Who is gone meanwhile says so.
+                    if let Some(orders) = self.sockets.borrow().get(&id) {
+                        let _ = orders.send(order);
+                    }
+                }
                 batch::Output::Abort(id) => {
+                    self.sockets.borrow_mut().remove(&id);
                     if let Some(task) = self.running.borrow_mut().remove(&id) {
                         task.abort();
                     }
@@ -252,22 +271,43 @@ impl Local {
             let ended = this.client.exchange(request, tell).await;
             this.running.borrow_mut().remove(&id);
             match ended {
-                Ok(answer) => {
-                    let exchange = Exchange {
-                        status: answer.status,
-                        headers: &answer.headers,
-                        body: &answer.body,
-                        bytes_received: answer.bytes_received,
-                        truncated: answer.truncated,
-                        parts: answer.parts,
-                    };
-                    this.step(Event::Ended(id, Ok(exchange)));
-                }
+                Ok(answer) => this.answered(id, &answer),
                 Err(class) => this.step(Event::Ended(id, Err(Failure { class }))),
             }
         });
         // It has not run yet: whatever becomes of it finds itself here.
         self.running.borrow_mut().insert(id, task.abort_handle());
+    }
+
+    fn open(self: &Rc<Self>, opening: Opening) {
+        let id = opening.request.id;
+        let (orders, ordered) = unbounded_channel();
+        self.sockets.borrow_mut().insert(id, orders);
+        let this = Rc::clone(self);
+        let task = spawn_local(async move {
+            let tell = |input: SocketInput<'_>| this.step(Event::Socket(id, input));
+            let ended = this.client.converse(&opening, ordered, tell).await;
+            this.running.borrow_mut().remove(&id);
+            this.sockets.borrow_mut().remove(&id);
+            match ended {
+                Ok(Ended::Session(Ok(code))) => tell(SocketInput::Closed(code)),
+                Ok(Ended::Session(Err(class))) | Err(class) => tell(SocketInput::Failed(class)),
+                Ok(Ended::Refused(answer)) => this.answered(id, &answer),
+            }
+        });
+        self.running.borrow_mut().insert(id, task.abort_handle());
+    }
+
+    fn answered(self: &Rc<Self>, id: RequestId, answer: &Answer) {
+        let exchange = Exchange {
+            status: answer.status,
+            headers: &answer.headers,
+            body: &answer.body,
+            bytes_received: answer.bytes_received,
+            truncated: answer.truncated,
+            parts: answer.parts,
+        };
+        self.step(Event::Ended(id, Ok(exchange)));
     }
 
     fn now(&self) -> Tick {
@@ -284,6 +324,8 @@ enum Event<'a> {
     Cancelled,
     /// A part of a stream has come.
     Heard(RequestId, Heard<'a>),
+    /// Something happened to a WebSocket.
+    Socket(RequestId, SocketInput<'a>),
     /// A request is over.
     Ended(RequestId, Result<Exchange<'a>, Failure>),
 }

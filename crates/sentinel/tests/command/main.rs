@@ -16,5 +16,6 @@ mod refused;
 mod remote;
 mod runs;
 mod server;
+mod sockets;
 mod streams;
 mod transport;
