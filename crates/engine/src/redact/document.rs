@@ -6,8 +6,8 @@ use super::text::{REDACTED, is_secret_name, redact_form, redact_text, redact_val
 use crate::extractor::Extractor;
 use crate::scenario::{
     ApplicationProfile, CheckConfig, DataValue, DoOperations, ExtractMap, ExtractRule, FlowStep,
-    LoadScenario, ReceiveConfig, RequestBody, RequestConfig, RequestStep, SendConfig, SocketConfig,
-    TextMap,
+    LoadConfig, LoadScenario, ReceiveConfig, RequestBody, RequestConfig, RequestStep, ScenarioMap,
+    SendConfig, SocketConfig, TextMap,
 };
 
 /// Removes secrets from a scenario's texts.
@@ -20,6 +20,11 @@ pub fn redact_scenario(scenario: &mut LoadScenario) {
         .flatten()
     {
         *text = redact_text(text);
+    }
+    redact_loads(scenario.load.as_mut(), scenario.scenarios.as_mut());
+    let profiles = scenario.profiles.iter_mut();
+    for (_, profile) in profiles.flat_map(|profiles| &mut profiles.0) {
+        redact_loads(profile.load.as_mut(), profile.scenarios.as_mut());
     }
     let once = [&mut scenario.setup, &mut scenario.teardown];
     for steps in once.into_iter().flatten() {
@@ -63,6 +68,14 @@ pub fn redact_json(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(redact_json),
         Value::String(text) => *text = redact_text(text),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn redact_loads(load: Option<&mut LoadConfig>, scenarios: Option<&mut ScenarioMap>) {
+    let named = scenarios.into_iter().flat_map(|scenarios| &mut scenarios.0);
+    let loads = load.into_iter().chain(named.map(|(_, load)| load));
+    for text in loads.flat_map(|load| [load.env.as_mut(), load.tags.as_mut()]) {
+        text.into_iter().for_each(redact_map);
     }
 }
 
@@ -335,7 +348,11 @@ mod tests {
         redact_json(&mut plain);
         let scenario = format!(
             r#"{{"name": "s", "applications": [], "setup": [{request}], "teardown": [{request}],
-                "data": {{"users": {{"rows": [{{"name": "oak", "password": "SECRET", "apiKey": 1234567}}]}}}}}}"#
+                "data": {{"users": {{"rows": [{{"name": "oak", "password": "SECRET", "apiKey": 1234567}}]}}}},
+                "load": {{"vus": 1, "env": {{"API_KEY": "SECRET", "REGION": "west"}}}},
+                "scenarios": {{"a": {{"vus": 1, "env": {{"clientSecret": "SECRET"}}}}}},
+                "profiles": {{"b": {{"load": {{"vus": 1, "env": {{"DB_PASSWORD": "SECRET"}}}}}},
+                    "c": {{"scenarios": {{"d": {{"vus": 1, "env": {{"TOKEN": "SECRET"}}}}}}}}}}}}"#
         );
         let mut scenario = parse_scenario(scenario.as_bytes()).unwrap();
         redact_scenario(&mut scenario);
@@ -347,7 +364,11 @@ mod tests {
             );
             assert!(text.contains(r#""from":"$.a""#), "{text}");
         }
-        assert!(json!(scenario).to_string().contains("\"oak\""));
+        let text = json!(scenario).to_string();
+        assert!(
+            text.contains("\"oak\"") && text.contains("\"west\""),
+            "{text}"
+        );
     }
 
     #[test]
