@@ -37,14 +37,14 @@ fn ms(ended: &Ended, field: &str, percentile: &str) -> f64 {
 #[test]
 fn events_and_their_times_are_those_that_the_target_sent() {
     let lab = Lab::new();
-    let url = "/sse?n=6&first=30&every=20&stall=4,250&split=5&eol=crlf";
+    let url = "/sse?n=6&first=30&every=20&stall=4,1000&split=5&eol=crlf";
     let stream = json!({
         "format": "sse", "stallAfter": "200ms",
         "checks": [{"name": "is whole", "on": "$.text", "equals": "für 🌳"}],
     });
     let thresholds = json!({
         "sse_streams{end:server}": ["count==20"], "sse_events": ["count==120"], "sse_stalls": ["count>=20"],
-        "sse_time_to_first_event": ["min>=29"], "sse_event_gap": ["max>=200"], "checks": ["rate==1"],
+        "sse_time_to_first_event": ["min>=29"], "sse_event_gap": ["max>=900"], "checks": ["rate==1"],
         "sse_events_per_second": ["max<200"], "sse_duration": ["min>=300"],
     });
     let ended = read(&lab, url, stream, thresholds);
@@ -55,14 +55,14 @@ fn events_and_their_times_are_those_that_the_target_sent() {
     assert_eq!(stats.path("/sse").completed, 20);
     assert_eq!(of_stream(&ended, "events"), &json!(120));
     assert_eq!(of_stream(&ended, "ended"), &json!({"server": 20}));
-    // Bounds that a busy machine keeps; `cargo xtask bench streams` has the exact figures.
+    // The pause of a second leaves a busy machine 800 ms to be late in, and the other bounds are wider still.
     let first = ms(&ended, "timeToFirstEvent", "p50");
     let sent = truth.first_event.p50_us as f64 / 1_000.0;
     assert!(
         first >= sent * 0.99 && first < sent + 5_000.0,
         "{first} against {sent}"
     );
-    assert!(ms(&ended, "eventGap", "max") >= 200.0);
+    assert!(ms(&ended, "eventGap", "max") >= 900.0);
 }
 
 #[test]
