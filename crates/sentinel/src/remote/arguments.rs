@@ -30,7 +30,7 @@ pub(crate) enum RemoteCommand {
 /// Where the API is, and what opens it.
 #[derive(Args, Debug)]
 pub(crate) struct AccessArguments {
-    /// The address of the load tester, such as https://loadtest.example.com; http only for this machine itself
+    /// The address of the load tester, such as `https://loadtest.example.com`; http only for this machine itself
     #[arg(long, value_name = "URL", env = "VISTA_URL", hide_env_values = true)]
     pub(crate) url: String,
     /// A file that holds the API's token; by default it is that of the environment variable VISTA_TOKEN
