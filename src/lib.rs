@@ -1,8 +1,8 @@
 //! The Worker of Vista LoadTest: a thin shell around the engine.
 //!
 //! [`events`] receives what the platform sends, [`api`] answers people and dashboards, [`coordinator`] drives a
-//! run from inside a Durable Object, [`shard`] speaks for a part of its batches, [`batch`] plays a share of its users in a subrequest. Everything that does
-//! not need the platform is in the engine.
+//! run from inside a Durable Object, [`shard`] speaks for a part of its batches, [`batch`] plays a share of its users
+//! in a subrequest. Everything that does not need the platform is in the engine.
 
 #![expect(
     rustdoc::private_intra_doc_links,
@@ -30,9 +30,3 @@ mod shard;
 mod start;
 mod store;
 mod token;
-
-/// The header field by which a target can tell which run a request belongs to.
-const RUN_FIELD: &str = "x-vista-run";
-
-/// The header field by which a target can tell which batch of a run sent a request: slice and batch, as in `0.3`.
-const BATCH_FIELD: &str = "x-vista-batch";

@@ -1,9 +1,9 @@
 //! From a request to the answer.
 
+use sentinel_engine::batch::RUN_FIELD;
 use serde_json::json;
 use worker::{Env, Request, Response, Result};
 
-use crate::RUN_FIELD;
 use crate::api::error::ApiError;
 use crate::api::reply;
 use crate::api::route::{BASE, NoRoute, Route, route};

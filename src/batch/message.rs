@@ -5,10 +5,9 @@
 
 use std::borrow::Cow;
 
-use sentinel_engine::batch::Request;
+use sentinel_engine::batch::{BATCH_FIELD, RUN_FIELD, Request};
 
 use crate::batch::driver::BatchPermit;
-use crate::{BATCH_FIELD, RUN_FIELD};
 
 const USER_AGENT: &str = "user-agent";
 

@@ -29,6 +29,6 @@ mod user;
 
 pub use machine::Batch;
 pub use types::{
-    Address, Failure, Head, Input, Opening, Output, Request, RequestId, SocketInput, SocketOutput,
-    WakeReason,
+    Address, BATCH_FIELD, Failure, Head, Input, Opening, Output, RUN_FIELD, Request, RequestId,
+    SocketInput, SocketOutput, WakeReason,
 };

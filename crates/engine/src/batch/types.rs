@@ -139,6 +139,13 @@ pub enum WakeReason {
     SliceEnd,
 }
 
+/// The header field by which a target can tell which run a request belongs to. Every driver adds it.
+pub const RUN_FIELD: &str = "x-vista-run";
+
+/// The header field by which a target can tell which batch of a run sent a request: slice and batch, as in `0.3`.
+/// Drivers add it where a run has several batches.
+pub const BATCH_FIELD: &str = "x-vista-batch";
+
 /// A request to send.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {

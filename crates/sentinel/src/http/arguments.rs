@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use hyper::header::{HeaderName, HeaderValue};
-use sentinel_engine::duration;
+use sentinel_engine::{batch, duration};
 
 use super::client::{Client, Identity};
 use super::connect::Connector;
@@ -16,9 +16,6 @@ use super::names::Names;
 use super::pool::{Pool, Reuse};
 use super::proxy::Proxies;
 use super::tls::{self, Trust};
-
-/// The field that names the run, so that the target's owner can tell where load comes from, and refuse it.
-const RUN_FIELD: HeaderName = HeaderName::from_static("x-vista-run");
 
 /// How users connect.
 #[derive(Args, Debug)]
@@ -102,7 +99,7 @@ impl HttpArguments {
             self.http2_prior_knowledge,
             Identity {
                 agent,
-                fields: vec![(RUN_FIELD, run)],
+                fields: vec![(HeaderName::from_static(batch::RUN_FIELD), run)],
             },
         ))
     }
