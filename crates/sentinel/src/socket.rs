@@ -3,8 +3,8 @@
 //! Invariant: a session that was told to be open is told to be over once, unless it is given up.
 
 use futures::{SinkExt as _, StreamExt as _};
-use hyper::header::{HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
-use hyper::{HeaderMap, Uri};
+use hyper::Uri;
+use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use sentinel_engine::batch::{Head, Opening, SocketInput, SocketOutput};
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::parts::Parts;
@@ -115,25 +115,12 @@ fn handshake(opening: &Opening, identity: &Identity) -> Option<Handshake> {
     let url = Uri::try_from(format!("{scheme}://{rest}")).ok()?;
     let mut handshake = url.into_client_request().ok()?;
     let fields = handshake.headers_mut();
-    add(fields, &request.headers)?;
+    identity.complete(fields, &request.headers)?;
     if !opening.protocols.is_empty() {
         let protocols = HeaderValue::from_str(&opening.protocols.join(", ")).ok()?;
         fields.insert(SEC_WEBSOCKET_PROTOCOL, protocols);
     }
-    let agent = fields.entry(USER_AGENT);
-    agent.or_insert_with(|| identity.agent.clone());
-    for (name, value) in &identity.fields {
-        fields.insert(name, value.clone());
-    }
     Some(handshake)
-}
-
-fn add(fields: &mut HeaderMap, headers: &[(String, String)]) -> Option<()> {
-    for (name, value) in headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        fields.append(name, HeaderValue::from_str(value).ok()?);
-    }
-    Some(())
 }
 
 fn limits() -> WebSocketConfig {

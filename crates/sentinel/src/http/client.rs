@@ -54,6 +54,27 @@ pub(crate) struct Identity {
     pub(crate) fields: Vec<(HeaderName, HeaderValue)>,
 }
 
+impl Identity {
+    /// Adds the fields of a request or handshake to those that are there, and then what says who sends it. `None`
+    /// if a name or value cannot be sent.
+    pub(crate) fn complete(
+        &self,
+        fields: &mut HeaderMap,
+        headers: &[(String, String)],
+    ) -> Option<()> {
+        for (name, value) in headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            fields.append(name, HeaderValue::from_str(value).ok()?);
+        }
+        let agent = fields.entry(USER_AGENT);
+        agent.or_insert_with(|| self.agent.clone());
+        for (name, value) in &self.fields {
+            fields.insert(name, value.clone());
+        }
+        Some(())
+    }
+}
+
 /// The connections of all users.
 pub(crate) struct Client {
     connector: Connector,
@@ -243,16 +264,8 @@ impl Client {
         if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.as_ref()) {
             fields.insert(PROXY_AUTHORIZATION, authorization.clone());
         }
-        for (name, value) in &request.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| ErrorClass::Refused)?;
-            let value = HeaderValue::from_str(value).map_err(|_| ErrorClass::Refused)?;
-            fields.append(name, value);
-        }
-        let agent = fields.entry(USER_AGENT);
-        agent.or_insert_with(|| self.identity.agent.clone());
-        for (name, value) in &self.identity.fields {
-            fields.insert(name, value.clone());
-        }
+        let complete = self.identity.complete(fields, &request.headers);
+        complete.ok_or(ErrorClass::Refused)?;
         Ok(message)
     }
 }
