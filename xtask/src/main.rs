@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod demo;
 mod dev;
+mod failures;
 mod fuzz;
 mod progress;
 mod run;

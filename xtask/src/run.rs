@@ -20,6 +20,28 @@ pub(crate) fn shown(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a program with its output on ours, and hands over each line of its standard output. Returns whether it
+/// succeeded.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn overheard(command: &mut Command, mut hear: impl FnMut(&str)) -> Result<bool> {
+    let what = describe(command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("run {what}"))?;
+    let output = child.stdout.take().context("take the output")?;
+    for line in BufReader::new(output).split(b'\n') {
+        let Ok(line) = line else { break };
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        hear(&line);
+    }
+    let status = child.wait().with_context(|| format!("wait for {what}"))?;
+    Ok(status.success())
+}
+
 /// Runs a program as part of a step, which shows the line that the program is at.
 ///
 /// # Errors
