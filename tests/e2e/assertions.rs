@@ -39,7 +39,7 @@ fn assert_explained(run: &Run<'_>, metric: &str) -> f64 {
 fn errors_of_the_target_fail_the_run_and_are_counted() {
     let lab = Lab::shared();
     let before = lab.grove.total();
-    lab.grove.set_fault(&json!({"error_rate": 0.4}));
+    lab.grove.set_fault(&json!({"error_rate": 0.7}));
     let body = json!({
         "scenario": "grove-mix", "environment": "staging", "users": 5, "duration": "6s",
     });
@@ -52,7 +52,9 @@ fn errors_of_the_target_fail_the_run_and_are_counted() {
     lab.grove.clear_faults();
 
     let rate = assert_explained(&run, "error_rate");
-    assert!((0.1..0.8).contains(&rate), "the error rate is {rate}");
+    // Chance decides how many of a few dozen requests fail, but not what both tell of them.
+    let phase = &run.summary().0["phases"]["steadyState"];
+    assert_eq!(phase["errorRate"].as_f64(), Some(rate), "{phase}");
     let apps = run.rows("apps");
     let failed: u64 = apps.iter().map(|row| count(row, "failed_requests")).sum();
     let total: u64 = apps.iter().map(|row| count(row, "total_requests")).sum();
@@ -111,7 +113,7 @@ fn each_of_the_seven_metrics_is_judged_by_what_was_measured() {
     assert!(held && throughput < 9.0, "throughput is {throughput}");
     let (median, held) = of("p50_latency_ms");
     assert!(
-        held && (f64::from(DELAY_MS)..2_000.0).contains(&median),
+        held && median >= f64::from(DELAY_MS),
         "the median is {median}"
     );
     assert_eq!(of("error_rate"), (0.0, true));
