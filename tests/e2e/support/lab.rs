@@ -3,11 +3,10 @@
 //! Invariant: a test that holds a [`Lab`] is alone on its stack, and finds it without a running run and
 //! without a fault.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::num::NonZeroUsize;
 use std::ops::{Deref, DerefMut};
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -48,8 +47,8 @@ impl Lab {
     /// The stack that most tests take turns on. It is started once for the whole test program.
     pub(crate) fn shared() -> Self {
         static SHARED: OnceLock<Result<Mutex<Allowing>, String>> = OnceLock::new();
-        let shared = SHARED
-            .get_or_init(|| Allowing::start(options().state(reserve_folder())).map(Mutex::new));
+        // Never dropped; the stack's watchdog ends it, and removes its state, after the test program.
+        let shared = SHARED.get_or_init(|| Allowing::start(options()).map(Mutex::new));
         let shared = shared.as_ref().unwrap_or_else(|error| panic!("{error}"));
         // A test that failed says nothing about the next one.
         let stack = shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -212,24 +211,4 @@ fn options() -> Options {
         .var("USERS_PER_BATCH", "5")
         .var("MAX_USERS", "1000")
         .var("MAX_DURATION", "1h")
-}
-
-/// An empty folder that no other running test program uses. The shared stack is never dropped, so its state
-/// stays until the next test program takes the folder.
-fn reserve_folder() -> PathBuf {
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    for number in 0.. {
-        let folder = parent.join(format!("e2e-{number}"));
-        let lock = File::create(folder.with_extension("lock")).expect("a lock file");
-        if lock.try_lock().is_err() {
-            continue;
-        }
-        // The lock is held until this program ends.
-        std::mem::forget(lock);
-        if folder.exists() {
-            fs::remove_dir_all(&folder).expect("the folder is ours to remove");
-        }
-        return folder;
-    }
-    unreachable!("there is always a next number")
 }
