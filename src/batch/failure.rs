@@ -38,13 +38,10 @@ pub(crate) fn classify(name: &str, message: &str, marks: &str) -> ErrorClass {
     if says(&["refused", "could not connect", "unreachable"]) {
         return ErrorClass::Connect;
     }
-    if says(&[
-        "subrequest",
-        "internal error",
-        "connection limit",
-        "exceeded",
-        "depth",
-    ]) {
+    if says(&["connection limit"]) {
+        return ErrorClass::ConnectionLimit;
+    }
+    if says(&["subrequest", "internal error", "exceeded", "depth"]) {
         return ErrorClass::Platform;
     }
     if says(&["connection lost", "disconnected", "reset", "closed"]) {
@@ -98,7 +95,7 @@ mod tests {
             (
                 "Error",
                 "Response closed due to connection limit",
-                ErrorClass::Platform,
+                ErrorClass::ConnectionLimit,
             ),
         ] {
             assert_eq!(classify(name, message, ""), class, "{message}");

@@ -61,21 +61,24 @@ export class Exchanges {
       this.#onHeaders(id);
       const { status, headers } = response;
       const { wantsBody, wanted, bodyBytesMax } = step;
-      const fields = pick(headers, wanted);
+      const isPage = status >= 400 && mayBePage(headers);
+      const keepsBody = wantsBody || isPage;
+      const fields = pick(headers, isPage ? [...wanted, "server"] : wanted);
       let bytes = NOTHING;
       let size = 0;
       let truncated = false;
       const announced = announcedSize(headers);
-      if (!wantsBody && announced <= SHORT_BYTES) {
+      if (!keepsBody && announced <= SHORT_BYTES) {
         // A short text costs less than a buffer. There is none when only the header was asked for.
         size = (await response.text()) === "" ? 0 : announced;
       } else if (announced <= bodyBytesMax) {
         const buffer = await response.arrayBuffer();
         size = buffer.byteLength;
-        if (wantsBody) bytes = new Uint8Array(buffer);
+        if (keepsBody) bytes = new Uint8Array(buffer);
       } else {
-        ({ bytes, size, truncated } = await drain(response, wantsBody, bodyBytesMax));
+        ({ bytes, size, truncated } = await drain(response, keepsBody, bodyBytesMax));
       }
+      if (isPage && !wantsBody) bytes = bytes.subarray(0, PAGE_BYTES_MAX);
       if (!this.#running.delete(id)) return;
       if (this.#idle.length < IDLE_MAX) this.#idle.push(lane);
       if (bytes.length === 0 && fields === "" && !truncated) this.#onEnd(id, status, size);
@@ -137,6 +140,13 @@ function namesAreEqual(lines, others) {
   for (let at = 1; at < lines.length; at += 2) if (lines[at] !== others[at]) return false;
   return true;
 }
+
+// Whether an error may be an answer that Cloudflare gave in the target's stead: its page tells which one it is.
+function mayBePage(headers) {
+  return headers.get("server")?.toLowerCase() === "cloudflare";
+}
+
+const PAGE_BYTES_MAX = 16384;
 
 // What the runtime says about a Durable Object's failure, beside the words.
 const MARKS = ["overloaded", "durableObjectReset", "retryable"];

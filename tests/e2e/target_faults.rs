@@ -17,9 +17,30 @@ const EACH: u64 = 6;
 /// What each application asks of the testbed, and the class in which all of its requests are to be counted.
 ///
 /// The runtime does not tell a broken answer from a broken connection: both are "Network connection lost.".
-const FAULTS: [(&str, &str, Option<&str>); 17] = [
+const FAULTS: [(&str, &str, Option<&str>); 22] = [
     ("fine", "/ok/fine", None),
     ("errors", "/errors?status=503", Some("status_503")),
+    (
+        "limited",
+        "/errors/limited?status=429",
+        Some("rate_limited"),
+    ),
+    ("own-522", "/errors/own?status=522", Some("status_522")),
+    (
+        "cf-limited",
+        "/cloudflare/a?error=1015",
+        Some("cloudflare_1015"),
+    ),
+    (
+        "cf-worker",
+        "/cloudflare/b?error=1042&status=404",
+        Some("cloudflare_1042"),
+    ),
+    (
+        "cf-timeout",
+        "/cloudflare/c?error=522&status=522",
+        Some("cloudflare_522"),
+    ),
     ("hang", "/hang", Some("timeout")),
     ("hang-body", "/hang-body?n=100000", Some("timeout")),
     ("reset", "/reset", Some("reset")),
@@ -131,6 +152,19 @@ fn each_fault_has_its_class() {
         assert_eq!(record().errors(app), expected, "{app}");
         assert_eq!(record().requests(app), EACH, "{app}");
     }
+}
+
+#[test]
+fn what_cloudflare_failed_is_told_apart_from_what_the_target_failed() {
+    let summary = &record().summary;
+    assert_eq!(
+        summary.0["platformErrors"],
+        json!({"cloudflare_1015": EACH, "cloudflare_1042": EACH, "cloudflare_522": EACH})
+    );
+    let warnings = summary.0["warnings"].as_array().expect("a list");
+    let told = format!("{} requests failed because of Cloudflare", 3 * EACH);
+    let says = |warning: &Value| warning.as_str().is_some_and(|text| text.starts_with(&told));
+    assert!(warnings.iter().any(says), "{warnings:?}");
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub mod batch;
 pub mod bottleneck;
 pub mod bundle;
 pub mod check;
+pub mod cloudflare;
 pub mod content;
 pub mod cookie;
 pub mod data;

@@ -21,9 +21,11 @@ pub struct Exchange<'a> {
     /// The HTTP status.
     pub status: u16,
     /// Header fields in any order, names in lower case, one entry for each `set-cookie`. A driver may leave
-    /// out fields that [`Request::wants_headers`](crate::batch::Request) does not name.
+    /// out fields that [`Request::wants_headers`](crate::batch::Request) does not name; of an answer with an
+    /// error's status `server` is needed to tell Cloudflare from the target.
     pub headers: &'a [(String, String)],
-    /// The body as far as it was kept; empty when the request does not want it.
+    /// The body as far as it was kept; empty when the request does not want it, unless it is that of an error
+    /// that comes from Cloudflare.
     pub body: &'a [u8],
     /// How many bytes of body arrived, before they were decompressed.
     pub bytes_received: u64,
@@ -113,7 +115,7 @@ pub fn judge<R: FnOnce() -> Random, F: FnMut(CheckId, bool)>(
     };
     let missed = misses(&step.checks, answer, &mut on_check);
     if !step.expected.accepts(exchange.status) {
-        return Err(ErrorClass::Status(exchange.status));
+        return Err(ErrorClass::of_status(exchange));
     }
     if exchange.truncated {
         return Err(ErrorClass::BodyTooLarge);

@@ -240,6 +240,16 @@ impl Aggregate {
         failed(&self.errors)
     }
 
+    /// Errors that are not the target's but Cloudflare's, by class.
+    #[must_use]
+    pub fn platform_errors(&self) -> BTreeMap<ErrorClass, u64> {
+        let errors = self.errors.iter();
+        errors
+            .filter(|(class, _)| class.is_of_platform())
+            .map(|(class, count)| (*class, *count))
+            .collect()
+    }
+
     /// Requests that came to an end of their own, well or badly.
     #[must_use]
     pub fn finished(&self) -> u64 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION, SERVER};
 use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use rand::RngExt as _;
@@ -112,6 +112,7 @@ impl Answering<'_> {
                 answer
             }
             Behaviour::Errors { .. } | Behaviour::Close { .. } => ok(visit),
+            Behaviour::Cloudflare { error, status } => cloudflare(visit, error, status),
             Behaviour::Hang => std::future::pending().await,
             Behaviour::HangBody { bytes } => Response::new(AnswerBody::hang(visit, bytes)),
             Behaviour::Reset(ResetAt::Head) => {
@@ -222,6 +223,13 @@ fn ok(visit: impl Into<Option<Visit>>) -> Response<AnswerBody> {
 fn text(visit: Visit, status: StatusCode, body: impl Into<Bytes>) -> Response<AnswerBody> {
     let mut answer = typed(visit, "text/plain", body);
     *answer.status_mut() = status;
+    answer
+}
+
+fn cloudflare(visit: Visit, error: u16, status: StatusCode) -> Response<AnswerBody> {
+    let mut answer = text(visit, status, format!("error code: {error}"));
+    let server = HeaderValue::from_static("cloudflare");
+    answer.headers_mut().insert(SERVER, server);
     answer
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Behaviour {
     Capacity { slots: usize, queue: usize },
     /// This share of the requests fails with this status.
     Errors { rate: f64, status: StatusCode },
+    /// The page with which Cloudflare tells of an error of this number, instead of an answer of the target.
+    Cloudflare { error: u16, status: StatusCode },
     /// No head of an answer ever.
     Hang,
     /// A head and so many bytes, then nothing.
@@ -102,6 +104,10 @@ impl Behaviour {
             "errors" => Self::Errors {
                 rate: query.share("rate")?.unwrap_or(1.0),
                 status: status(query)?.unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+            },
+            "cloudflare" => Self::Cloudflare {
+                error: query.number("error")?.unwrap_or(1015),
+                status: status(query)?.unwrap_or(StatusCode::TOO_MANY_REQUESTS),
             },
             "hang" => Self::Hang,
             "hang-body" => Self::HangBody {

@@ -96,6 +96,18 @@ fn errors_come_as_often_as_asked_and_the_same_with_the_same_seed() {
 }
 
 #[test]
+fn cloudflares_pages_look_as_it_sends_them() {
+    let testbed = start();
+    let answer = get(&testbed, "/cloudflare?error=1042&status=404");
+    assert_eq!(answer.status(), 404);
+    assert_eq!(answer.headers()["server"], "cloudflare");
+    assert_eq!(
+        text(&testbed, "/cloudflare"),
+        (429, "error code: 1015".to_owned())
+    );
+}
+
+#[test]
 fn hanging_lasts_until_the_client_gives_up() {
     let testbed = start();
     let head = Raw::get(&testbed, "/hang");

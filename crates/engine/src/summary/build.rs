@@ -117,6 +117,7 @@ impl Report {
             generator_limited,
             requests_per_sec: per_second(overall.finished(), duration),
             error_rate: overall.error_rate(),
+            platform_errors: overall.platform_errors(),
             scenarios: scenarios(plan, book),
             steps: steps(plan, book),
             checks: checks(plan, book),
@@ -374,6 +375,15 @@ fn warnings(
         let holes = book.holes_total;
         warnings.push(format!(
             "{percent:.1} % of the run was measured, {holes} times a share of the plan was not played"
+        ));
+    }
+    let of_platform = overall.platform_errors();
+    if !of_platform.is_empty() {
+        let errors: u64 = of_platform.values().sum();
+        let classes: Vec<String> = of_platform.keys().map(ToString::to_string).collect();
+        let classes = classes.join(", ");
+        warnings.push(format!(
+            "{errors} requests failed because of Cloudflare, not of the target: {classes}"
         ));
     }
     if limited.is_some() {

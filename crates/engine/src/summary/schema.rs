@@ -33,7 +33,7 @@ impl JsonSchema for ErrorClass {
         json_schema!({
             "description": "Why a request did not succeed.",
             "type": "string",
-            "pattern": "^(status_[0-9]{1,5}|[a-z_]+)$",
+            "pattern": "^((status|cloudflare)_[0-9]{1,5}|[a-z_]+)$",
         })
     }
 }

@@ -99,6 +99,9 @@ pub struct TestRunResult {
     pub requests_per_sec: Option<f64>,
     /// Failed requests as a fraction of those that ended, of the whole run.
     pub error_rate: Option<f64>,
+    /// The errors that are Cloudflare's and not the target's, by class.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub platform_errors: BTreeMap<ErrorClass, u64>,
     /// Per scenario of the plan, in its order.
     pub scenarios: Vec<ScenarioResult>,
     /// Per step, in the order of the plan.

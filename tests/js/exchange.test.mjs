@@ -1,0 +1,289 @@
+// What the batches' requests do at the border between Rust and JavaScript, against a server on this machine.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+
+// As the Worker's bundler takes it: as a module, whatever Node would make of its name.
+const source = await readFile(new URL("../../src/js/exchange.js", import.meta.url));
+const { Exchanges } = await import(`data:text/javascript;base64,${source.toString("base64")}`);
+
+const PAGE = "error code: 1015";
+const LONG = "x".repeat(40_000);
+
+let server;
+let base;
+const received = [];
+
+before(async () => {
+  server = createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      const { method, url, headers } = request;
+      received.push({ method, url, headers, body: Buffer.concat(chunks).toString() });
+      answer(new URL(url, "http://target").pathname, response);
+    });
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  base = `http://127.0.0.1:${server.address().port}`;
+});
+
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+function answer(path, response) {
+  const paths = {
+    "/plain": () => response.end("hello"),
+    "/fields": () => {
+      response.setHeader("set-cookie", ["a=1; Path=/", "b=2"]);
+      response.setHeader("x-one", "1");
+      response.setHeader("x-two", "2");
+      response.end("{}");
+    },
+    "/empty": () => response.writeHead(204).end(),
+    "/redirect": () => response.writeHead(302, { location: "/plain" }).end(),
+    "/chunks": () => {
+      response.write("a".repeat(600));
+      response.end("b".repeat(600));
+    },
+    "/limited": () => response.writeHead(429, { server: "cloudflare" }).end(PAGE),
+    "/long-page": () => response.writeHead(500, { server: "cloudflare" }).end(LONG),
+    "/own-error": () => response.writeHead(500, { server: "grove" }).end("broken"),
+    "/broken": () => response.destroy(),
+    "/never": () => {},
+    "/half": () => response.write("the beginning"),
+  };
+  paths[path]();
+}
+
+// The requests of a batch, and what it is told about them, in order.
+function batch(env = {}) {
+  const told = [];
+  const waiting = [];
+  const tell = (event) => {
+    told.push(event);
+    for (const wake of waiting.splice(0)) wake();
+  };
+  const exchanges = new Exchanges(
+    env,
+    (id) => tell({ what: "headers", id }),
+    (id, status, size) => tell({ what: "end", id, status, size }),
+    (id, status, fields, bytes, size, truncated) => {
+      const body = Buffer.from(bytes).toString();
+      tell({ what: "answer", id, status, fields, body, size, truncated });
+    },
+    (id, name, message, marks) => tell({ what: "failure", id, name, message, marks }),
+  );
+  const until = async (condition) => {
+    while (!condition(told)) await new Promise((resolve) => waiting.push(resolve));
+  };
+  const ended = async (id) => {
+    const end = (event) => event.id === id && event.what !== "headers";
+    await until(() => told.some(end));
+    return told.find(end);
+  };
+  return { exchanges, told, until, ended };
+}
+
+// A request of a step of its own.
+function send(exchanges, id, path, options = {}) {
+  const { method = "GET", wantsBody = false, wanted = "server-timing", limit = 1_000_000 } = options;
+  exchanges.announce(id, method, wantsBody, wanted, limit);
+  again(exchanges, id, id, path, options);
+}
+
+// Another request of a step that was announced.
+function again(exchanges, id, step, path, options = {}) {
+  const { fields = [], body, binding, object } = options;
+  const url = object === undefined ? base + path : path;
+  exchanges.send(id, step, [url, ...fields].join("\n"), body, binding, object);
+}
+
+test("a request arrives as it was sent, and is told first by its headers, then by its end", async () => {
+  const { exchanges, told, ended } = batch();
+  const body = new TextEncoder().encode('{"a":1}');
+  const fields = ["content-type", "application/json", "x-vista-run", "r-1"];
+  send(exchanges, 1, "/plain?q=1", { method: "POST", fields, body, wantsBody: true });
+  const end = await ended(1);
+  assert.deepEqual(end, {
+    what: "answer", id: 1, status: 200, fields: "", body: "hello", size: 5, truncated: false,
+  });
+  assert.deepEqual(told.map((event) => event.what), ["headers", "answer"]);
+  const arrived = received.at(-1);
+  assert.equal(arrived.method, "POST");
+  assert.equal(arrived.url, "/plain?q=1");
+  assert.equal(arrived.body, '{"a":1}');
+  assert.equal(arrived.headers["content-type"], "application/json");
+  assert.equal(arrived.headers["x-vista-run"], "r-1");
+});
+
+test("a body that nobody wants is counted and not handed over", async () => {
+  const { exchanges, ended } = batch();
+  for (const [id, path, options, status, size] of [
+    [1, "/chunks", {}, 200, 1_200],
+    [2, "/plain", {}, 200, 5],
+    [3, "/plain", { method: "HEAD" }, 200, 0],
+    [4, "/empty", { wantsBody: true }, 204, 0],
+  ]) {
+    send(exchanges, id, path, options);
+    assert.deepEqual(await ended(id), { what: "end", id, status, size });
+  }
+});
+
+test("a body is read up to the limit", async () => {
+  const { exchanges, ended } = batch();
+  send(exchanges, 1, "/chunks", { wantsBody: true, limit: 500 });
+  const { body, size, truncated } = await ended(1);
+  assert.equal(body, "a".repeat(500));
+  assert.ok(size > 500, `${size}`);
+  assert.equal(truncated, true);
+});
+
+test("only the fields that are wanted are handed over, and each cookie by itself", async () => {
+  const { exchanges, ended } = batch();
+  send(exchanges, 1, "/fields", { wanted: "x-two\nset-cookie\nx-missing" });
+  assert.equal((await ended(1)).fields, "x-two\n2\nset-cookie\na=1; Path=/\nset-cookie\nb=2");
+});
+
+test("a redirect is an answer like any other", async () => {
+  const { exchanges, ended } = batch();
+  const before = received.length;
+  send(exchanges, 1, "/redirect", { wanted: "location" });
+  const end = await ended(1);
+  assert.deepEqual([end.status, end.fields], [302, "location\n/plain"]);
+  assert.equal(received.length, before + 1);
+});
+
+test("of an error that may be Cloudflare's own the page is handed over, up to its beginning", async () => {
+  const { exchanges, ended } = batch();
+  send(exchanges, 1, "/limited");
+  const page = await ended(1);
+  assert.deepEqual([page.status, page.fields, page.body], [429, "server\ncloudflare", PAGE]);
+  send(exchanges, 2, "/long-page", { wanted: "x-one" });
+  const long = await ended(2);
+  assert.equal(long.fields, "server\ncloudflare");
+  assert.equal(long.body, LONG.slice(0, 16_384));
+  assert.equal(long.size, LONG.length);
+  send(exchanges, 3, "/long-page", { wantsBody: true });
+  assert.equal((await ended(3)).body, LONG, "what is wanted is not cut");
+  send(exchanges, 4, "/own-error");
+  assert.deepEqual(await ended(4), { what: "end", id: 4, status: 500, size: "broken".length });
+});
+
+test("a failure is told by its name and words, once, and the others go on", async () => {
+  const { exchanges, told, ended } = batch();
+  send(exchanges, 1, "/broken");
+  send(exchanges, 2, "/plain", { fields: ["bad name", "value"] });
+  send(exchanges, 3, "/plain");
+  for (const id of [1, 2]) {
+    const end = await ended(id);
+    assert.equal(end.what, "failure");
+    assert.equal(end.name, "TypeError");
+    assert.notEqual(end.message, "");
+    assert.equal(end.marks, "");
+  }
+  assert.equal((await ended(3)).status, 200);
+  assert.equal(told.filter((event) => event.what !== "headers").length, 3);
+});
+
+test("of a request that was given up nothing more is told, before its headers or after", async () => {
+  const { exchanges, told, until, ended } = batch();
+  send(exchanges, 1, "/never");
+  send(exchanges, 2, "/half");
+  await until(() => told.some((event) => event.what === "headers" && event.id === 2));
+  exchanges.abort(1);
+  exchanges.abort(2);
+  exchanges.abort(99);
+  // What was given up would be told before what is sent only now.
+  send(exchanges, 3, "/plain");
+  await ended(3);
+  assert.deepEqual(told.filter((event) => event.id !== 3), [{ what: "headers", id: 2 }]);
+});
+
+test("after the end of the batch nothing is told any more", async () => {
+  const first = batch();
+  send(first.exchanges, 1, "/plain");
+  send(first.exchanges, 2, "/never");
+  first.exchanges.close();
+  const second = batch();
+  send(second.exchanges, 1, "/plain");
+  await second.ended(1);
+  assert.deepEqual(first.told, []);
+});
+
+test("what is kept of a step's requests does not leak into the next one", async () => {
+  const { exchanges, ended } = batch();
+  exchanges.announce(0, "GET", false, "", 1_000_000);
+  const told = [];
+  for (const [id, fields] of [["x-a", "1", "x-b", "1"], ["x-a", "2", "x-b", "1"], ["x-b", "3"], []].entries()) {
+    again(exchanges, id, 0, "/plain", { fields });
+    await ended(id);
+    const { headers } = received.at(-1);
+    told.push([headers["x-a"], headers["x-b"]]);
+  }
+  assert.deepEqual(told, [["1", "1"], ["2", "1"], [undefined, "3"], [undefined, undefined]]);
+});
+
+test("a request to a binding goes to its Worker", async () => {
+  const asked = [];
+  const GROVE = {
+    fetch: async (url, init) => {
+      asked.push([url, init.method, init.redirect]);
+      return new Response("bound", { status: 201 });
+    },
+  };
+  const { exchanges, ended } = batch({ GROVE });
+  const before = received.length;
+  send(exchanges, 1, "/api", { binding: "GROVE", wantsBody: true });
+  const end = await ended(1);
+  assert.deepEqual([end.status, end.body], [201, "bound"]);
+  assert.deepEqual(asked, [[`${base}/api`, "GET", "manual"]]);
+  assert.equal(received.length, before, "nothing went to the host");
+});
+
+test("each request to an object has a stub of its own, and what the runtime marks is told", async () => {
+  const stubs = [];
+  const failures = [
+    {},
+    { overloaded: true, retryable: true },
+    { durableObjectReset: true, retryable: true },
+    { overloaded: "yes" },
+  ];
+  const POSTS = {
+    getByName: (name) => {
+      const at = stubs.length;
+      const stub = {
+        fetch: async (url) => {
+          stub.asked = `${name} ${url}`;
+          throw Object.assign(new Error(`failure ${at}`), failures[at]);
+        },
+      };
+      stubs.push(stub);
+      return stub;
+    },
+  };
+  const { exchanges, ended } = batch({ POSTS });
+  const marks = [];
+  for (const id of failures.keys()) {
+    send(exchanges, id, "/entries", { method: "POST", binding: "POSTS", object: "post:7" });
+    const end = await ended(id);
+    assert.equal(end.message, `failure ${id}`);
+    marks.push(end.marks);
+  }
+  assert.deepEqual(marks, ["", "overloaded retryable", "durableObjectReset retryable", ""]);
+  assert.equal(new Set(stubs.map((stub) => stub.asked)).size, 1);
+  assert.equal(stubs[0].asked, "post:7 https://object/entries");
+  assert.equal(stubs.length, failures.length);
+});
+
+test("a binding that is not there fails the request, not the batch", async () => {
+  const { exchanges, ended } = batch({});
+  send(exchanges, 1, "/entries", { binding: "FEEDS", object: "feed:1" });
+  assert.equal((await ended(1)).what, "failure");
+  send(exchanges, 2, "/plain");
+  assert.equal((await ended(2)).status, 200);
+});
