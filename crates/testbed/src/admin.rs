@@ -1,5 +1,6 @@
 //! What the testbed is asked about itself.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -39,6 +40,19 @@ pub(crate) fn answer(
             shared.freezer.thaw();
             empty(StatusCode::NO_CONTENT)
         }
+        (&Method::DELETE, "faults") => {
+            if let Some(platform) = &shared.platform {
+                platform.heal();
+            }
+            empty(StatusCode::NO_CONTENT)
+        }
+        (&Method::POST, _) => match (what.strip_prefix("faults/"), &shared.platform) {
+            (Some(operation), Some(platform)) => match platform.disturb(operation, query) {
+                Ok(()) => empty(StatusCode::NO_CONTENT),
+                Err(error) => refused(&error),
+            },
+            _ => empty(StatusCode::NOT_FOUND),
+        },
         _ => empty(StatusCode::NOT_FOUND),
     }
 }
@@ -61,7 +75,7 @@ fn json(value: &impl Serialize) -> Response<AnswerBody> {
     answer
 }
 
-fn refused(error: &BadQuery) -> Response<AnswerBody> {
+fn refused(error: &impl Display) -> Response<AnswerBody> {
     let mut answer = Response::new(AnswerBody::whole(None, format!("{error}\n")));
     *answer.status_mut() = StatusCode::BAD_REQUEST;
     answer

@@ -18,7 +18,8 @@ use crate::body::AnswerBody;
 use crate::delay::{self, Delay};
 use crate::query::Query;
 use crate::server::Shared;
-use crate::socket;
+use crate::services::{self, Call, Reply};
+use crate::socket::{self, Counts};
 use crate::sse::Events;
 use crate::visit::Visit;
 use crate::wire::Orders;
@@ -39,6 +40,18 @@ pub(crate) async fn answer(
     }
     let visit = Visit::new(&shared.ledger, path, batch(&head.headers), id);
     let body = read(body, &visit).await?;
+    if let Some(platform) = &shared.platform {
+        let call = Call {
+            method: &head.method,
+            path,
+            query: head.uri.query().unwrap_or_default(),
+            headers: &head.headers,
+            body: &body,
+        };
+        let reply = platform.answer(call).await;
+        let answer = serve(reply, visit, &head.headers, upgrade).await?;
+        return Ok(for_method(&head.method, answer));
+    }
     let mut query = Query::parse(head.uri.query().unwrap_or_default());
     let told = Delay::of(&mut query)
         .map_err(NoBehaviour::BadQuery)
@@ -62,11 +75,74 @@ pub(crate) async fn answer(
             text(visit, StatusCode::BAD_REQUEST, format!("{error}\n"))
         }
     };
-    Ok(if head.method == Method::HEAD {
+    Ok(for_method(&head.method, answer))
+}
+
+/// The answer without its body to those who asked for the head alone.
+fn for_method(method: &Method, answer: Response<AnswerBody>) -> Response<AnswerBody> {
+    if *method == Method::HEAD {
         answer.map(AnswerBody::without_bytes)
     } else {
         answer
+    }
+}
+
+/// Hands over what a platform answers.
+async fn serve(
+    reply: Reply,
+    visit: Visit,
+    headers: &HeaderMap,
+    upgrade: OnUpgrade,
+) -> io::Result<Response<AnswerBody>> {
+    Ok(match reply {
+        Reply::Whole {
+            status,
+            content_type,
+            fields,
+            body,
+        } => {
+            let mut answer = typed(visit, content_type, body);
+            *answer.status_mut() = status;
+            answer.headers_mut().extend(fields);
+            answer
+        }
+        Reply::Events(events) => {
+            visit.stream(false);
+            event_stream(AnswerBody::told(visit, events))
+        }
+        Reply::Socket(talk) => open_socket(visit, headers, |counts| {
+            services::converse(upgrade, *talk, counts)
+        }),
+        Reply::Drop => return Err(broken_off(visit)),
+        Reply::Mute => std::future::pending().await,
     })
+}
+
+/// Accepts a handshake and plays the session that follows it.
+fn open_socket<F>(
+    mut visit: Visit,
+    headers: &HeaderMap,
+    session: impl FnOnce(Counts) -> F,
+) -> Response<AnswerBody>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    match socket::accept(headers) {
+        Some(answer) => {
+            let counts = visit.counts();
+            visit.complete();
+            tokio::spawn(session(counts));
+            answer
+        }
+        None => text(visit, StatusCode::BAD_REQUEST, "no WebSocket handshake\n"),
+    }
+}
+
+fn event_stream(body: AnswerBody) -> Response<AnswerBody> {
+    let mut answer = Response::new(body);
+    let content_type = HeaderValue::from_static("text/event-stream");
+    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+    answer
 }
 
 /// What an answer is made of.
@@ -142,23 +218,14 @@ impl Answering<'_> {
                 }
                 answer
             }
-            Behaviour::Socket(manners) => match socket::accept(self.headers) {
-                Some(answer) => {
-                    let counts = visit.counts();
-                    visit.complete();
-                    tokio::spawn(socket::play(self.upgrade, manners, counts));
-                    answer
-                }
-                None => text(visit, StatusCode::BAD_REQUEST, "no WebSocket handshake\n"),
-            },
+            Behaviour::Socket(manners) => open_socket(visit, self.headers, |counts| {
+                socket::play(self.upgrade, manners, counts)
+            }),
             Behaviour::Events(script) => {
                 let last = last_event(self.headers);
                 visit.stream(last.is_some());
                 let events = Events::new(script, last.unwrap_or(0));
-                let mut answer = Response::new(AnswerBody::events(visit, events));
-                let content_type = HeaderValue::from_static("text/event-stream");
-                answer.headers_mut().insert(CONTENT_TYPE, content_type);
-                answer
+                event_stream(AnswerBody::events(visit, events))
             }
         })
     }

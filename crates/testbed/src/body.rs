@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
 use crate::sse::{Events, Next};
@@ -33,6 +34,8 @@ enum Source {
     /// So many bytes, of one more that never comes.
     Hang(u64),
     Events(Box<Events>),
+    /// Events as a platform tells them, one in each piece.
+    Told(mpsc::Receiver<Bytes>),
     /// Some bytes, and a reset a moment later.
     Reset {
         sent: bool,
@@ -66,6 +69,11 @@ impl AnswerBody {
     /// Server-sent events.
     pub(crate) fn events(visit: Visit, events: Events) -> Self {
         Self::new(Some(visit), Source::Events(Box::new(events)))
+    }
+
+    /// Events as a platform tells them, one in each piece.
+    pub(crate) fn told(visit: Visit, events: mpsc::Receiver<Bytes>) -> Self {
+        Self::new(Some(visit), Source::Told(events))
     }
 
     /// Some bytes, and then a reset.
@@ -103,6 +111,14 @@ impl AnswerBody {
         }
     }
 
+    /// The answer is complete, which nobody could know before.
+    fn end(&mut self) -> Bytes {
+        if let Some(mut visit) = self.visit.take() {
+            visit.complete();
+        }
+        Bytes::new()
+    }
+
     fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let bytes = match &mut self.source {
             Source::Whole(bytes) => std::mem::take(bytes),
@@ -122,12 +138,16 @@ impl AnswerBody {
                     bytes
                 }
                 Next::More(bytes) => bytes,
-                Next::End => {
-                    if let Some(mut visit) = self.visit.take() {
-                        visit.complete();
+                Next::End => self.end(),
+            },
+            Source::Told(events) => match ready!(events.poll_recv(context)) {
+                Some(bytes) => {
+                    if let Some(visit) = &mut self.visit {
+                        visit.event();
                     }
-                    Bytes::new()
+                    bytes
                 }
+                None => self.end(),
             },
             Source::Reset { sent: false, .. } => Bytes::from_static(b"the beginning of an ans"),
             Source::Reset { pause, orders, .. } => {
@@ -166,9 +186,11 @@ impl Body for AnswerBody {
         match &self.source {
             Source::Whole(bytes) => bytes.is_empty(),
             Source::Filler(left) => *left == 0,
-            Source::Endless(_) | Source::Hang(_) | Source::Events(_) | Source::Reset { .. } => {
-                false
-            }
+            Source::Endless(_)
+            | Source::Hang(_)
+            | Source::Events(_)
+            | Source::Told(_)
+            | Source::Reset { .. } => false,
         }
     }
 
@@ -177,7 +199,9 @@ impl Body for AnswerBody {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Filler(left) => SizeHint::with_exact(*left),
             Source::Hang(left) => SizeHint::with_exact(left.saturating_add(1)),
-            Source::Endless(_) | Source::Events(_) | Source::Reset { .. } => SizeHint::default(),
+            Source::Endless(_) | Source::Events(_) | Source::Told(_) | Source::Reset { .. } => {
+                SizeHint::default()
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use testbed::Testbed;
+use testbed::{Service, Testbed};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A target with known behaviour for load testers. Prints its URL and serves until SIGINT or SIGTERM.
@@ -22,13 +22,25 @@ struct Arguments {
     /// How many threads serve
     #[arg(long, default_value = "1")]
     threads: NonZeroUsize,
+    /// Which platform to serve instead of the behaviours
+    #[arg(long)]
+    service: Option<Service>,
 }
 
 fn main() -> Result<()> {
-    let Arguments { ip, port, threads } = Arguments::parse();
+    let Arguments {
+        ip,
+        port,
+        threads,
+        service,
+    } = Arguments::parse();
     let listener =
         TcpListener::bind((ip, port)).with_context(|| format!("listen on {ip}:{port}"))?;
-    let testbed = Testbed::start(listener, threads).context("serve")?;
+    let testbed = match service {
+        Some(service) => Testbed::serve(listener, threads, service),
+        None => Testbed::start(listener, threads),
+    };
+    let testbed = testbed.context("serve")?;
     // The reader may be waiting for this line, and may be gone when it has it.
     let mut out = std::io::stdout();
     let _ = writeln!(out, "{}", testbed.url()).and_then(|()| out.flush());

@@ -14,6 +14,7 @@ use crate::capacity::Capacities;
 use crate::connection;
 use crate::freeze::Freezer;
 use crate::ledger::Ledger;
+use crate::services::{Platform, Service};
 use crate::stats::Stats;
 
 /// A running testbed. Dropping it closes its port and all of its connections.
@@ -31,7 +32,14 @@ pub(crate) struct Shared {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) freezer: Freezer,
     pub(crate) capacities: Capacities,
+    /// What is served instead of the behaviours.
+    pub(crate) platform: Option<Platform>,
 }
+
+/// An operation cannot be disturbed in this way; it says why and what is accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(String);
 
 impl Testbed {
     /// Serves on `listener` with this many threads, of its own, until it is dropped.
@@ -39,6 +47,26 @@ impl Testbed {
     /// # Errors
     /// When the listener has no address or the threads cannot be started.
     pub fn start(listener: TcpListener, threads: NonZeroUsize) -> io::Result<Self> {
+        Self::begin(listener, threads, None)
+    }
+
+    /// As [`Self::start`], with a platform in place of the behaviours.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn serve(
+        listener: TcpListener,
+        threads: NonZeroUsize,
+        service: Service,
+    ) -> io::Result<Self> {
+        Self::begin(listener, threads, Some(Platform::new(service)))
+    }
+
+    fn begin(
+        listener: TcpListener,
+        threads: NonZeroUsize,
+        platform: Option<Platform>,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = runtime(threads)?;
@@ -46,6 +74,7 @@ impl Testbed {
             ledger: Arc::default(),
             freezer: Freezer::default(),
             capacities: Capacities::default(),
+            platform,
         });
         let listener = {
             let _guard = runtime.enter();
@@ -89,6 +118,25 @@ impl Testbed {
     /// Begins to count anew. A request that is being answered meanwhile is counted no more.
     pub fn reset(&self) {
         self.shared.ledger.reset();
+    }
+
+    /// From now on an operation of the platform is slow or goes wrong, as a query such as `ms=300` or
+    /// `share=0.5&how=fail` says (docs/testbed.md).
+    ///
+    /// # Errors
+    /// When no platform is served, when it has no such operation, and when the query is not understood.
+    pub fn disturb(&self, operation: &str, query: &str) -> Result<(), Refused> {
+        let platform = self.shared.platform.as_ref();
+        let platform = platform.ok_or_else(|| Refused("no platform is served".to_owned()))?;
+        let told = platform.disturb(operation, query);
+        told.map_err(|error| Refused(error.to_string()))
+    }
+
+    /// From now on all operations of the platform do what they promise.
+    pub fn heal(&self) {
+        if let Some(platform) = &self.shared.platform {
+            platform.heal();
+        }
     }
 
     /// Lets requests to `/freeze` wait from now on.

@@ -161,7 +161,7 @@ pub(crate) async fn play(upgrade: OnUpgrade, manners: Manners, counts: Counts) {
     }
 }
 
-/// Where a session is counted. Counts it out when it is dropped.
+/// Where a session is counted.
 #[derive(Debug)]
 pub(crate) struct Counts {
     pub(crate) ledger: Arc<Ledger>,
@@ -169,7 +169,8 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    fn change(&self, change: impl FnOnce(&mut SocketBook)) {
+    /// Changes what is counted.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut SocketBook)) {
         self.ledger.sockets(self.account, change);
     }
 }

@@ -1,11 +1,13 @@
 //! Each path does what docs/testbed.md says, seen by a client on the network.
 
 mod client;
+mod raw;
 
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
-use client::{Raw, start, until};
+use client::{start, until};
+use raw::Raw;
 use testbed::Testbed;
 
 fn get(testbed: &Testbed, path: &str) -> ureq::http::Response<ureq::Body> {

@@ -1,11 +1,13 @@
 //! The testbed's own counts: exact, by path, by connection and by batch, in process and over HTTP.
 
 mod client;
+mod raw;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use client::{Raw, agent, start, until};
+use client::{agent, start, until};
+use raw::Raw;
 use testbed::{ConnectionStats, Stats, Tally};
 
 fn assert_balanced(tally: &Tally) {

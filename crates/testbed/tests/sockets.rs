@@ -1,11 +1,13 @@
 //! WebSockets do what the query says, and what they did is counted.
 
 mod client;
+mod raw;
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use client::{Raw, start, until};
+use client::{start, until};
+use raw::Raw;
 use testbed::{SocketStats, Testbed};
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client as handshake};
 

@@ -1,11 +1,13 @@
 //! Server-sent events come as the query says, and what was sent is counted.
 
 mod client;
+mod raw;
 
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use client::{Raw, start, until};
+use client::{start, until};
+use raw::Raw;
 use testbed::Testbed;
 
 fn body(testbed: &Testbed, path: &str, last_event: Option<&str>) -> String {
