@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testbed::Testbed;
+use testbed::{Service, Testbed};
 
 /// A target and a folder of scenarios.
 pub(crate) struct Lab {
@@ -34,7 +34,17 @@ impl Lab {
     pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let threads = NonZeroUsize::MIN;
-        let target = Testbed::start(listener, threads).expect("the testbed starts");
+        Self::around(Testbed::start(listener, threads).expect("the testbed starts"))
+    }
+
+    /// A lab in which a platform is the target.
+    pub(crate) fn serving(service: Service) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let threads = NonZeroUsize::MIN;
+        Self::around(Testbed::serve(listener, threads, service).expect("the platform starts"))
+    }
+
+    fn around(target: Testbed) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join("applications")).expect("a folder");
         Self { target, folder }

@@ -18,4 +18,5 @@ mod runs;
 mod server;
 mod sockets;
 mod streams;
+mod suites;
 mod transport;
