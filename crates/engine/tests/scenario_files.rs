@@ -66,7 +66,10 @@ fn all_files_are_plans_without_warnings_and_hold_no_secret() {
         assert_eq!(redacted, scenario, "{path:?} holds a secret");
         let as_written = plan(scenario.clone(), applications.clone(), |_| {});
         assert_eq!(as_written.warnings(), [], "{path:?}");
+        // Only the four phases are scaled as they are; other loads are by way of a profile.
+        let profile = scenario.user_profile.is_none().then(|| "load".to_owned());
         let small = plan(scenario, applications.clone(), |options| {
+            options.profile = profile;
             options.users = Some(3);
             options.duration = Some("10s".to_owned());
         });
