@@ -81,6 +81,9 @@ pub(crate) const LEASE_MS: u64 = 10_000;
 /// How long a batch that was told to stop may take before its request is aborted.
 pub(crate) const STOP_GRACE_MS: u64 = 1_000;
 
+/// How long a batch that is over stays for the answers to the close frames that it has sent.
+pub(crate) const CLOSE_GRACE_MS: f64 = 1_000.0;
+
 /// How often a batch looks at the cancel flag itself, in case its coordinator does not.
 pub(crate) const FLAG_CHECK_MS: u64 = 10_000;
 

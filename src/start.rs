@@ -150,18 +150,18 @@ pub(crate) fn prepare(
     })
 }
 
-/// What of the plan only the command `sentinel` can play.
+/// What of the plan only the command `sentinel` can play: the platform's WebSockets cannot send pings.
 fn not_at_the_edge(plan: &Plan) -> Vec<Problem> {
-    let streams = plan.streams().map(|found| (found, "reads a stream"));
-    let sockets = plan.sockets().map(|found| (found, "opens a WebSocket"));
-    let problem = |((application, step), does): ((&Application, &Step), &str)| Problem {
+    let pings = |step: &Step| step.socket.as_ref().is_some_and(|ws| ws.ping.is_some());
+    let sockets = plan.sockets().filter(|(_, step)| pings(step));
+    let problem = |(application, step): (&Application, &Step)| Problem {
         path: format!("applications[{}]", application.name),
         message: format!(
-            "step {:?} {does}: the Worker does not play that yet, `sentinel run` does",
+            "step {:?} has a \"ping\": Workers cannot send pings, `sentinel run` does",
             step.name
         ),
     };
-    streams.chain(sockets).map(problem).collect()
+    sockets.map(problem).collect()
 }
 
 /// What of the plan certainly exceeds a limit. What the closed model sends depends on the target; a run that
@@ -496,7 +496,7 @@ const PRODUCTION: &str = "production";
 
 #[cfg(test)]
 mod tests {
-    use sentinel_engine::scenario::{FlowStep, parse_application, parse_scenario};
+    use sentinel_engine::scenario::{parse_application, parse_scenario};
 
     use super::*;
 
@@ -630,19 +630,23 @@ mod tests {
 
     #[test]
     fn what_only_the_command_can_play_is_refused() {
-        let mut asked = inline("/");
-        for application in &mut asked.applications {
-            let steps = application.steps.iter_mut();
-            for step in steps.filter_map(FlowStep::as_request_mut) {
-                step.stream = serde_json::from_value(json!({"format": "sse"})).expect("a stream");
+        let with = |ws: &str| {
+            let steps = format!(
+                r#"[{{"name": "s", "ws": {{"url": "/ws", "steps": [{{"think": "1s"}}]{ws}}}}}]"#
+            );
+            let mut asked = inline("/");
+            for application in &mut asked.applications {
+                application.steps = serde_json::from_str(&steps).expect("steps");
             }
-        }
-        let error = refused(asked);
+            asked
+        };
+        assert!(prepare(&config(), with(""), Vec::new()).is_ok());
+        let error = refused(with(r#", "ping": "30s""#));
         assert_eq!(error.status, 422);
         let problem = &error.details["problems"][0];
         assert_eq!(problem["path"], "applications[a]");
         let message = problem["message"].as_str().unwrap_or_default();
-        assert!(message.contains("\"s\" reads a stream"), "{message}");
+        assert!(message.contains("Workers cannot send pings"), "{message}");
     }
 
     #[test]

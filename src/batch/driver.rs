@@ -8,27 +8,26 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 
-use js_sys::Function;
+use js_sys::Promise;
 use js_sys::futures::spawn_local;
-use sentinel_engine::batch::{Address, Batch, Failure, Input, Output, Request, RequestId};
-use sentinel_engine::error_class::ErrorClass;
-use sentinel_engine::parts::Parts;
+use sentinel_engine::batch::{
+    Address, Batch, Input, Opening, Output, Request, RequestId, SocketOutput,
+};
 use sentinel_engine::plan::{Plan, RunPart};
-use sentinel_engine::response::Exchange;
 use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::window::StepId;
 use sentinel_engine::wire::Frame;
 use serde_json::json;
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::Closure;
-use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
 
-use crate::batch::failure::classify;
+use crate::batch::callbacks::{OfExchanges, OfSockets, function, with};
 use crate::batch::message::{message, own_fields};
 use crate::batch::order::BatchOrder;
 use crate::clock::{RunClock, now_ms};
-use crate::js::{Exchanges, Port, clear_timeout, set_timeout};
-use crate::limits::{FLAG_CHECK_MS, LEASE_MS, LINE_BYTES_MAX, UNREAD_BYTES_MAX};
+use crate::js::{Exchanges, Port, Sockets, clear_timeout, set_timeout};
+use crate::limits::{CLOSE_GRACE_MS, FLAG_CHECK_MS, LEASE_MS, LINE_BYTES_MAX, UNREAD_BYTES_MAX};
 use crate::{flag, log};
 
 /// A batch with everything that it needs of the runtime.
@@ -39,6 +38,7 @@ pub(super) struct Driver {
     own_fields: String, // lines, as in a message
     state: RefCell<State>,
     exchanges: Exchanges,
+    sockets: Sockets,
     port: Port,
     callbacks: Callbacks,
 }
@@ -54,18 +54,10 @@ pub(super) struct BatchPermit {
     pub(super) batch: u32,
 }
 
-/// Identifier, status and size, of an answer of which nothing else is wanted.
-type OnEnd = dyn Fn(f64, u16, f64);
-
-/// Identifier, status, header fields, body, size, whether it was truncated.
-type OnAnswer = dyn Fn(f64, u16, String, Vec<u8>, f64, bool);
-
 /// What JavaScript calls. Held as long as the objects that call it.
 struct Callbacks {
-    headers: Closure<dyn Fn(f64)>,
-    end: Closure<OnEnd>,
-    answer: Closure<OnAnswer>,
-    failure: Closure<dyn Fn(f64, String, String, String)>,
+    exchanges: OfExchanges,
+    sockets: OfSockets,
     line: Closure<dyn Fn(String)>,
     gone: Closure<dyn Fn()>,
     wake: Closure<dyn Fn()>,
@@ -95,32 +87,10 @@ struct Playing {
 
 impl Callbacks {
     fn new(driver: &Weak<Driver>) -> Self {
-        let weak = || driver.clone();
-        let (on_headers, on_end, on_answer, on_failure) = (weak(), weak(), weak(), weak());
-        let (on_line, on_gone, on_wake) = (weak(), weak(), weak());
+        let (on_line, on_gone, on_wake) = (driver.clone(), driver.clone(), driver.clone());
         Self {
-            headers: Closure::new(move |id| {
-                with(&on_headers, |driver| {
-                    driver.step(&Input::Headers(request_id(id)))
-                });
-            }),
-            end: Closure::new(move |id, status, size| {
-                with(&on_end, |driver| {
-                    driver.answered(id, status, "", &[], size, false);
-                });
-            }),
-            answer: Closure::new(
-                move |id, status, fields: String, body: Vec<u8>, size: f64, truncated| {
-                    with(&on_answer, |driver| {
-                        driver.answered(id, status, &fields, &body, size, truncated);
-                    });
-                },
-            ),
-            failure: Closure::new(move |id, name: String, message: String, marks: String| {
-                let class = classify(&name, &message, &marks);
-                let input = Input::Failed(request_id(id), Failure { class });
-                with(&on_failure, |driver| driver.step(&input));
-            }),
+            exchanges: OfExchanges::new(driver),
+            sockets: OfSockets::new(driver),
             line: Closure::new(move |line: String| with(&on_line, |driver| driver.heard(&line))),
             gone: Closure::new(move || with(&on_gone, Driver::deserted)),
             wake: Closure::new(move || with(&on_wake, Driver::woken)),
@@ -135,13 +105,8 @@ impl Driver {
             let callbacks = Callbacks::new(this);
             Self {
                 this: this.clone(),
-                exchanges: Exchanges::new(
-                    env.as_ref(),
-                    function(&callbacks.headers),
-                    function(&callbacks.end),
-                    function(&callbacks.answer),
-                    function(&callbacks.failure),
-                ),
+                exchanges: callbacks.exchanges.exchanges(env.as_ref()),
+                sockets: callbacks.sockets.sockets(env.as_ref()),
                 env,
                 own_fields: own_fields(&permit),
                 permit,
@@ -161,6 +126,11 @@ impl Driver {
     /// The line to the coordinator.
     pub(super) const fn port(&self) -> &Port {
         &self.port
+    }
+
+    /// Resolves some time after the end of the line, when the WebSockets are gone that were being closed then.
+    pub(super) fn sockets_gone(&self) -> Promise {
+        self.sockets.gone(CLOSE_GRACE_MS)
     }
 
     /// The coordinator said something.
@@ -263,33 +233,8 @@ impl Driver {
         self.step(&Input::Wake);
     }
 
-    fn answered(
-        &self,
-        id: f64,
-        status: u16,
-        fields: &str,
-        body: &[u8],
-        size: f64,
-        truncated: bool,
-    ) {
-        let mut headers = Vec::new();
-        let mut lines = fields.split('\n');
-        while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-            headers.push((name.to_owned(), value.to_owned()));
-        }
-        let exchange = Exchange {
-            status,
-            headers: &headers,
-            body,
-            bytes_received: size as u64,
-            truncated,
-            parts: Parts::default(),
-        };
-        self.step(&Input::Answered(request_id(id), exchange));
-    }
-
     /// Takes in one event and does what the engine asks for.
-    fn step(&self, input: &Input<'_>) {
+    pub(super) fn step(&self, input: &Input<'_>) {
         let mut state = self.state.borrow_mut();
         let State::Playing(playing) = &mut *state else {
             return;
@@ -322,14 +267,13 @@ impl Driver {
         loop {
             match playing.batch.poll_output() {
                 Output::Send(request) => self.send(playing, request),
-                // Runs with WebSockets are refused before they start.
-                Output::Open(opening) => {
-                    let class = ErrorClass::Refused;
-                    let failed = Input::Failed(opening.request.id, Failure { class });
-                    playing.batch.handle_input(playing.clock.now(), failed);
+                Output::Open(opening) => self.open(&opening),
+                Output::Socket(RequestId(id), order) => self.order(id as f64, order),
+                Output::Abort(RequestId(id)) => {
+                    // It is known to one of them.
+                    self.exchanges.abort(id as f64);
+                    self.sockets.abort(id as f64);
                 }
-                Output::Socket(..) => {}
-                Output::Abort(RequestId(id)) => self.exchanges.abort(id as f64),
                 Output::Ship(frame) => self.ship(playing, &frame),
                 Output::WakeAt(tick, _) => {
                     self.wake_at(playing, tick);
@@ -346,20 +290,44 @@ impl Driver {
             self.exchanges.announce(
                 step,
                 request.method.name(),
+                request.streams,
                 request.wants_body,
                 &request.wants_headers.join("\n"),
                 request.body_limit_bytes as f64,
             );
         }
-        let (binding, object) = match &request.address {
-            Address::Host => (None, None),
-            Address::Binding(binding) => (Some(*binding), None),
-            Address::Object { binding, name } => (Some(*binding), Some(name.as_str())),
+        let object = match &request.address {
+            Address::Host | Address::Binding(_) => None,
+            Address::Object { name, .. } => Some(name.as_str()),
         };
-        let message = message(&request, &self.own_fields);
+        let (message, binding) = (
+            message(&request, &self.own_fields),
+            request.address.binding(),
+        );
         let id = request.id.0 as f64;
         self.exchanges
             .send(id, step, &message, request.body, binding, object);
+    }
+
+    fn open(&self, opening: &Opening) {
+        let request = &opening.request;
+        self.sockets.open(
+            request.id.0 as f64,
+            &message(request, &self.own_fields),
+            &opening.protocols.join("\n"),
+            &request.wants_headers.join("\n"),
+            request.address.binding(),
+        );
+    }
+
+    fn order(&self, id: f64, order: SocketOutput) {
+        match order {
+            SocketOutput::Text(text) => self.sockets.send_text(id, &text),
+            SocketOutput::Binary(bytes) => self.sockets.send_bytes(id, bytes),
+            // The platform has no way to send one: runs that want it are refused before they start.
+            SocketOutput::Ping => {}
+            SocketOutput::Close { code, reason } => self.sockets.shut(id, code, &reason),
+        }
     }
 
     fn ship(&self, playing: &mut Playing, frame: &Frame) {
@@ -398,21 +366,7 @@ impl Driver {
     fn end(&self) {
         *self.state.borrow_mut() = State::Over;
         self.exchanges.close();
+        self.sockets.close();
         self.port.close();
     }
-}
-
-fn with(driver: &Weak<Driver>, act: impl FnOnce(&Driver)) {
-    if let Some(driver) = driver.upgrade() {
-        act(&driver);
-    }
-}
-
-fn function<T: ?Sized + wasm_bindgen::closure::WasmClosure>(closure: &Closure<T>) -> &Function {
-    closure.as_ref().unchecked_ref()
-}
-
-/// Identifiers count up from 0, far below the numbers that JavaScript cannot hold exactly.
-fn request_id(id: f64) -> RequestId {
-    RequestId(id as u64)
 }

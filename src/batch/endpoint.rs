@@ -33,6 +33,7 @@ pub(crate) fn answer(
     context.wait_until(async move {
         // Keeps the driver, and the invocation, until the batch is over.
         let _ = JsFuture::from(driver.port().finished()).await;
+        let _ = JsFuture::from(driver.sockets_gone()).await;
         drop(driver);
     });
     Ok(Some(response))

@@ -53,6 +53,18 @@ pub(crate) fn classify(name: &str, message: &str, marks: &str) -> ErrorClass {
     ErrorClass::Other
 }
 
+/// The class of what ended a WebSocket, or kept it from being opened.
+pub(crate) fn classify_socket(name: &str, message: &str) -> ErrorClass {
+    // The runtime has a limit of its own, which is higher than ours, and tells it by the code of the close frame.
+    if name == "MessageTooLarge" || message.contains("statusCode = 1009") {
+        ErrorClass::MessageTooLarge
+    } else if name == "ProtocolError" || message.contains("WebSocket protocol error") {
+        ErrorClass::Protocol
+    } else {
+        classify(name, message, "")
+    }
+}
+
 /// What is said about objects that have more to do than they can
 /// (<https://developers.cloudflare.com/durable-objects/observability/troubleshooting/>).
 const OVERLOADED: [&str; 6] = [
@@ -99,6 +111,31 @@ mod tests {
             ),
         ] {
             assert_eq!(classify(name, message, ""), class, "{message}");
+        }
+    }
+
+    /// What workerd says, provoked one by one, and what is found before it.
+    #[test]
+    fn what_ends_a_websocket_has_a_class() {
+        for (name, message, class) in [
+            (
+                "Error",
+                "WebSocket protocol error; protocolError.statusCode = 1002; protocolError.description = Received a \
+                 WebSocket frame whose compression bit was set, but the compression extension was not negotiated \
+                 for this connection.",
+                ErrorClass::Protocol,
+            ),
+            (
+                "Error",
+                "WebSocket protocol error; protocolError.statusCode = 1009; protocolError.description = Message is \
+                 too large: 40000000 > 33554432",
+                ErrorClass::MessageTooLarge,
+            ),
+            ("MessageTooLarge", "", ErrorClass::MessageTooLarge),
+            ("ProtocolError", "", ErrorClass::Protocol),
+            ("Error", "Network connection lost.", ErrorClass::Reset),
+        ] {
+            assert_eq!(classify_socket(name, message), class, "{message}");
         }
     }
 

@@ -10,21 +10,26 @@ export class Exchanges {
   #running = new Map();
   #idle = [];
   #onHeaders;
+  #onHead;
+  #onChunk;
   #onEnd;
   #onAnswer;
   #onFailure;
 
-  constructor(env, onHeaders, onEnd, onAnswer, onFailure) {
+  constructor(env, onHeaders, onHead, onChunk, onEnd, onAnswer, onFailure) {
     this.#env = env;
     this.#onHeaders = onHeaders;
+    this.#onHead = onHead;
+    this.#onChunk = onChunk;
     this.#onEnd = onEnd;
     this.#onAnswer = onAnswer;
     this.#onFailure = onFailure;
   }
 
   // What all requests of a step have in common. `wanted` are names of header fields of the answer, one a line.
-  announce(step, method, wantsBody, wanted, bodyBytesMax) {
-    this.#steps[step] = { method, wantsBody, wanted: wanted === "" ? [] : wanted.split("\n"), bodyBytesMax };
+  announce(step, method, streams, wantsBody, wanted, bodyBytesMax) {
+    wanted = wanted === "" ? [] : wanted.split("\n");
+    this.#steps[step] = { method, streams, wantsBody, wanted, bodyBytesMax };
   }
 
   // `message` are lines: the URL, then the header fields, a name and a value in turn. Without a `binding` the request
@@ -58,12 +63,16 @@ export class Exchanges {
         response.body?.cancel().catch(() => {});
         return;
       }
-      this.#onHeaders(id);
       const { status, headers } = response;
       const { wantsBody, wanted, bodyBytesMax } = step;
-      const isPage = status >= 400 && mayBePage(headers);
+      if (step.streams) {
+        await this.#follow(id, response, wanted);
+        return;
+      }
+      this.#onHeaders(id);
+      const isPage = mayBePage(response);
       const keepsBody = wantsBody || isPage;
-      const fields = pick(headers, isPage ? [...wanted, "server"] : wanted);
+      const fields = pick(response, wanted);
       let bytes = NOTHING;
       let size = 0;
       let truncated = false;
@@ -88,6 +97,25 @@ export class Exchanges {
       const marks = object === undefined ? [] : MARKS.filter((mark) => error?.[mark] === true);
       this.#onFailure(id, String(error?.name), String(error?.message), marks.join(" "));
     }
+  }
+
+  // A stream: its pieces are told as they come, so that there is never more than one of them here, and the clock
+  // stands at the moment of each.
+  async #follow(id, response, wanted) {
+    const { status } = response;
+    this.#onHead(id, status, pick(response, wanted));
+    const reader = response.body?.getReader();
+    while (this.#running.has(id)) {
+      const { done, value } = reader === undefined ? { done: true } : await reader.read();
+      if (!this.#running.has(id)) break;
+      if (done) {
+        this.#running.delete(id);
+        this.#onEnd(id, status, 0);
+        return;
+      }
+      this.#onChunk(id, value);
+    }
+    reader?.cancel().catch(() => {});
   }
 
   #fetch(url, init, binding, object) {
@@ -142,8 +170,8 @@ function namesAreEqual(lines, others) {
 }
 
 // Whether an error may be an answer that Cloudflare gave in the target's stead: its page tells which one it is.
-function mayBePage(headers) {
-  return headers.get("server")?.toLowerCase() === "cloudflare";
+function mayBePage({ status, headers }) {
+  return status >= 400 && headers.get("server")?.toLowerCase() === "cloudflare";
 }
 
 const PAGE_BYTES_MAX = 16384;
@@ -151,9 +179,11 @@ const PAGE_BYTES_MAX = 16384;
 // What the runtime says about a Durable Object's failure, beside the words.
 const MARKS = ["overloaded", "durableObjectReset", "retryable"];
 
-function pick(headers, names) {
+// The header fields that are wanted, as lines, and what tells Cloudflare from the target.
+export function pick(response, wanted) {
+  const { headers } = response;
   const lines = [];
-  for (const name of names) {
+  for (const name of mayBePage(response) ? [...wanted, "server"] : wanted) {
     const values = name === "set-cookie" ? headers.getSetCookie() : [headers.get(name)];
     for (const value of values) if (value !== null) lines.push(name, value);
   }

@@ -15,11 +15,14 @@ extern "C" {
     pub(crate) type Exchanges;
 
     /// `on_headers(id)`; `on_end(id, status, size)` of an answer of which nothing is wanted, otherwise
-    /// `on_answer(id, status, fields, body, size, truncated)`; `on_failure(id, name, message, marks)`.
+    /// `on_answer(id, status, fields, body, size, truncated)`; `on_failure(id, name, message, marks)`. Of a stream
+    /// instead `on_head(id, status, fields)`, `on_chunk(id, bytes)` for each piece, and `on_end` or `on_failure`.
     #[wasm_bindgen(constructor)]
     pub(crate) fn new(
         env: &JsValue,
         on_headers: &Function,
+        on_head: &Function,
+        on_chunk: &Function,
         on_end: &Function,
         on_answer: &Function,
         on_failure: &Function,
@@ -31,6 +34,7 @@ extern "C" {
         this: &Exchanges,
         step: u32,
         method: &str,
+        streams: bool,
         wants_body: bool,
         wanted: &str,
         body_bytes_max: f64,
@@ -55,6 +59,63 @@ extern "C" {
     /// Gives all requests up.
     #[wasm_bindgen(method)]
     pub(crate) fn close(this: &Exchanges);
+}
+
+#[wasm_bindgen(module = "/src/js/socket.js")]
+extern "C" {
+    /// The WebSockets of one batch.
+    #[derive(Debug)]
+    pub(crate) type Sockets;
+
+    /// `on_opened(id, status, fields)`; `on_text(id, text)` and `on_bytes(id, bytes)` for each message;
+    /// `on_closed(id, code)` when the other side has closed it, `on_broken(id, name, message)` when it is gone
+    /// otherwise or could not be opened; `on_refused(id, status, fields)` when the handshake has another answer.
+    #[wasm_bindgen(constructor)]
+    pub(crate) fn new(
+        env: &JsValue,
+        message_bytes_max: f64,
+        on_opened: &Function,
+        on_text: &Function,
+        on_bytes: &Function,
+        on_closed: &Function,
+        on_broken: &Function,
+        on_refused: &Function,
+    ) -> Sockets;
+
+    /// Opens a WebSocket.
+    #[wasm_bindgen(method)]
+    pub(crate) fn open(
+        this: &Sockets,
+        id: f64,
+        message: &str,
+        protocols: &str,
+        wanted: &str,
+        binding: Option<&str>,
+    );
+
+    /// Sends a text, if the WebSocket is open.
+    #[wasm_bindgen(method, js_name = send)]
+    pub(crate) fn send_text(this: &Sockets, id: f64, text: &str);
+
+    /// Sends bytes, if the WebSocket is open.
+    #[wasm_bindgen(method, js_name = send)]
+    pub(crate) fn send_bytes(this: &Sockets, id: f64, bytes: Vec<u8>);
+
+    /// Sends a close frame, if the WebSocket is open.
+    #[wasm_bindgen(method)]
+    pub(crate) fn shut(this: &Sockets, id: f64, code: u16, reason: &str);
+
+    /// Gives a WebSocket up. Nothing more is called back about it.
+    #[wasm_bindgen(method)]
+    pub(crate) fn abort(this: &Sockets, id: f64);
+
+    /// Gives all WebSockets up, except those that are being closed.
+    #[wasm_bindgen(method)]
+    pub(crate) fn close(this: &Sockets);
+
+    /// Resolves when those are gone, at the latest after `grace_ms`.
+    #[wasm_bindgen(method)]
+    pub(crate) fn gone(this: &Sockets, grace_ms: f64) -> Promise;
 }
 
 #[wasm_bindgen(module = "/src/js/link.js")]

@@ -29,6 +29,8 @@ mod schema;
 mod secrets;
 mod shards;
 mod slots;
+mod sockets;
+mod streams;
 mod summary_shape;
 mod support;
 mod target_faults;

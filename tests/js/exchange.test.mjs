@@ -56,6 +56,7 @@ function answer(path, response) {
     "/broken": () => response.destroy(),
     "/never": () => {},
     "/half": () => response.write("the beginning"),
+    "/cut": () => response.write("the beginning", () => response.destroy()),
   };
   paths[path]();
 }
@@ -71,6 +72,8 @@ function batch(env = {}) {
   const exchanges = new Exchanges(
     env,
     (id) => tell({ what: "headers", id }),
+    (id, status, fields) => tell({ what: "head", id, status, fields }),
+    (id, bytes) => tell({ what: "chunk", id, text: Buffer.from(bytes).toString() }),
     (id, status, size) => tell({ what: "end", id, status, size }),
     (id, status, fields, bytes, size, truncated) => {
       const body = Buffer.from(bytes).toString();
@@ -82,7 +85,7 @@ function batch(env = {}) {
     while (!condition(told)) await new Promise((resolve) => waiting.push(resolve));
   };
   const ended = async (id) => {
-    const end = (event) => event.id === id && event.what !== "headers";
+    const end = (event) => event.id === id && !["headers", "head", "chunk"].includes(event.what);
     await until(() => told.some(end));
     return told.find(end);
   };
@@ -91,8 +94,8 @@ function batch(env = {}) {
 
 // A request of a step of its own.
 function send(exchanges, id, path, options = {}) {
-  const { method = "GET", wantsBody = false, wanted = "server-timing", limit = 1_000_000 } = options;
-  exchanges.announce(id, method, wantsBody, wanted, limit);
+  const { method = "GET", streams = false, wantsBody = false, wanted = "server-timing", limit = 1_000_000 } = options;
+  exchanges.announce(id, method, streams, wantsBody, wanted, limit);
   again(exchanges, id, id, path, options);
 }
 
@@ -141,6 +144,35 @@ test("a body is read up to the limit", async () => {
   assert.equal(body, "a".repeat(500));
   assert.ok(size > 500, `${size}`);
   assert.equal(truncated, true);
+});
+
+test("a stream is told by its head, by its pieces, and by its end", async () => {
+  const { exchanges, told, ended } = batch();
+  send(exchanges, 1, "/chunks", { streams: true, limit: 10 });
+  assert.deepEqual(await ended(1), { what: "end", id: 1, status: 200, size: 0 });
+  assert.deepEqual(told[0], { what: "head", id: 1, status: 200, fields: "" });
+  const pieces = told.slice(1, -1);
+  assert.ok(pieces.every((piece) => piece.what === "chunk"));
+  const text = pieces.map((piece) => piece.text).join("");
+  assert.equal(text, "a".repeat(600) + "b".repeat(600), "whatever the limit");
+  send(exchanges, 2, "/empty", { streams: true });
+  assert.deepEqual(await ended(2), { what: "end", id: 2, status: 204, size: 0 });
+  send(exchanges, 3, "/limited", { streams: true });
+  await ended(3);
+  assert.equal(told.find((event) => event.id === 3).fields, "server\ncloudflare");
+});
+
+test("a stream that breaks is a failure, and one that was given up is told no more of", async () => {
+  const { exchanges, told, until, ended } = batch();
+  send(exchanges, 1, "/cut", { streams: true });
+  assert.equal((await ended(1)).what, "failure");
+  send(exchanges, 2, "/half", { streams: true });
+  await until(() => told.some((event) => event.id === 2 && event.what === "chunk"));
+  exchanges.abort(2);
+  send(exchanges, 3, "/plain");
+  await ended(3);
+  const pieces = told.filter((event) => event.id === 2).map((event) => event.what);
+  assert.deepEqual(pieces, ["head", "chunk"]);
 });
 
 test("only the fields that are wanted are handed over, and each cookie by itself", async () => {
@@ -217,7 +249,7 @@ test("after the end of the batch nothing is told any more", async () => {
 
 test("what is kept of a step's requests does not leak into the next one", async () => {
   const { exchanges, ended } = batch();
-  exchanges.announce(0, "GET", false, "", 1_000_000);
+  exchanges.announce(0, "GET", false, false, "", 1_000_000);
   const told = [];
   for (const [id, fields] of [["x-a", "1", "x-b", "1"], ["x-a", "2", "x-b", "1"], ["x-b", "3"], []].entries()) {
     again(exchanges, id, 0, "/plain", { fields });

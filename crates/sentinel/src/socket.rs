@@ -5,7 +5,7 @@
 use futures::{SinkExt as _, StreamExt as _};
 use hyper::Uri;
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
-use sentinel_engine::batch::{Head, Opening, SocketInput, SocketOutput};
+use sentinel_engine::batch::{Head, MESSAGE_BYTES_MAX, Opening, SocketInput, SocketOutput};
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::parts::Parts;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -151,9 +151,6 @@ fn class(error: &Error) -> ErrorClass {
 
 /// Little, because there are many sessions at once.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
-
-/// A larger message ends its session.
-const MESSAGE_BYTES_MAX: usize = 1_048_576;
 
 /// What stands for a close frame without a code (RFC 6455).
 const NO_CODE: u16 = 1_005;

@@ -122,6 +122,13 @@ impl Summary {
         count(&self.0["ledger"], field)
     }
 
+    /// What came of the first step of an application.
+    pub(crate) fn step(&self, application: &str) -> &Value {
+        let steps = self.0["steps"].as_array().expect("a list of steps");
+        let found = steps.iter().find(|step| step["application"] == application);
+        found.unwrap_or_else(|| panic!("no step of {application}"))
+    }
+
     /// The holes that the summary states.
     pub(crate) fn holes(&self) -> &[Value] {
         self.0["holes"].as_array().expect("a list of holes")

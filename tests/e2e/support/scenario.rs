@@ -34,38 +34,47 @@ pub(crate) fn inline(profile: &Value, steps: &Value) -> Value {
 /// The body of `POST /runs` for applications that each get one URL: two users of each ask for it three times.
 /// `apps` are names and URLs; answers may take two seconds.
 pub(crate) fn six_of_each(apps: &[(&str, String)]) -> Value {
-    let weights: Vec<Value> = apps
+    let apps: Vec<(&str, Value)> = apps
         .iter()
-        .map(|(name, _)| json!({"name": name, "weight": 1.0 / apps.len() as f64}))
+        .map(|(name, url)| {
+            let request = json!({"method": "GET", "url": url});
+            let step = json!({"name": "get", "request": request, "expect": {"status": 200}});
+            (*name, step)
+        })
         .collect();
+    steps_of_each(&apps, (2, 3), "2s")
+}
+
+/// The body of `POST /runs` for applications that each have one step, which so many users of each play so often.
+/// Answers may take as long as `timeout` says.
+pub(crate) fn steps_of_each(
+    apps: &[(&str, Value)],
+    (users, iterations): (u32, u32),
+    timeout: &str,
+) -> Value {
+    let weight = 1.0 / apps.len() as f64;
     let scenarios: Map<String, Value> = apps
         .iter()
         .map(|(name, _)| {
             let load = json!({
-                "executor": "per-vu-iterations", "exec": name, "vus": 2, "iterations": 3,
+                "executor": "per-vu-iterations", "exec": name, "vus": users, "iterations": iterations,
                 "maxDuration": "40s", "gracefulStop": "5s",
             });
             ((*name).to_owned(), load)
         })
         .collect();
-    let applications: Vec<Value> = apps
-        .iter()
-        .map(|(name, url)| {
-            let request = json!({"method": "GET", "url": url});
-            let step = json!({"name": "get", "request": request, "expect": {"status": 200}});
-            json!({"name": name, "steps": [step], "doInteractions": []})
-        })
-        .collect();
     json!({
         "scenario": {
-            "name": "e2e-six-of-each",
+            "name": "e2e-steps-of-each",
             "description": "made by a test",
-            "applications": weights,
+            "applications": apps.iter().map(|(name, _)| json!({"name": name, "weight": weight})).collect::<Vec<_>>(),
             "scenarios": scenarios,
             "assertions": [{"metric": "error_rate", "operator": "<", "value": 0.01}],
-            "requestTimeout": "2s",
+            "requestTimeout": timeout,
         },
-        "applications": applications,
+        "applications": apps.iter().map(|(name, step)| {
+            json!({"name": name, "steps": [step], "doInteractions": []})
+        }).collect::<Vec<_>>(),
         "environment": "staging",
     })
 }

@@ -29,6 +29,6 @@ mod user;
 
 pub use machine::Batch;
 pub use types::{
-    Address, BATCH_FIELD, Failure, Head, Input, Opening, Output, RUN_FIELD, Request, RequestId,
-    SocketInput, SocketOutput, WakeReason,
+    Address, BATCH_FIELD, Failure, Head, Input, MESSAGE_BYTES_MAX, Opening, Output, RUN_FIELD,
+    Request, RequestId, SocketInput, SocketOutput, WakeReason,
 };

@@ -115,6 +115,10 @@ pub enum SocketOutput {
     },
 }
 
+/// How many bytes a message may have that arrives; a larger one ends its session, which a driver tells as
+/// [`ErrorClass::MessageTooLarge`].
+pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
+
 impl SocketOutput {
     /// The bytes of the message; none of a control frame.
     pub(super) fn bytes(&self) -> &[u8] {
@@ -195,4 +199,15 @@ pub enum Address {
         /// Its own name.
         name: String,
     },
+}
+
+impl Address {
+    /// The name of the binding through which it is reached, `None` of a host.
+    #[must_use]
+    pub const fn binding(&self) -> Option<&'static str> {
+        match self {
+            Self::Host => None,
+            Self::Binding(binding) | Self::Object { binding, .. } => Some(*binding),
+        }
+    }
 }
