@@ -213,7 +213,8 @@ fn source_feeds(
         (Some(name), None, None) => {
             let variable = plan.variables.iter().position(|variable| variable == name);
             let extracted = |step: &Step| {
-                let mut extractions = step.extractions.iter();
+                let of_events = step.stream.iter().flat_map(|stream| &stream.extractions);
+                let mut extractions = step.extractions.iter().chain(of_events);
                 let found = extractions.find(|e| Some(usize::from(e.variable.0)) == variable)?;
                 Some(Feed::of_variable(metric, step.id, found.variable))
             };

@@ -2,9 +2,11 @@
 //! the right threshold when an operation of the platform is slow or broken.
 //!
 //! Runs that are to pass have the limits of their latencies twenty times as high as written, so that a busy machine
-//! keeps them; runs that are to fail have those that are written.
+//! keeps them; runs that are to fail have those that are written, and nothing is asked of how fast they are.
 
+mod sidepanel;
 mod tachikoma;
+mod vi;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,14 +49,26 @@ impl Suite {
 
     /// Plays a scenario of the suite with this load in place of its own.
     fn play(&self, name: &str, load: Value, limits: Limits) -> Ended {
+        self.play_changed(name, limits, |scenario| scenario["load"] = load)
+    }
+
+    /// As [`Self::play`], with the limits that are written, by users who wait for no answer longer than 200 ms.
+    fn play_impatiently(&self, name: &str, load: Value) -> Ended {
+        self.play_changed(name, Limits::Written, |scenario| {
+            scenario["load"] = load;
+            scenario["requestTimeout"] = json!("200ms");
+        })
+    }
+
+    fn play_changed(&self, name: &str, limits: Limits, change: impl FnOnce(&mut Value)) -> Ended {
         let mut scenario = read(&scenarios(self.folder).join(name).with_extension("json"));
         hurry(&mut scenario);
-        scenario["load"] = load;
+        change(&mut scenario);
         if limits == Limits::Generous {
             relax(&mut scenario["thresholds"]);
         }
         let path = self.lab.write(&format!("{name}.json"), &scenario);
-        let ended = self.lab.run(&path, &[]);
+        let ended = self.lab.run(&path, &["--seed", "1"]);
         ended.assert_balanced();
         ended
     }
