@@ -5,7 +5,7 @@
 //! closures hold it weakly, so that everything is freed when the batch is over.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use js_sys::Promise;
@@ -14,6 +14,7 @@ use sentinel_engine::batch::{
     Address, Batch, Input, Opening, Output, Request, RequestId, SocketOutput,
 };
 use sentinel_engine::plan::{Plan, RunPart};
+use sentinel_engine::scenario::Method;
 use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::window::StepId;
 use sentinel_engine::wire::Frame;
@@ -78,7 +79,7 @@ enum State {
 struct Playing {
     batch: Batch,
     clock: RunClock,
-    announced: BTreeSet<StepId>,
+    announced: BTreeMap<StepId, Method>,
     timer: Option<(JsValue, Tick)>,
     lease_until: Tick,
     next_flag_check_ms: u64,
@@ -194,7 +195,7 @@ impl Driver {
         Ok(Playing {
             batch: Batch::new(plan, assignment),
             clock,
-            announced: BTreeSet::new(),
+            announced: BTreeMap::new(),
             timer: None,
             lease_until,
             next_flag_check_ms,
@@ -286,7 +287,8 @@ impl Driver {
 
     fn send(&self, playing: &mut Playing, request: Request) {
         let step = u32::from(request.step.0);
-        if playing.announced.insert(request.step) {
+        let announced = playing.announced.insert(request.step, request.method);
+        if announced != Some(request.method) {
             self.exchanges.announce(
                 step,
                 request.method.name(),

@@ -26,7 +26,8 @@ export class Exchanges {
     this.#onFailure = onFailure;
   }
 
-  // What all requests of a step have in common. `wanted` are names of header fields of the answer, one a line.
+  // What all requests of a step have in common, except that a redirect may change the method: then it is announced
+  // again. `wanted` are names of header fields of the answer, one a line.
   announce(step, method, streams, wantsBody, wanted, bodyBytesMax) {
     wanted = wanted === "" ? [] : wanted.split("\n");
     this.#steps[step] = { method, streams, wantsBody, wanted, bodyBytesMax };
@@ -145,7 +146,7 @@ class Lane {
     const { signal } = this.#controller;
     const known = this.#known[step];
     let request = known?.request;
-    if (request !== undefined && namesAreEqual(known.lines, lines)) {
+    if (request !== undefined && known.method === method && namesAreEqual(known.lines, lines)) {
       for (let at = 2; at < lines.length; at += 2) {
         if (lines[at] !== known.lines[at]) request.headers.set(lines[at - 1], lines[at]);
       }
@@ -154,7 +155,7 @@ class Lane {
       for (let at = 2; at < lines.length; at += 2) headers.append(lines[at - 1], lines[at]);
       request = new Request(ANY_URL, { method, headers, redirect: "manual", signal });
     }
-    this.#known[step] = { request, lines };
+    this.#known[step] = { request, method, lines };
     // A request that has a body could be sent only once.
     return body === undefined ? request : { method, headers: request.headers, body, redirect: "manual", signal };
   }

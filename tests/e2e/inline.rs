@@ -207,3 +207,46 @@ fn a_redirect_to_another_host_is_not_followed() {
     assert!(!target.received().is_empty());
     assert_eq!(elsewhere.received().len(), 0, "the other host was asked");
 }
+
+#[test]
+fn redirects_are_followed_where_the_scenario_says_so_and_only_to_where_load_may_go() {
+    let lab = Lab::shared();
+    let elsewhere = Target::forbidden(|_| Reply::json(&json!({"trap": true})));
+    let trap = format!("{}/trap", elsewhere.url());
+    let target = lab.target(move |received| {
+        let location = match received.path.as_str() {
+            "/go" => "/there",
+            "/away" => &trap,
+            _ => return Reply::json(&json!({"there": true})),
+        };
+        let redirect = Reply {
+            status: 302,
+            headers: Vec::new(),
+            body: String::new(),
+        };
+        redirect.with("Location", location)
+    });
+    let step = |name: &str, method: &str, path: &str| json!({"name": name, "request": {"method": method, "url": format!("{}{path}", target.url())}});
+    let steps = json!([
+        step("followed", "POST", "/go"),
+        step("stopped", "GET", "/away")
+    ]);
+    let mut body = inline(&profile(2, [1, 1, 1, 0]), &steps);
+    body["scenario"]["maxRedirects"] = json!(10);
+    let run = Run::start(&lab, &body);
+    assert_eq!(run.ended(LIMIT), "completed");
+    let received = target.received();
+    let count_of = |method: &str, path: &str| {
+        let asked = received.iter();
+        asked
+            .filter(|request| request.method == method && request.path == path)
+            .count() as u64
+    };
+    assert!(count_of("POST", "/go") > 0);
+    assert_eq!(count_of("GET", "/there"), count_of("POST", "/go"));
+    assert_eq!(count_of("POST", "/there"), 0, "the method has changed");
+    let apps = run.rows("apps");
+    assert_eq!(count(&apps[0], "total_requests"), received.len() as u64);
+    assert_eq!(count(&apps[0], "failed_requests"), count_of("GET", "/away"));
+    assert_eq!(elsewhere.received().len(), 0, "the other host was asked");
+}

@@ -1,8 +1,8 @@
 //! The policy that decides where load may go.
 //!
 //! Invariant: a URL passes only if its host is on the list of allowed hosts, is not the generator itself and,
-//! outside local development, is not inside anybody's private network. Redirects are not this policy's
-//! business: no driver follows them.
+//! outside local development, is not inside anybody's private network. What a redirect leads to is held against
+//! it before it is followed; no driver follows any by itself.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -88,6 +88,9 @@ pub(crate) struct ScenarioArguments {
     /// virtual users there are for them
     #[arg(long, value_name = "N", conflicts_with_all = ["iterations", "stages"])]
     pub(crate) rate: Option<u32>,
+    /// How many redirects a request follows; what the scenario says when absent, otherwise 10
+    #[arg(long, value_name = "N")]
+    pub(crate) max_redirects: Option<u32>,
     /// Only this share of the plan, such as 2/4: the shares together are the plan
     #[arg(long, value_name = "K/N")]
     pub(crate) share: Option<ShareOf>,

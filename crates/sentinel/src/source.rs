@@ -19,6 +19,9 @@ const SCENARIOS: &str = "scenarios";
 /// Where the applications of a scenario are, beside it.
 const APPLICATIONS: &str = "applications";
 
+/// How many redirects a request follows, as in k6.
+const MAX_REDIRECTS: u32 = 10;
+
 /// More users than one machine can play; it keeps a slip of the finger from asking for more.
 const USERS_MAX: u32 = 1_000_000;
 /// The longest run, in seconds: a week.
@@ -58,6 +61,8 @@ pub(crate) fn prepare(arguments: &ScenarioArguments, purpose: Purpose) -> Result
         scenario.scenarios = None;
         scenario.load = Some(load);
     }
+    let redirects = arguments.max_redirects.or(scenario.max_redirects);
+    scenario.max_redirects = redirects.or(Some(MAX_REDIRECTS));
     let base_url = match (&arguments.base_url, purpose) {
         (Some(url), _) => url.clone(),
         (None, Purpose::Looking) => "http://localhost".to_owned(),

@@ -5,6 +5,7 @@
 use crate::batch::machine::Batch;
 use crate::batch::objects;
 use crate::batch::recorder::{Ended, Timing};
+use crate::batch::redirects::Trail;
 use crate::batch::requests::InFlight;
 use crate::batch::types::{Output, RequestId};
 use crate::error_class::ErrorClass;
@@ -23,7 +24,7 @@ impl Batch {
     pub(super) fn answered(&mut self, now: Tick, id: RequestId, exchange: &Exchange<'_>) {
         if self.streams.holds(id) {
             self.end_stream(now, id, StreamEnd::Server);
-        } else {
+        } else if !self.redirected(now, id, exchange) {
             self.conclude(now, id, exchange, Ok(Vec::new()));
         }
     }
@@ -37,6 +38,7 @@ impl Batch {
         exchange: &Exchange<'_>,
         streamed: Result<Vec<(VariableId, String)>, ErrorClass>,
     ) {
+        self.keep_cookies(now, id, exchange);
         let Some(request) = self.requests.end(id) else {
             return;
         };
@@ -46,16 +48,6 @@ impl Batch {
         let Some(user) = self.users.get_mut(request.user) else {
             return;
         };
-        if self.plan.cookies != Cookies::Off {
-            let unix_ms = self.epoch_ms.saturating_add(now.as_ms());
-            for (_, field) in exchange
-                .headers
-                .iter()
-                .filter(|(name, _)| name == "set-cookie")
-            {
-                user.cookies.store(&step.site, field, unix_ms);
-            }
-        }
         let (plan, recorder) = (&self.plan, &mut self.recorder);
         let (of, vu) = ((user.scenario, request.step), user.vu);
         let outcome = Outcome {
@@ -72,7 +64,44 @@ impl Batch {
             }
             Ok(())
         });
-        let ended_well = verdict.is_ok();
+        self.write_down(now, &request, exchange, verdict.err());
+        self.after(now, &request, verdict.is_ok());
+    }
+
+    /// Keeps the cookies that an answer sets, for its user.
+    pub(super) fn keep_cookies(&mut self, now: Tick, id: RequestId, exchange: &Exchange<'_>) {
+        if self.plan.cookies == Cookies::Off {
+            return;
+        }
+        let Some(request) = self.requests.get(id) else {
+            return;
+        };
+        let step = self.plan.step(request.step).map(|(_, step)| &step.site);
+        let site = self.requests.trail(id).and_then(Trail::site).or(step);
+        let (Some(site), Some(user)) = (site, self.users.get_mut(request.user)) else {
+            return;
+        };
+        let unix_ms = self.epoch_ms.saturating_add(now.as_ms());
+        let fields = exchange.headers.iter();
+        for (_, field) in fields.filter(|(name, _)| name == "set-cookie") {
+            user.cookies.store(site, field, unix_ms);
+        }
+    }
+
+    /// Writes down an answer that is complete, and what is wrong with it.
+    pub(super) fn write_down(
+        &mut self,
+        now: Tick,
+        request: &InFlight,
+        exchange: &Exchange<'_>,
+        class: Option<ErrorClass>,
+    ) {
+        let Some((_, step)) = self.plan.step(request.step) else {
+            return;
+        };
+        let Some(user) = self.users.get(request.user) else {
+            return;
+        };
         let timing = Timing {
             planned: request.planned,
             sent: request.sent,
@@ -82,7 +111,7 @@ impl Batch {
             scenario: user.scenario,
             step: request.step,
             status: Some(exchange.status),
-            class: verdict.err(),
+            class,
             timing: Some(timing),
             parts: exchange.parts,
             bytes_received: exchange.bytes_received,
@@ -104,7 +133,6 @@ impl Batch {
             }
             None => tell(window),
         }
-        self.after(now, &request, ended_well);
     }
 
     pub(super) fn failed(&mut self, now: Tick, id: RequestId, class: ErrorClass) {
@@ -130,22 +158,28 @@ impl Batch {
         };
         self.recorder.request_ended(&self.plan, now, &ended);
         self.recorder.window().ledger.failed += 1;
-        let of = (ended.scenario, request.step);
-        if let Some((_, step)) = self.plan.step(request.step) {
-            for check in &step.checks {
-                // As in k6: there is nothing that could pass.
-                self.recorder.checked(&self.plan, now, of, check.id, false);
-            }
-            if let Some(object) = step.object() {
-                objects::failed(self.recorder.window(), object.class);
-            }
+        self.fail_checks(now, &request);
+        if let Some((_, step)) = self.plan.step(request.step)
+            && let Some(object) = step.object()
+        {
+            objects::failed(self.recorder.window(), object.class);
         }
         self.after(now, &request, false);
     }
 
+    /// Counts the checks of a request without an answer to hold them against. As in k6, none of them passes.
+    pub(super) fn fail_checks(&mut self, now: Tick, request: &InFlight) {
+        let of = (self.scenario_of(request.user), request.step);
+        if let Some((_, step)) = self.plan.step(request.step) {
+            for check in &step.checks {
+                self.recorder.checked(&self.plan, now, of, check.id, false);
+            }
+        }
+    }
+
     /// What comes after a request. A setup goes no further than to the first one that does not end as its step
     /// expects.
-    fn after(&mut self, now: Tick, request: &InFlight, ended_well: bool) {
+    pub(super) fn after(&mut self, now: Tick, request: &InFlight, ended_well: bool) {
         let opens = self.plan.step(request.step);
         if !ended_well && opens.is_some_and(|(_, step)| step.socket.is_some()) {
             self.session_refused(now, request);

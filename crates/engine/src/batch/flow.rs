@@ -4,6 +4,7 @@ use crate::batch::draw::{deal_rows, is_played, number_of_run, pick_application, 
 use crate::batch::machine::{Batch, State};
 use crate::batch::message::{Place, add_cookies, context, render, resume};
 use crate::batch::objects;
+use crate::batch::redirects::Trail;
 use crate::batch::requests::Pending;
 use crate::batch::sockets::SocketOp;
 use crate::batch::streams;
@@ -302,6 +303,7 @@ impl Batch {
 
     /// Sends the requests that have a slot to go.
     pub(super) fn send_ready(&mut self, now: Tick) {
+        self.follow_ready(now);
         while self.state == State::Playing
             && let Some(pending) = self.requests.next_ready()
         {
@@ -345,8 +347,11 @@ impl Batch {
                 streams::record_resumed(&mut self.recorder, &self.plan, now, of);
             }
         }
+        if let Some(trail) = Trail::begin(&self.plan, step, &request, deadline) {
+            self.requests.keep_trail(id, trail);
+        }
         if !user.cookies.is_empty() {
-            add_cookies(&user.cookies, step, context.unix_ms, &mut request);
+            add_cookies(&user.cookies, &step.site, context.unix_ms, &mut request);
         }
         if pending.background {
             iteration.unsent = iteration.unsent.saturating_sub(1);

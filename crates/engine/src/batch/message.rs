@@ -1,7 +1,7 @@
 //! From a step to the request that is sent.
 
 use crate::batch::types::{Address, Request, RequestId};
-use crate::cookie::Jar;
+use crate::cookie::{Jar, Site};
 use crate::plan::{Application, Destination, Plan, Step, Streaming, TARGET_BINDING};
 use crate::random::Random;
 use crate::template::{Escape, RenderContext};
@@ -128,18 +128,18 @@ pub(super) fn resume(
     true
 }
 
-/// Adds the user's cookies to those that the step sends itself.
-pub(super) fn add_cookies(cookies: &Jar, step: &Step, unix_ms: u64, request: &mut Request) {
+/// Adds the user's cookies for a site to those that the step sends itself.
+pub(super) fn add_cookies(cookies: &Jar, site: &Site, unix_ms: u64, request: &mut Request) {
     let own = request
         .headers
         .iter_mut()
         .find(|(name, _)| name.eq_ignore_ascii_case("cookie"));
     if let Some((_, value)) = own {
-        cookies.append_header(&step.site, &request.url, unix_ms, value);
+        cookies.append_header(site, &request.url, unix_ms, value);
         return;
     }
     let mut value = String::new();
-    cookies.append_header(&step.site, &request.url, unix_ms, &mut value);
+    cookies.append_header(site, &request.url, unix_ms, &mut value);
     if !value.is_empty() {
         request.headers.push(("cookie".to_owned(), value));
     }

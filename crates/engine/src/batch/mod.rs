@@ -6,7 +6,7 @@
 //! | state | begins when | sends requests | ends when |
 //! | --- | --- | --- | --- |
 //! | playing | at once | yes | the slice or the plan ends, or a stop comes |
-//! | draining | the slice ends | no | the last request under way has ended |
+//! | draining | the slice ends | redirects only | the last request under way has ended |
 //! | ended | the last frame is shipped | no | never |
 
 mod answers;
@@ -19,6 +19,7 @@ mod messages;
 mod objects;
 mod player;
 mod recorder;
+mod redirects;
 mod repeat;
 mod requests;
 mod socket_records;

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
 
+use crate::batch::redirects::Trail;
 use crate::batch::types::RequestId;
 use crate::tick::Tick;
 use crate::window::StepId;
@@ -44,16 +45,25 @@ pub(super) struct InFlight {
 pub(super) struct Requests {
     slots_free: Option<u16>, // none: there is no limit
     waiting: VecDeque<Pending>,
+    hops: VecDeque<Hop>, // go before those that wait
     table: Vec<Entry>,
     vacant: Vec<usize>,
     under_way: usize,
-    deadlines: VecDeque<(Tick, RequestId)>, // ascending: every request has the same time limit
+    deadlines: VecDeque<(Tick, RequestId)>, // ascending
+}
+
+/// A redirect that is followed, and waits for a slot. It goes on with a request, so it counts as under way.
+#[derive(Debug)]
+pub(super) struct Hop {
+    pub(super) pending: Pending,
+    pub(super) trail: Box<Trail>,
 }
 
 #[derive(Debug)]
 struct Entry {
     generation: u32,
     request: Option<InFlight>,
+    trail: Option<Box<Trail>>,
 }
 
 impl Requests {
@@ -61,6 +71,7 @@ impl Requests {
         Self {
             slots_free: slots.map(NonZeroU16::get),
             waiting: VecDeque::new(),
+            hops: VecDeque::new(),
             table: Vec::new(),
             vacant: Vec::new(),
             under_way: 0,
@@ -73,9 +84,23 @@ impl Requests {
         self.waiting.push_back(pending);
     }
 
+    /// Puts a redirect at the end of those that wait for a slot.
+    pub(super) fn wait_for_hop(&mut self, hop: Hop) {
+        self.hops.push_back(hop);
+    }
+
     /// Whether requests wait for a slot.
     pub(super) fn any_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || !self.hops.is_empty()
+    }
+
+    /// The next redirect that has a slot to go, if any.
+    pub(super) fn next_hop(&mut self) -> Option<Hop> {
+        if self.slots_free == Some(0) {
+            None
+        } else {
+            self.hops.pop_front()
+        }
     }
 
     /// The next request that has a slot to go, if any.
@@ -95,6 +120,7 @@ impl Requests {
     /// Drops the waiting requests of one user.
     pub(super) fn forget_waiting_of(&mut self, user: usize) {
         self.waiting.retain(|pending| pending.user != user);
+        self.hops.retain(|hop| hop.pending.user != user);
     }
 
     /// Notes that a request is sent; it holds a slot until [`Self::headers`] or its end.
@@ -122,6 +148,7 @@ impl Requests {
             self.table.push(Entry {
                 generation: 0,
                 request: None,
+                trail: None,
             });
             self.table.len() - 1
         });
@@ -132,8 +159,28 @@ impl Requests {
         }
         self.under_way += 1;
         let id = RequestId((u64::from(generation) << 32) | index as u64);
-        self.deadlines.push_back((deadline, id));
+        // Every request has the same time limit, but a redirect has what its first request has left of it.
+        let later = |at: &(Tick, RequestId)| at.0 > deadline;
+        if self.deadlines.back().is_some_and(later) {
+            let at = self.deadlines.partition_point(|at| !later(at));
+            self.deadlines.insert(at, (deadline, id));
+        } else {
+            self.deadlines.push_back((deadline, id));
+        }
         id
+    }
+
+    /// Keeps what is needed to follow a redirect of a request under way.
+    pub(super) fn keep_trail(&mut self, id: RequestId, trail: Box<Trail>) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.trail = Some(trail);
+        }
+    }
+
+    /// What was kept for a request under way.
+    pub(super) fn trail(&self, id: RequestId) -> Option<&Trail> {
+        let entry = self.table.get(index_of(id))?;
+        entry.trail.as_deref().filter(|_| entry.is_named_by(id))
     }
 
     /// The header of the answer is here: the slot is free again.
@@ -165,6 +212,7 @@ impl Requests {
         self.headers(id);
         let entry = self.entry_mut(id)?;
         let request = entry.request.take()?;
+        entry.trail = None;
         entry.generation = entry.generation.wrapping_add(1);
         self.vacant.push(index_of(id));
         self.under_way -= 1;
@@ -192,9 +240,9 @@ impl Requests {
         None
     }
 
-    /// How many requests are under way.
-    pub(super) const fn under_way(&self) -> usize {
-        self.under_way
+    /// How many requests are under way, redirects that wait for a slot among them.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way + self.hops.len()
     }
 
     /// The requests under way that belong to `user`, or to anybody.

@@ -155,8 +155,7 @@ pub const BATCH_FIELD: &str = "x-vista-batch";
 pub struct Request {
     /// Its name.
     pub id: RequestId,
-    /// The step that it is a request of: its method, what is wanted of the answer and the limits are the same for
-    /// all of them.
+    /// The step that it is a request of: what is wanted of the answer and the limits are the same for all of them.
     pub step: StepId,
     /// The number of the user that sends it: a driver may keep connections for each.
     pub vu: u32,
@@ -164,9 +163,10 @@ pub struct Request {
     pub iteration: u32,
     /// Whom it is handed to.
     pub address: Address,
-    /// The method.
+    /// The method: of a redirect not always the step's.
     pub method: Method,
-    /// The absolute URL; of a Durable Object the path. Redirects are not to be followed.
+    /// The absolute URL; of a Durable Object the path. Redirects are not to be followed: the batch sends a request
+    /// of its own for each.
     pub url: String,
     /// Header fields.
     pub headers: Vec<(String, String)>,

@@ -59,6 +59,7 @@ pub(super) fn parse(
         },
         has_tenants: scenario.tenants.is_some(),
         keeps_cookies: scenario.cookies != Some(Cookies::Off),
+        follows_redirects: scenario.max_redirects.is_some_and(|count| count > 0),
         has_pause: scenario.pause.is_some(),
         has_key: false,
         via: source.options.via,

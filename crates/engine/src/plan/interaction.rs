@@ -32,6 +32,7 @@ pub(super) fn add(
     let scope = Scope {
         has_key: true,
         keeps_cookies: false,
+        follows_redirects: false,
         target: None,
         ..*scope
     };

@@ -106,6 +106,7 @@ impl Plan {
             &REQUEST_TIMEOUT,
             report,
         );
+        let max_redirects = max_redirects(scenario.max_redirects, report);
         let setup_timeout = span(scenario.setup_timeout.as_deref(), &SETUP_TIMEOUT, report);
         let teardown_timeout = span(
             scenario.teardown_timeout.as_deref(),
@@ -156,6 +157,8 @@ impl Plan {
             duration: schedule.duration,
             graceful_stop: schedule.graceful_stop,
             request_timeout: request_timeout?,
+            max_redirects: max_redirects?,
+            policy: target.policy,
             body_limit_bytes: BODY_LIMIT_BYTES,
             assertions: scenario.assertions.clone(),
             metering: Metering::default(),
@@ -219,6 +222,20 @@ fn target(options: &PlanOptions, report: &mut Report) -> Checked<Target> {
     let policy = policy?;
     report.check(path, policy.check(&base_url))?;
     Ok(Target { base_url, policy })
+}
+
+/// How many redirects are followed: none, unless the scenario says so.
+fn max_redirects(written: Option<u32>, report: &mut Report) -> Checked<u16> {
+    let count = u16::try_from(written.unwrap_or(0)).ok();
+    count
+        .filter(|count| *count <= REDIRECTS_MAX)
+        .ok_or_else(|| {
+            let written = written.unwrap_or_default();
+            report.problem(
+                "scenario.maxRedirects",
+                format_args!("{written} is out of range: accepted are 0 to {REDIRECTS_MAX}"),
+            )
+        })
 }
 
 fn tenants(tenants: Option<&[String]>, report: &mut Report) -> Checked<Vec<String>> {
@@ -287,6 +304,9 @@ const REQUEST_TIMEOUT: SpanField = SpanField {
     min: Span::from_ms(1),
     max: Span::from_secs(600),
 };
+
+/// Whatever is redirected more often than this goes in circles.
+const REDIRECTS_MAX: u16 = 100;
 
 const SETUP_TIMEOUT: SpanField = SpanField {
     path: "scenario.setupTimeout",

@@ -22,6 +22,8 @@ pub(super) struct Scope<'a> {
     pub(super) names: Names<'a>,
     pub(super) has_tenants: bool,
     pub(super) keeps_cookies: bool,
+    /// Whether the field of an answer is wanted that says where a redirect leads.
+    pub(super) follows_redirects: bool,
     pub(super) has_pause: bool, // whether the scenario says how long users pause
     pub(super) has_key: bool,   // whether requests go to objects, which have keys
     pub(super) via: Via,

@@ -94,7 +94,7 @@ pub(super) fn parse(
         headers,
         body,
         expected: expected?,
-        wanted_headers: wanted_headers(&extractions, &checks, scope.keeps_cookies),
+        wanted_headers: wanted_headers(&extractions, &checks, scope),
         site: Site::of(url.literal_start()),
         checks,
         extractions,
@@ -383,17 +383,18 @@ fn check_length(length: LengthConfig, path: &str, report: &mut Report) -> Checke
 fn wanted_headers(
     extractions: &[Extraction],
     checks: &[Check],
-    cookies: bool,
+    scope: &Scope<'_>,
 ) -> Vec<Cow<'static, str>> {
     let extracted = extractions.iter().filter_map(|e| e.extractor.header());
     let checked = checks.iter().filter_map(|check| check.on.header());
     let named = extracted
         .chain(checked)
         .map(|name| Cow::Owned(name.to_owned()));
-    // These two are asked for so often that nothing is copied for them.
+    // These are asked for so often that nothing is copied for them.
     let always = ["server-timing"]
         .into_iter()
-        .chain(cookies.then_some("set-cookie"));
+        .chain(scope.keeps_cookies.then_some("set-cookie"))
+        .chain(scope.follows_redirects.then_some("location"));
     let wanted: BTreeSet<Cow<'static, str>> = always.map(Cow::Borrowed).chain(named).collect();
     wanted.into_iter().collect()
 }

@@ -18,6 +18,7 @@ use crate::plan::{Body, Destination, ObjectCall, Problem, Session, Streaming, Vi
 use crate::response::ExpectedStatus;
 use crate::scenario::{Cookies, ExtractPick, LatencyLimits, Method};
 use crate::share::Portion;
+use crate::target::TargetPolicy;
 use crate::template::{Template, VariableId};
 use crate::tick::{Span, Tick};
 use crate::window::StepId;
@@ -46,6 +47,8 @@ pub struct Plan {
     pub(crate) duration: Span,
     pub(crate) graceful_stop: Span,
     pub(crate) request_timeout: Span,
+    pub(crate) max_redirects: u16,   // that one request follows
+    pub(crate) policy: TargetPolicy, // where they may lead
     pub(crate) body_limit_bytes: u64,
     pub(crate) assertions: Vec<Assertion>,
     pub(crate) metering: Metering,

@@ -81,6 +81,10 @@ pub struct LoadScenario {
         schemars(with = "Option<super::schema::DurationText>")
     )]
     pub request_timeout: Option<String>,
+    /// How many redirects a request follows (k6's `maxRedirects`), 0 to 100. When absent, the command `sentinel`
+    /// follows 10, and the Worker none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_redirects: Option<u32>,
     /// The least time from the start of an iteration to the start of the user's next one (k6's
     /// `minIterationDuration`).
     #[serde(

@@ -27,6 +27,8 @@ const SERVER_TIMING: &str = r#"do;desc="PostDO";dur=2;wake=1, d1;dur=5;queries=1
 pub(crate) enum Answer {
     /// It answers with this status after this time.
     Status(u16, Span),
+    /// It answers with this status and location after this time.
+    Redirect(u16, &'static str, Span),
     /// The connection breaks after this time.
     Reset(Span),
     /// It fails in this way after this time.
@@ -51,6 +53,11 @@ pub(crate) enum Part {
 impl Answer {
     pub(crate) fn ok(latency_ms: u64) -> Self {
         Self::Status(200, Span::from_ms(latency_ms))
+    }
+
+    /// A redirect.
+    pub(crate) fn redirect(status: u16, location: &'static str) -> Self {
+        Self::Redirect(status, location, Span::from_ms(100))
     }
 
     /// A stream whose parts come so many milliseconds after the sending.
@@ -168,8 +175,10 @@ impl Lab {
 
     fn accept(&mut self, request: Request, target: &mut impl FnMut(Tick, &Request) -> Answer) {
         let answer = target(self.now, &request);
-        if let Answer::Status(_, latency) | Answer::Reset(latency) | Answer::Fails(_, latency) =
-            answer
+        if let Answer::Status(_, latency)
+        | Answer::Redirect(_, _, latency)
+        | Answer::Reset(latency)
+        | Answer::Fails(_, latency) = answer
         {
             self.answers.push(Reverse((self.now + latency, request.id)));
         }
@@ -189,24 +198,9 @@ impl Lab {
             return;
         };
         match self.outcomes.remove(&id) {
-            Some(Answer::Status(status, _)) => {
-                let mut headers = vec![("server-timing".to_owned(), SERVER_TIMING.to_owned())];
-                if let Some((end, cookie)) = self.set_cookie {
-                    let mut requests = self.sent.iter().map(|(_, request)| request);
-                    if requests.any(|request| request.id == id && request.url.ends_with(end)) {
-                        headers.push(("set-cookie".to_owned(), cookie.to_owned()));
-                    }
-                }
-                let exchange = Exchange {
-                    status,
-                    headers: &headers,
-                    body: b"{}",
-                    bytes_received: 2,
-                    truncated: false,
-                    parts: Parts::default(),
-                };
-                self.batch
-                    .handle_input(self.now, Input::Answered(id, exchange));
+            Some(Answer::Status(status, _)) => self.answer(id, status, None),
+            Some(Answer::Redirect(status, location, _)) => {
+                self.answer(id, status, Some(location));
             }
             Some(Answer::Reset(_)) => self.fail(id, ErrorClass::Reset),
             Some(Answer::Fails(class, _)) => self.fail(id, class),
@@ -219,6 +213,27 @@ impl Lab {
             }
             Some(Answer::Never) | None => {}
         }
+    }
+
+    fn answer(&mut self, id: RequestId, status: u16, location: Option<&str>) {
+        let mut headers = vec![("server-timing".to_owned(), SERVER_TIMING.to_owned())];
+        headers.extend(location.map(|to| ("location".to_owned(), to.to_owned())));
+        if let Some((end, cookie)) = self.set_cookie {
+            let mut requests = self.sent.iter().map(|(_, request)| request);
+            if requests.any(|request| request.id == id && request.url.ends_with(end)) {
+                headers.push(("set-cookie".to_owned(), cookie.to_owned()));
+            }
+        }
+        let exchange = Exchange {
+            status,
+            headers: &headers,
+            body: b"{}",
+            bytes_received: 2,
+            truncated: false,
+            parts: Parts::default(),
+        };
+        self.batch
+            .handle_input(self.now, Input::Answered(id, exchange));
     }
 
     fn deliver_part(&mut self, id: RequestId, part: Part) {
@@ -360,7 +375,7 @@ pub(crate) fn slice(
 
 fn options() -> PlanOptions {
     serde_json::from_value(json!({
-        "baseUrl": "http://127.0.0.1:9", "allowedHosts": ["127.0.0.1:9"], "allowPrivate": true, "ownHosts": [],
+        "baseUrl": "http://127.0.0.1:9", "allowedHosts": ["127.0.0.1:9", "127.0.0.1:10"], "allowPrivate": true, "ownHosts": [],
         "seed": 1, "users": null, "duration": null, "usersMax": 1_000_000, "durationMaxS": 100_000,
     }))
     .expect("options")

@@ -4,6 +4,7 @@ mod executors;
 mod flows;
 mod lab;
 mod objects;
+mod redirects;
 mod sockets;
 mod splitting;
 mod state;

@@ -110,6 +110,14 @@ pub(super) fn import(root: &Node<'_>, name: &str) -> Draft {
             draft.fields.insert(ours.to_owned(), json!(text));
         }
     }
+    if let Some(count) = options.get("maxRedirects")
+        && let Some(number) = count.value().as_u64()
+    {
+        count.carry();
+        draft
+            .fields
+            .insert("maxRedirects".to_owned(), json!(number));
+    }
     let keeps = options
         .get("noCookiesReset")
         .and_then(|keeps| keeps.truth())

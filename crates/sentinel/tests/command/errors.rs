@@ -10,7 +10,7 @@ use crate::lab::Lab;
 fn each_failure_of_a_target_has_its_class() {
     for (url, class) in [
         ("/errors?rate=1&status=500", "status_500"),
-        ("/redirect?to=/ok", "status_302"),
+        ("/redirect?to=//elsewhere.invalid/", "refused"),
         ("/reset", "reset"),
         ("/reset?at=body", "reset"),
         ("/close?answer=no", "reset"),

@@ -12,6 +12,7 @@ mod profiles;
 mod proxy;
 mod real;
 mod receivers;
+mod redirects;
 mod refused;
 mod remote;
 mod runs;

@@ -223,9 +223,10 @@ fn rest(request: &Node<'_>) {
     }
     if let Some(follow) = request.get("followRedirect") {
         if follow.value() == &json!(false) {
-            follow.carry();
+            follow
+                .leave("a redirect that the step expects is not followed; maxRedirects is for all");
         } else {
-            follow.leave("redirects are answers like any other");
+            follow.carry();
         }
     }
 }
