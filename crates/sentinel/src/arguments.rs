@@ -10,7 +10,7 @@ use crate::compare::CompareArguments;
 use crate::http::HttpArguments;
 use crate::import::ImportArguments;
 use crate::manual::CompletionsArguments;
-use crate::output::OutputArguments;
+use crate::output::{OutputArguments, SummaryArguments};
 use crate::remote::RemoteArguments;
 use crate::schema::SchemaArguments;
 
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a load test from this machine
     #[command(after_help = RUN_EXAMPLES)]
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Show what a run would do, without doing it
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArguments),
@@ -115,6 +115,8 @@ pub(crate) struct RunArguments {
     /// Show neither progress nor summary, only what went wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) summary: SummaryArguments,
     #[command(flatten)]
     pub(crate) http: HttpArguments,
 }

@@ -6,4 +6,4 @@ pub mod chart;
 mod number;
 mod report;
 
-pub use report::print;
+pub use report::{account, text};

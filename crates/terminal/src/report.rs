@@ -1,6 +1,7 @@
 //! The summary of a run, for reading.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _; // into a String, which takes everything
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
@@ -18,37 +19,65 @@ use crate::number::{hundredths, percent, plain, tenths};
 /// How wide charts are, in columns.
 const CHART_COLUMNS: usize = 72;
 
-/// Prints everything that matters about a run to the standard output.
-pub fn print(result: &TestRunResult) {
+/// Everything that matters about a run.
+#[must_use]
+pub fn text(result: &TestRunResult) -> String {
+    let out = &mut String::new();
+    out.push('\n');
+    outcome(result, out);
+    timeline(result, out);
+    phases(result, out);
+    latency(result, out);
+    parts(result, out);
+    applications(result, out);
+    checks(result, out);
+    judged(result, out);
+    bottlenecks(result, out);
+    ledger(result, out);
+    notes(result, out);
+    std::mem::take(out)
+}
+
+/// What a summary in k6's layout has no place for: how the run went over time, the two clocks, each application and
+/// its errors, what was found, and that everything is accounted for.
+#[must_use]
+pub fn account(result: &TestRunResult) -> String {
+    let out = &mut String::new();
+    timeline(result, out);
+    latency(result, out);
+    applications(result, out);
+    if !result.assertions.is_empty() {
+        judged(result, out);
+    }
+    bottlenecks(result, out);
+    ledger(result, out);
+    notes(result, out);
+    out.push('\n');
+    outcome(result, out);
+    std::mem::take(out)
+}
+
+fn outcome(result: &TestRunResult, out: &mut String) {
     let verdict = if result.passed {
         style("passed").green()
     } else {
         style("NOT passed").red()
     };
-    println!(
-        "\n{} {} after {:.1} s: {}",
+    let _ = writeln!(
+        out,
+        "{} {} after {:.1} s: {}",
         style(&result.scenario_name).bold(),
         result.status.name(),
         result.duration as f64 / 1e3,
         verdict.bold()
     );
-    timeline(result);
-    phases(result);
-    latency(result);
-    parts(result);
-    applications(result);
-    checks(result);
-    judged(result);
-    bottlenecks(result);
-    ledger(result);
-    notes(result);
 }
 
 /// One of the numbers that a point of the time line has.
 type Series = fn(&TimelineRow) -> Option<f64>;
 
-fn timeline(result: &TestRunResult) {
-    heading("over time");
+fn timeline(result: &TestRunResult, out: &mut String) {
+    heading("over time", out);
     let mut columns = 0;
     let series: [(&str, Series); 3] = [
         ("users", |row| Some(row.active_users.into())),
@@ -65,21 +94,22 @@ fn timeline(result: &TestRunResult) {
                 0 => format!("{name:>10} {top:>7.0}"),
                 _ => format!("{:>18}", ""),
             };
-            println!("  {label} │{}", style(line).cyan());
+            let _ = writeln!(out, "  {label} │{}", style(line).cyan());
         }
     }
     let seconds = result.timeline.len() * result.timeline_step_seconds as usize;
     let end = format!("{seconds} s");
-    println!("  {:18} └{}", "", "─".repeat(columns));
-    println!(
+    let _ = writeln!(out, "  {:18} └{}", "", "─".repeat(columns));
+    let _ = writeln!(
+        out,
         "  {:18}  0 s{end:>width$}",
         "",
         width = columns.saturating_sub(3)
     );
 }
 
-fn phases(result: &TestRunResult) {
-    heading("phases");
+fn phases(result: &TestRunResult, out: &mut String) {
+    heading("phases", out);
     let mut table = table(&["", "users", "requests/s", "avg ms", "p95 ms", "errors"]);
     let phases = &result.phases;
     for (name, phase) in [
@@ -101,12 +131,12 @@ fn phases(result: &TestRunResult) {
             percent(phase.error_rate),
         ]);
     }
-    show(table);
+    show(table, out);
 }
 
 /// The two clocks side by side: where they differ, the generator was late or its requests queued.
-fn latency(result: &TestRunResult) {
-    heading("latency, ms");
+fn latency(result: &TestRunResult, out: &mut String) {
+    heading("latency, ms", out);
     let mut table = table(&["", "p50", "p75", "p90", "p95", "p99", "max"]);
     for (name, values) in [
         ("response time", &result.latency_percentiles),
@@ -123,15 +153,15 @@ fn latency(result: &TestRunResult) {
         let numbers = [p50, p75, p90, p95, p99, max].map(tenths);
         table.add_row([name.to_owned()].into_iter().chain(numbers));
     }
-    show(table);
+    show(table, out);
 }
 
 /// What the service times are made of, where the driver could tell.
-fn parts(result: &TestRunResult) {
+fn parts(result: &TestRunResult, out: &mut String) {
     if result.request_parts.is_empty() {
         return;
     }
-    heading("parts of a request, ms");
+    heading("parts of a request, ms", out);
     let mut table = table(&["", "avg", "min", "p50", "p90", "p95", "max"]);
     for (part, values) in &result.request_parts {
         let name = match part {
@@ -156,11 +186,11 @@ fn parts(result: &TestRunResult) {
         let numbers = [avg, min, p50, p90, p95, max].map(hundredths);
         table.add_row([name.to_owned()].into_iter().chain(numbers));
     }
-    show(table);
+    show(table, out);
 }
 
-fn applications(result: &TestRunResult) {
-    heading("applications");
+fn applications(result: &TestRunResult, out: &mut String) {
+    heading("applications", out);
     let mut table = table(&[
         "",
         "requests",
@@ -181,10 +211,11 @@ fn applications(result: &TestRunResult) {
             tenths(application.p99_latency),
         ]);
     }
-    show(table);
+    show(table, out);
     for (name, application) in &result.application_results {
         if application.failed_requests > 0 {
-            println!(
+            let _ = writeln!(
+                out,
                 "  errors of {name}: {}",
                 errors(&application.error_breakdown)
             );
@@ -198,11 +229,11 @@ fn errors(breakdown: &BTreeMap<ErrorClass, u64>) -> String {
     classes.join(", ")
 }
 
-fn checks(result: &TestRunResult) {
+fn checks(result: &TestRunResult, out: &mut String) {
     if result.checks.is_empty() {
         return;
     }
-    heading("checks");
+    heading("checks", out);
     let mut table = table(&["", "passed", "failed", ""]);
     for check in &result.checks {
         table.add_row([
@@ -212,11 +243,11 @@ fn checks(result: &TestRunResult) {
             mark(check.fails == 0).to_owned(),
         ]);
     }
-    show(table);
+    show(table, out);
 }
 
-fn judged(result: &TestRunResult) {
-    heading("assertions and thresholds");
+fn judged(result: &TestRunResult, out: &mut String) {
+    heading("assertions and thresholds", out);
     let mut table = table(&["", "expected", "actual", ""]);
     for row in &result.assertions {
         let assertion = row.assertion;
@@ -236,9 +267,9 @@ fn judged(result: &TestRunResult) {
         ]);
     }
     if table.is_empty() {
-        println!("  none: nothing was asked for");
+        let _ = writeln!(out, "  none: nothing was asked for");
     } else {
-        show(table);
+        show(table, out);
     }
 }
 
@@ -250,13 +281,14 @@ const fn mark(holds: bool) -> &'static str {
     if holds { "✓" } else { "✗" }
 }
 
-fn bottlenecks(result: &TestRunResult) {
-    heading("bottlenecks");
+fn bottlenecks(result: &TestRunResult, out: &mut String) {
+    heading("bottlenecks", out);
     if result.bottlenecks.is_empty() {
-        println!("  none found");
+        let _ = writeln!(out, "  none found");
     }
     for bottleneck in &result.bottlenecks {
-        println!(
+        let _ = writeln!(
+            out,
             "  {} {}: {} from {} users on",
             bottleneck.severity.name(),
             bottleneck.component,
@@ -266,30 +298,33 @@ fn bottlenecks(result: &TestRunResult) {
     }
 }
 
-fn ledger(result: &TestRunResult) {
-    heading("ledger");
+fn ledger(result: &TestRunResult, out: &mut String) {
+    heading("ledger", out);
     let ledger = &result.ledger;
-    println!(
+    let _ = writeln!(
+        out,
         "  iterations  {} planned = {} started + {} dropped",
         ledger.planned, ledger.started, ledger.dropped
     );
-    println!(
+    let _ = writeln!(
+        out,
         "              {} started = {} finished + {} interrupted + {} lost",
         ledger.started, ledger.finished, ledger.interrupted, ledger.lost
     );
-    println!(
+    let _ = writeln!(
+        out,
         "  requests    {} sent = {} answered + {} failed + {} cut off",
         ledger.sent, ledger.answered, ledger.failed, ledger.cut_off
     );
     for hole in &result.holes {
         // As in the summary, so that one can be searched for in the other.
         let text = serde_json::to_string(hole).unwrap_or_default();
-        println!("  hole        {text}");
+        let _ = writeln!(out, "  hole        {text}");
     }
 }
 
 /// What a reader of the numbers should know.
-fn notes(result: &TestRunResult) {
+fn notes(result: &TestRunResult, out: &mut String) {
     let limited = result.generator_limited.iter().flat_map(|l| &l.reasons);
     let notes: Vec<&String> = result
         .failure
@@ -301,14 +336,14 @@ fn notes(result: &TestRunResult) {
     if notes.is_empty() {
         return;
     }
-    heading("notes");
+    heading("notes", out);
     for note in notes {
-        println!("  {note}");
+        let _ = writeln!(out, "  {note}");
     }
 }
 
-fn heading(text: &str) {
-    println!("\n{}", style(text).bold());
+fn heading(text: &str, out: &mut String) {
+    let _ = writeln!(out, "\n{}", style(text).bold());
 }
 
 fn table(header: &[&str]) -> Table {
@@ -318,11 +353,11 @@ fn table(header: &[&str]) -> Table {
 }
 
 /// Prints a table with its numbers, all but the first column, aligned to the right.
-fn show(mut table: Table) {
+fn show(mut table: Table, out: &mut String) {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let lines = table.trim_fmt();
     let lines: String = lines.lines().map(|line| format!(" {line}\n")).collect();
-    println!("{}", lines.trim_end());
+    let _ = writeln!(out, "{}", lines.trim_end());
 }

@@ -89,7 +89,8 @@ impl Demo {
         follow(&api, id, length, interrupted)?;
         let outcome = api.outcome(id)?;
         let summary = TestRunResult::deserialize(&outcome.summary);
-        sentinel_terminal::print(&summary.context("summary_json is not the summary of a run")?);
+        let summary = summary.context("summary_json is not the summary of a run")?;
+        print!("{}", sentinel_terminal::text(&summary));
         let checks = verify::all(stack, &outcome, arrived_before)?;
         verify::print(&checks);
         if let Some(file) = &self.json {

@@ -19,6 +19,8 @@ mod push;
 mod report;
 mod statsd;
 mod stream;
+mod summary;
 
 pub(crate) use destination::OutputArguments;
 pub(crate) use outputs::Outputs;
+pub(crate) use summary::SummaryArguments;

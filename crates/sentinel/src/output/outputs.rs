@@ -24,6 +24,7 @@ use super::push::Push;
 use super::report::Report;
 use super::statsd::Statsd;
 use super::stream::Stream;
+use super::summary::{self, SummaryArguments};
 use super::{csv, html, junit, k6};
 use crate::exit::Stopped;
 
@@ -103,6 +104,12 @@ impl Outputs {
         let streams = std::mem::take(&mut self.streams);
         incomplete.extend(streams.into_iter().filter_map(Stream::finish));
         incomplete
+    }
+
+    /// The summary for reading, as a user of k6 knows it.
+    pub(crate) fn summary(&self, result: &TestRunResult, arguments: &SummaryArguments) -> String {
+        let metrics = &self.metrics;
+        summary::text(&Report { result, metrics }, arguments)
     }
 
     fn take(&mut self, second: Second) {

@@ -13,7 +13,7 @@ use crate::exit::{Exit, Stopped};
 pub(super) fn present(run: &Value, quiet: bool) -> Result<Exit, Stopped> {
     if !quiet {
         match summary(run) {
-            Some(result) => sentinel_terminal::print(&result),
+            Some(result) => print!("{}", sentinel_terminal::text(&result)),
             // A run that broke early has no numbers, and another version may have others.
             None if status(run) != "running" => println!(
                 "{} {}",

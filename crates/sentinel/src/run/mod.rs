@@ -4,6 +4,7 @@ mod live;
 mod local;
 
 use std::cell::RefCell;
+use std::io::{self, Write as _};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -52,10 +53,13 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
     let local = Local::new(plan, config, client, live, Rc::clone(&outputs));
     let report = LocalSet::new().block_on(&runtime, Rc::clone(&local).play());
     let mut result = report?.result;
-    if !arguments.quiet {
-        sentinel_terminal::print(&result);
+    let mut incomplete = Vec::new();
+    if !arguments.quiet && !arguments.summary.no_summary {
+        let summary = outputs.borrow().summary(&result, &arguments.summary);
+        let text = summary + &sentinel_terminal::account(&result);
+        incomplete.extend(print(&text).err());
     }
-    let incomplete = outputs.borrow_mut().finish(&mut result);
+    incomplete.extend(outputs.borrow_mut().finish(&mut result));
     for reason in &incomplete {
         eprintln!("sentinel: {reason}");
     }
@@ -64,6 +68,18 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
         Exit::Passed if !incomplete.is_empty() => Exit::RunFailed,
         exit => exit,
     })
+}
+
+/// Prints a text. Who has stopped reading does not want the rest of it.
+fn print(text: &str) -> Result<(), String> {
+    let mut out = io::stdout().lock();
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("the summary could not be printed: {error}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn identifier() -> String {

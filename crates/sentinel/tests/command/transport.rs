@@ -188,7 +188,10 @@ fn the_parts_of_a_requests_time_are_told_apart() {
             "http_req_tls_handshaking": ["max==0"],
         });
     });
-    let ended = lab.run(&scenario, &["--no-connection-reuse"]);
+    let ended = lab.run(
+        &scenario,
+        &["--no-connection-reuse", "--summary-mode", "full"],
+    );
     assert_eq!(ended.code, 0, "{}", ended.err);
     for name in [
         "blocked",
@@ -207,7 +210,11 @@ fn the_parts_of_a_requests_time_are_told_apart() {
     assert!(part(&ended, "exchange", "max") >= part(&ended, "waiting", "max"));
     assert!(part(&ended, "connecting", "min") > 0.0);
     assert!(part(&ended, "blocked", "max") >= part(&ended, "connecting", "max"));
-    for shown in ["waiting", "connecting", "TLS handshake"] {
+    for shown in [
+        "http_req_waiting",
+        "http_req_connecting",
+        "http_req_tls_handshaking",
+    ] {
         assert!(ended.out.contains(shown), "{shown} in {}", ended.out);
     }
     let ended = lab.run(&scenario, &[]);

@@ -16,3 +16,4 @@ mod values;
 pub(super) use data::data;
 pub(super) use export::export;
 pub(super) use machine::machine;
+pub(super) use values::{K6Metric, metrics};

@@ -11,16 +11,16 @@ use crate::output::metrics::{Metrics, TrendStats, number};
 use crate::output::report::Report;
 
 /// A metric, or a part of one that a threshold asks for, with its thresholds.
-pub(super) struct K6Metric<'a> {
-    pub(super) name: String,
-    pub(super) definition: &'a Definition,
-    pub(super) value: Value,
+pub(in crate::output) struct K6Metric<'a> {
+    pub(in crate::output) name: String,
+    pub(in crate::output) definition: &'a Definition,
+    pub(in crate::output) value: Value,
     /// By expression, whether it holds.
-    pub(super) thresholds: BTreeMap<&'a str, bool>,
+    pub(in crate::output) thresholds: BTreeMap<&'a str, bool>,
 }
 
 /// All metrics with samples, then the parts of them that thresholds ask for.
-pub(super) fn metrics<'a>(report: &Report<'a>) -> Vec<K6Metric<'a>> {
+pub(in crate::output) fn metrics<'a>(report: &Report<'a>) -> Vec<K6Metric<'a>> {
     let whole = report.metrics.iter().filter_map(|metric| {
         let name = &metric.definition.name;
         Some(K6Metric {
