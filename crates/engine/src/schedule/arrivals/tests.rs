@@ -84,6 +84,46 @@ fn segments_number_their_arrivals_as_in_k6() {
 }
 
 #[test]
+fn segments_of_a_constant_rate_arrive_when_they_do_in_k6() {
+    // k6: TestConstantArrivalRateRunCorrectTiming. When the first arrives, and the intervals, over and over.
+    let model = ArrivalModel::ConstantRate {
+        rate: 50,
+        unit: Span::from_secs(1),
+        duration: Span::from_secs(5),
+    };
+    const MAX_USERS: u64 = 20;
+    let thirds = Some("0,1/3,2/3,1");
+    let cases: [(Option<&str>, &str, u64, &[u64]); 8] = [
+        (None, "0:1/3", 20, &[40, 60, 60, 60, 60, 60, 60]),
+        (None, "1/3:2/3", 20, &[60, 60, 60, 60, 60, 60, 40]),
+        (None, "2/3:1", 20, &[40, 60, 60, 60, 60, 60, 60]),
+        (None, "1/6:3/6", 20, &[40, 80, 40, 80, 40, 80, 40]),
+        (
+            Some("1/6,3/6"),
+            "1/6:3/6",
+            20,
+            &[40, 80, 40, 80, 40, 80, 40],
+        ),
+        (thirds, "0:1/3", 0, &[60, 60, 60, 60, 60, 60, 40]),
+        (thirds, "1/3:2/3", 20, &[60, 60, 60, 60, 60, 60, 40]),
+        (thirds, "2/3:1", 40, &[60, 60, 60, 60, 60, 100]),
+    ];
+    for (sequence, segment, first_ms, intervals_ms) in cases {
+        let sequence = sequence.map(|text| text.parse().expect("sequence"));
+        let segment: Segment = segment.parse().expect("segment");
+        let portion = Portion::segment(&segment, sequence.as_ref()).expect("portion");
+        let stripes = portion.scaled(MAX_USERS);
+        let times = taken(&model, stripes);
+        let mut at_ms = first_ms;
+        for (arrival, interval_ms) in times.iter().zip(intervals_ms.iter().cycle()) {
+            assert_eq!(arrival.at, Tick::from_ms(at_ms), "{segment}: {times:?}");
+            at_ms += interval_ms;
+        }
+        assert!(at_ms >= 5_000, "{segment} ends at {at_ms} ms");
+    }
+}
+
+#[test]
 fn segments_of_a_ramp_arrive_when_they_do_in_k6() {
     // k6: TestRampingArrivalRateCal; RAR-2 in parts, to 0.1 %.
     let model = ArrivalModel::RampingRate {
