@@ -215,6 +215,7 @@ impl Coordinator {
                 carry: Vec::new(),
                 iterations_open: 0,
                 handed_over: Vec::new(),
+                colo: None,
             }),
         }
     }

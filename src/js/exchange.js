@@ -9,6 +9,7 @@ export class Exchanges {
   #steps = [];
   #running = new Map();
   #idle = [];
+  #isLocated = false;
   #onHeaders;
   #onHead;
   #onChunk;
@@ -73,7 +74,7 @@ export class Exchanges {
       this.#onHeaders(id);
       const isPage = mayBePage(response);
       const keepsBody = wantsBody || isPage;
-      const fields = pick(response, wanted);
+      const fields = pick(response, this.#names(wanted));
       let bytes = NOTHING;
       let size = 0;
       let truncated = false;
@@ -104,7 +105,7 @@ export class Exchanges {
   // stands at the moment of each.
   async #follow(id, response, wanted) {
     const { status } = response;
-    this.#onHead(id, status, pick(response, wanted));
+    this.#onHead(id, status, pick(response, this.#names(wanted)));
     const reader = response.body?.getReader();
     while (this.#running.has(id)) {
       const { done, value } = reader === undefined ? { done: true } : await reader.read();
@@ -117,6 +118,13 @@ export class Exchanges {
       this.#onChunk(id, value);
     }
     reader?.cancel().catch(() => {});
+  }
+
+  // Which fields of an answer are handed over: those that its step wants, and of the first answer where it was given.
+  #names(wanted) {
+    if (this.#isLocated) return wanted;
+    this.#isLocated = true;
+    return [...wanted, "cf-ray"];
   }
 
   #fetch(url, init, binding, object) {

@@ -7,7 +7,7 @@ use devstack::Service;
 use serde_json::{Value, json};
 
 use crate::downtime::assert_ended_with_hole;
-use crate::support::{Lab, Run, until};
+use crate::support::{Lab, Reply, Run, count, inline, profile, until};
 
 /// A run of grove-mix from two regions: three batches, two of them in the first region.
 fn body(duration: &str) -> Value {
@@ -35,6 +35,22 @@ fn a_run_from_two_regions_accounts_for_every_request() {
         run.id
     ));
     assert_eq!(stored.as_u64(), Some(sent), "what D1 holds");
+    let regions = summary.0["regions"].as_object().expect("regions");
+    let of = |region: &str, field: &str| count(&regions[region], field);
+    assert_eq!(regions.len(), 2);
+    assert_eq!((of("enam", "batches"), of("weur", "batches")), (1, 2));
+    assert_eq!(
+        of("enam", "totalRequests") + of("weur", "totalRequests"),
+        sent,
+        "what the regions sent"
+    );
+    for region in regions.values() {
+        assert!(count(region, "totalRequests") > 0);
+        assert_eq!(
+            (&region["coverage"], &region["holes"]),
+            (&json!(1.0), &json!(0))
+        );
+    }
     // Four slices of 4 s: the users went on from one to the next.
     assert!(
         summary.0["slices"].as_u64() >= Some(3),
@@ -49,6 +65,27 @@ fn a_run_from_two_regions_accounts_for_every_request() {
         config["shards"],
         json!([{"batches": 1, "region": "enam"}, {"batches": 2, "region": "weur"}])
     );
+}
+
+#[test]
+fn the_data_centre_of_each_batch_is_recorded() {
+    let lab = Lab::shared();
+    let target = lab.target(|_| Reply::json(&json!({})).with("cf-ray", "8f2a3b4c5d6e7f80-AMS"));
+    let steps = json!([{
+        "name": "get",
+        "request": {"method": "GET", "url": format!("{}/", target.url())},
+        "expect": {"status": 200},
+    }]);
+    let mut body = inline(&profile(6, [1, 1, 1, 1]), &steps);
+    body["regions"] = json!({"weur": 1, "apac": 1});
+    let run = Run::start(&lab, &body);
+    assert_eq!(run.ended(Duration::from_secs(120)), "completed");
+    let summary = run.summary();
+    summary.assert_balanced();
+    let of = |place: &Value| count(&place["colos"], "AMS");
+    let (weur, apac) = (&summary.0["regions"]["weur"], &summary.0["regions"]["apac"]);
+    assert!(of(weur) > 0 && of(apac) > 0, "{}", summary.0["regions"]);
+    assert_eq!(of(weur) + of(apac), of(&summary.0));
 }
 
 #[test]

@@ -44,6 +44,7 @@ function answer(path, response) {
       response.setHeader("x-two", "2");
       response.end("{}");
     },
+    "/ray": () => response.writeHead(200, { "cf-ray": "8f2a3b4c5d6e7f80-AMS" }).end(),
     "/empty": () => response.writeHead(204).end(),
     "/redirect": () => response.writeHead(302, { location: "/plain" }).end(),
     "/chunks": () => {
@@ -179,6 +180,14 @@ test("only the fields that are wanted are handed over, and each cookie by itself
   const { exchanges, ended } = batch();
   send(exchanges, 1, "/fields", { wanted: "x-two\nset-cookie\nx-missing" });
   assert.equal((await ended(1)).fields, "x-two\n2\nset-cookie\na=1; Path=/\nset-cookie\nb=2");
+});
+
+test("the first answer tells where it was given", async () => {
+  const { exchanges, ended } = batch();
+  send(exchanges, 1, "/ray");
+  assert.equal((await ended(1)).fields, "cf-ray\n8f2a3b4c5d6e7f80-AMS");
+  send(exchanges, 2, "/ray");
+  assert.equal((await ended(2)).what, "end");
 });
 
 test("a redirect is an answer like any other", async () => {

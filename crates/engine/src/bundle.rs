@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::phase::Phase;
 use crate::run::LossReason;
 use crate::tick::{Span, Tick};
-use crate::window::Window;
+use crate::window::{Window, is_default};
 use crate::wire::{Assignment, BatchEnd, Frame};
 
 /// What one line tells since its last message.
@@ -36,6 +36,9 @@ pub struct Bundle {
     /// Frames that could not be used.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ignored: u64,
+    /// Of these, the ones that came after their batch was given up.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub late: u64,
 }
 
 /// What a run books for one batch.
@@ -144,10 +147,7 @@ impl From<Frame> for Bundle {
             windows: frame.windows,
             news: vec![news],
             ignored: 0,
+            late: 0,
         }
     }
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }

@@ -3,6 +3,11 @@
 //! Invariant: only an answer that says that Cloudflare made it counts as Cloudflare's, so that no target is
 //! excused by a status of its own, and whatever bytes come, reading them ends in a result.
 
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::response::Exchange;
 
 /// The statuses with which Cloudflare says that it could not get an answer from the target
@@ -46,6 +51,55 @@ pub fn error(exchange: &Exchange<'_>) -> Option<u16> {
     let page = exchange.body.get(..PAGE_BYTES_MAX).unwrap_or(exchange.body);
     let told = number(&String::from_utf8_lossy(page)).filter(|number| is_error(*number));
     told.or(of_status)
+}
+
+/// A data centre of Cloudflare, by the code of an airport near it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Colo([u8; 3]);
+
+/// A text that names no data centre.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a data centre is three capital letters")]
+pub struct NoColo;
+
+/// Where the answer was given: the data centre in its field `cf-ray`. An answer through Cloudflare to a Worker is
+/// given where that Worker runs.
+#[must_use]
+pub fn colo(exchange: &Exchange<'_>) -> Option<Colo> {
+    let mut fields = exchange.headers.iter();
+    let (_, ray) = fields.find(|(name, _)| name == "cf-ray")?;
+    ray.rsplit_once('-')?.1.parse().ok()
+}
+
+impl FromStr for Colo {
+    type Err = NoColo;
+
+    fn from_str(text: &str) -> Result<Self, NoColo> {
+        let letters: [u8; 3] = text.as_bytes().try_into().map_err(|_| NoColo)?;
+        let known = letters.iter().all(u8::is_ascii_uppercase);
+        known.then_some(Self(letters)).ok_or(NoColo)
+    }
+}
+
+impl fmt::Display for Colo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|letter| write!(f, "{}", char::from(*letter)))
+    }
+}
+
+impl Serialize for Colo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Colo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 /// The number of the error that a page is about.
@@ -118,6 +172,34 @@ mod tests {
                 number,
                 "{status} {body}"
             );
+        }
+    }
+
+    #[test]
+    fn a_ray_tells_the_data_centre() {
+        let told = |ray: &str| {
+            let headers = [("cf-ray".to_owned(), ray.to_owned())];
+            let colo = colo(&Exchange {
+                status: 200,
+                headers: &headers,
+                body: b"",
+                bytes_received: 0,
+                truncated: false,
+                parts: Parts::default(),
+            });
+            colo.map(|colo| colo.to_string())
+        };
+        assert_eq!(told("8f2a3b4c5d6e7f80-AMS").as_deref(), Some("AMS"));
+        for ray in [
+            "",
+            "8f2a",
+            "8f2a-",
+            "8f2a-AMSX",
+            "8f2a-ams",
+            "8f2a-<b>",
+            "-Ä1",
+        ] {
+            assert_eq!(told(ray), None, "{ray}");
         }
     }
 

@@ -7,6 +7,7 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cloudflare::Colo;
 use crate::plan::RunPart;
 use crate::share::Share;
 use crate::tick::Tick;
@@ -92,6 +93,9 @@ pub struct BatchEnd {
     /// [`Plan::handed_over`](crate::plan::Plan::handed_over).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handed_over: Vec<Option<String>>,
+    /// The data centre in which it ran, if an answer of the target told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colo: Option<Colo>,
 }
 
 /// Why a batch ended.

@@ -8,6 +8,7 @@ use crate::batch::recorder::{Ended, Timing};
 use crate::batch::redirects::Trail;
 use crate::batch::requests::InFlight;
 use crate::batch::types::{Output, RequestId};
+use crate::cloudflare;
 use crate::error_class::ErrorClass;
 use crate::parts::Parts;
 use crate::plan::RunPart;
@@ -117,6 +118,7 @@ impl Batch {
             bytes_received: exchange.bytes_received,
             variables: &user.variables,
         };
+        self.colo = self.colo.or_else(|| cloudflare::colo(exchange));
         self.recorder.request_ended(&self.plan, now, &ended);
         let window = self.recorder.window();
         window.ledger.answered += 1;

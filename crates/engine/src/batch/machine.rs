@@ -10,6 +10,7 @@ use crate::batch::sockets::Sockets;
 use crate::batch::streams::Streams;
 use crate::batch::types::{Input, Output, WakeReason};
 use crate::batch::user::{Activity, User, Waiting};
+use crate::cloudflare::Colo;
 use crate::error_class::ErrorClass;
 use crate::plan::{Plan, RunPart};
 use crate::tick::Tick;
@@ -37,6 +38,7 @@ pub struct Batch {
     now: Tick,
     pub(super) timers: BinaryHeap<Reverse<(Tick, usize)>>, // may hold entries that no longer apply
     active_users: u32,
+    pub(super) colo: Option<Colo>,
 }
 
 /// What the batch is doing.
@@ -87,6 +89,7 @@ impl Batch {
             now: from,
             timers: BinaryHeap::new(),
             active_users: 0,
+            colo: None,
             plan,
         };
         for (place, player) in batch.players.iter_mut().enumerate() {
@@ -436,6 +439,7 @@ impl Batch {
             carry,
             iterations_open: open as u64,
             handed_over,
+            colo: self.colo,
         };
         let frame = self.recorder.finish(end, self.active_users);
         self.outputs.push_back(Output::Ship(frame));

@@ -119,6 +119,20 @@ impl PlanOutline {
     }
 }
 
+impl Plan {
+    /// How many arrivals a share has from `from` until before `to`, `None` when no scenario is open.
+    pub(crate) fn arrivals_between(&self, share: Share, from: Tick, to: Tick) -> Option<u64> {
+        let portion = self.portion.clone().share(share);
+        let between = |(place, scenario)| {
+            let mut schedule = arrival_schedule(self, place, scenario, &portion)?;
+            schedule.skip_before(from);
+            Some(schedule.skip_before(to))
+        };
+        let counts: Vec<u64> = numbered(self).filter_map(between).collect();
+        (!counts.is_empty()).then(|| counts.iter().sum())
+    }
+}
+
 fn numbered(plan: &Plan) -> impl Iterator<Item = (usize, &PlannedScenario)> {
     plan.scenarios.iter().enumerate()
 }

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::BatchNews;
 use crate::ledger::{Imbalance, Ledger};
+use crate::run::places::Places;
 use crate::run::share_book::{Kept, ShareBook};
 use crate::run::types::LossReason;
 use crate::share::Share;
 use crate::tick::{Span, Tick};
 use crate::timeline::{OpenRow, Second, Timeline, is_active};
 use crate::totals::Totals;
-use crate::window::Window;
+use crate::window::{Window, is_default};
 use crate::wire::{BatchEnd, EndReason};
 
 /// How many holes are listed; of further ones only the number and the length are kept.
@@ -51,6 +52,10 @@ pub struct Hole {
     pub iterations_lost: u64,
     /// Requests that were under way, and whose fate is unknown.
     pub requests_cut_off: u64,
+    /// In the summary of a plan that decides when iterations begin: how many of the share's fell into the hole.
+    /// They were not played, or nobody knows whether they were; after a mere pause they were begun late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals_planned: Option<u64>,
 }
 
 /// Something in the accounts that does not add up. It fails the run.
@@ -129,6 +134,11 @@ pub(crate) struct Book {
     pub(crate) faults: Vec<LedgerFault>, // at most FAULTS_MAX
     pub(crate) frames_merged: u64,
     pub(crate) frames_ignored: u64,
+    /// Of these, the ones that came after their batch was given up.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) frames_late: u64,
+    #[serde(default, skip_serializing_if = "Places::is_empty")]
+    pub(crate) places: Places,
 }
 
 impl Book {
@@ -148,6 +158,11 @@ impl Book {
 
     pub(super) fn share_mut(&mut self, batch: u32) -> Option<&mut ShareBook> {
         self.shares.get_mut(usize::try_from(batch).ok()?)
+    }
+
+    /// The books of all shares, in their order.
+    pub(crate) fn shares(&self) -> &[ShareBook] {
+        &self.shares
     }
 
     /// How many slices were started.
@@ -243,6 +258,7 @@ impl Book {
                 active_users: 0,
                 iterations_lost: 0,
                 requests_cut_off: 0,
+                arrivals_planned: None,
             });
         }
         if iterations != end.iterations_open {
@@ -278,6 +294,7 @@ impl Book {
             active_users: 0,
             iterations_lost,
             requests_cut_off: 0,
+            arrivals_planned: None,
         });
         self.close_hole(batch, at);
     }
@@ -315,6 +332,7 @@ impl Book {
                 active_users: 0,
                 iterations_lost: 0,
                 requests_cut_off: 0,
+                arrivals_planned: None,
             });
         }
     }
@@ -337,6 +355,8 @@ impl Book {
         };
         hole.to = to.max(hole.from);
         share.measured_through = hole.to;
+        share.holes = share.holes.saturating_add(1);
+        share.missing = share.missing + hole.to.saturating_since(hole.from);
         self.ended_at = self.ended_at.max(hole.to);
         self.holes_total = self.holes_total.saturating_add(1);
         self.hole_us_total = self.hole_us_total + hole.to.saturating_since(hole.from);

@@ -15,7 +15,7 @@ use crate::tick::Span;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Coverage {
     /// That the plan asked for.
-    pub(super) due: Span,
+    pub(crate) due: Span,
     /// That lies in holes.
     pub(super) missing: Span,
 }

@@ -34,6 +34,7 @@ impl Load {
         let mut news = bundle.news.iter();
         if news.any(|news| self.book.was_lost(bundle.slice, news.batch)) {
             self.book.frames_ignored += 1;
+            self.book.frames_late += 1;
         }
     }
 
@@ -46,6 +47,9 @@ impl Load {
         let mut stopped = false;
         for bundle in bundles {
             self.book.frames_ignored += bundle.ignored;
+            self.book.frames_late += bundle.late;
+            let region = self.config.region_of(bundle.line);
+            self.book.places.add(region, &bundle.windows);
             for window in &bundle.windows {
                 if let Some(late) = self.book.add_window(window) {
                     self.judging.add_windows(&self.plan, window.second, &late);
@@ -62,6 +66,9 @@ impl Load {
                 }
                 if let Some(end) = news.end.take() {
                     stopped |= end.reason == EndReason::Stopped;
+                    if let Some(colo) = end.colo {
+                        self.book.places.note(region, colo);
+                    }
                     let shard = !self.config.shards.is_empty();
                     self.book.end_batch(number, news.batch, until, end, shard);
                 }
@@ -120,5 +127,6 @@ fn hole(slice: u32, lost: LostBatch) -> Hole {
         active_users: live.active_users,
         iterations_lost: 0,
         requests_cut_off: 0,
+        arrivals_planned: None,
     }
 }

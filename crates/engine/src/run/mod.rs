@@ -38,6 +38,7 @@ mod judging;
 mod live;
 mod machine;
 mod once;
+mod places;
 mod publish;
 mod restore;
 mod share_book;

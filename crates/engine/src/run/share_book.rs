@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Ledger;
 use crate::run::book::Hole;
-use crate::tick::Tick;
+use crate::tick::{Span, Tick};
 use crate::vu::VuCarry;
+use crate::window::is_default;
 
 /// What one share has done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct ShareBook {
+pub(crate) struct ShareBook {
     pub(super) ledger: Ledger,
     pub(super) carry: Vec<VuCarry>,
     /// Users that its shard keeps.
@@ -29,6 +30,10 @@ pub(super) struct ShareBook {
     #[serde(skip)]
     pub(super) playing: bool,
     pub(super) hole: Option<Hole>, // open: its end is not known yet
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) holes: u32, // closed
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) missing: Span, // in closed holes
 }
 
 /// Users that a shard keeps for the next slice, so that they need not travel.
@@ -42,6 +47,16 @@ pub(super) struct Kept {
 }
 
 impl ShareBook {
+    /// How many holes it has.
+    pub(crate) const fn holes(&self) -> u32 {
+        self.holes
+    }
+
+    /// How much time lies in them.
+    pub(crate) const fn missing(&self) -> Span {
+        self.missing
+    }
+
     /// Whether users were handed over in the middle of an iteration.
     pub(super) fn is_in_iteration(&self) -> bool {
         self.iterations_handed_over() > 0

@@ -167,6 +167,13 @@ impl LossReason {
 }
 
 impl RunConfig {
+    /// Where the batches of a line were asked to be, `None` anywhere.
+    #[must_use]
+    pub fn region_of(&self, line: u32) -> Option<&str> {
+        let shard = self.shards.get(usize::try_from(line).ok()?)?;
+        shard.region.as_deref()
+    }
+
     /// The line through which a batch is heard. A batch beyond those of all shards belongs to the last one.
     #[must_use]
     pub fn line_of(&self, batch: u32) -> u32 {

@@ -25,6 +25,7 @@ pub struct Shard {
     merged: BTreeMap<u32, Second>, // measured, not shipped; without the users
     news: BTreeMap<u32, BatchNews>,
     ignored: u64,
+    late: u64, // of the ignored ones
     sequence: u32,
     shipped_at: Tick,
     seconds_shipped: u32, // every batch that plays had told the seconds before
@@ -81,6 +82,7 @@ impl Shard {
             merged: BTreeMap::new(),
             news: BTreeMap::new(),
             ignored: 0,
+            late: 0,
             sequence: 0,
             shipped_at: from,
             seconds_shipped: from.second(),
@@ -167,8 +169,9 @@ impl Shard {
         match self.reception(&frame) {
             Reception::New => {}
             Reception::Known => return,
-            Reception::Refused | Reception::TooLate => {
+            reception @ (Reception::Refused | Reception::TooLate) => {
                 self.ignored += 1;
+                self.late += u64::from(reception == Reception::TooLate);
                 return;
             }
         }
@@ -284,6 +287,7 @@ impl Shard {
                 .collect(),
             news: std::mem::take(&mut self.news).into_values().collect(),
             ignored: std::mem::take(&mut self.ignored),
+            late: std::mem::take(&mut self.late),
         };
         self.sequence = self.sequence.saturating_add(1);
         self.outputs.push_back(Output::Ship(Box::new(bundle)));

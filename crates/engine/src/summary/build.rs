@@ -9,15 +9,16 @@ use crate::metric::{Trend, Value};
 use crate::parts::Part;
 use crate::phase::Phase;
 use crate::plan::{Plan, Step};
-use crate::run::{Book, Judging, LossReason, RunConfig, seconds_per_row};
+use crate::run::{Book, Hole, Judging, LossReason, RunConfig, seconds_per_row};
+use crate::share::Share;
 use crate::summary::judged::{Verdicts, metrics, values, verdicts};
-use crate::summary::objects;
 use crate::summary::sockets::SocketResult;
 use crate::summary::streams::StreamResult;
 use crate::summary::types::{
     ApplicationResult, CheckResult, ComponentResult, GeneratorLimited, MetricValues,
     PhaseSummaries, PhaseSummary, RunStatus, ScenarioResult, StepResult, TestRunResult,
 };
+use crate::summary::{late, objects, regions};
 use crate::tick::{Span, Tick};
 use crate::timeline::TimelineRow;
 use crate::totals::{Aggregate, LatencyPercentiles, Totals, dense, mean_ms, quantile_ms};
@@ -107,13 +108,14 @@ impl Report {
             setup: None, // of what is played once the load knows nothing
             teardown: None,
             ledger_faults: book.faults.clone(),
-            holes: book.holes.clone(),
+            holes: holes(plan, config, book),
             holes_total: book.holes_total,
             coverage: coverage(book, judging),
             service_time: LatencyPercentiles::of(&overall.service_us),
             request_parts: request_parts(&overall),
             slot_wait: LatencyPercentiles::of(&book.totals.slot_wait_us()),
             lateness: LatencyPercentiles::of(&book.totals.lateness_us()),
+            late: late::late(book),
             generator_limited,
             requests_per_sec: per_second(overall.finished(), duration),
             error_rate: overall.error_rate(),
@@ -123,6 +125,8 @@ impl Report {
             checks: checks(plan, book),
             components: components(book),
             durable_objects: objects::results(plan, book, duration),
+            regions: regions::results(config, book, due_of_each(config, judging)),
+            colos: book.places.colos(),
             bottleneck_analysis,
             timeline_step_seconds,
             metrics_step_seconds: seconds_per_row(plan),
@@ -149,6 +153,24 @@ fn timeline(book: &Book, epoch_ms: u64) -> (Vec<TimelineRow>, u32) {
         }
         timeline.coarsen();
     }
+}
+
+/// The holes, with what the plan had for the time that they cover.
+fn holes(plan: &Plan, config: &RunConfig, book: &Book) -> Vec<Hole> {
+    let with_arrivals = |hole: &Hole| {
+        let share = Share::new(hole.batch, config.batches.max(1));
+        Hole {
+            arrivals_planned: share.and_then(|s| plan.arrivals_between(s, hole.from, hole.to)),
+            ..hole.clone()
+        }
+    };
+    book.holes.iter().map(with_arrivals).collect()
+}
+
+/// How long each share was to be played.
+fn due_of_each(config: &RunConfig, judging: &Judging) -> Span {
+    let all = judging.coverage().due;
+    Span::from_us(all.as_us() / u64::from(config.batches.max(1)))
 }
 
 fn status_of(book: &Book, ending: &Ending) -> (RunStatus, Option<String>) {

@@ -5,8 +5,10 @@
 
 mod build;
 mod judged;
+mod late;
 mod objects;
 mod once;
+mod regions;
 mod samples;
 #[cfg(feature = "schema")]
 mod schema;
@@ -16,8 +18,10 @@ mod types;
 
 pub(crate) use build::generator_limited;
 pub use build::{Ending, GENERATOR_LATENESS_MS_MAX, GENERATOR_SLOT_WAIT_MS_MAX, Report};
+pub use late::Late;
 pub use objects::{HottestObject, ObjectResult};
 pub use once::{OnceOutcome, OnceResult};
+pub use regions::RegionResult;
 pub use samples::{BLOCKS_MAX, SampleBlock, SampleRecorder, Samples, StepSamples};
 #[cfg(feature = "schema")]
 pub use schema::summary_schema;

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::types::TestRunResult;
+use crate::cloudflare::Colo;
 use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
 use crate::tick::Tick;
@@ -34,6 +35,21 @@ impl JsonSchema for ErrorClass {
             "description": "Why a request did not succeed.",
             "type": "string",
             "pattern": "^((status|cloudflare)_[0-9]{1,5}|[a-z_]+)$",
+        })
+    }
+}
+
+/// Written as text, also where it is a key.
+impl JsonSchema for Colo {
+    fn schema_name() -> Cow<'static, str> {
+        "Colo".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A data centre of Cloudflare, by the code of an airport near it.",
+            "type": "string",
+            "pattern": "^[A-Z]{3}$",
         })
     }
 }

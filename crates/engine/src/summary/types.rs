@@ -6,13 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::assertion::{Assertion, Verdict};
 use crate::bottleneck::Analysis;
+use crate::cloudflare::Colo;
 use crate::error_class::ErrorClass;
 use crate::ledger::Ledger;
 use crate::metric::{Contains, MetricKind};
 use crate::parts::Part;
 use crate::run::{Hole, LedgerFault};
+use crate::summary::late::Late;
 use crate::summary::objects::ObjectResult;
 use crate::summary::once::OnceResult;
+use crate::summary::regions::RegionResult;
 use crate::summary::samples::Samples;
 use crate::summary::sockets::SocketResult;
 use crate::summary::streams::StreamResult;
@@ -93,6 +96,8 @@ pub struct TestRunResult {
     pub slot_wait: LatencyPercentiles,
     /// How late iterations and timed requests began for reasons of the generator.
     pub lateness: LatencyPercentiles,
+    /// What came too late.
+    pub late: Late,
     /// Present when the generator itself was too slow for the plan.
     pub generator_limited: Option<GeneratorLimited>,
     /// Requests that ended, per second of the load.
@@ -114,6 +119,13 @@ pub struct TestRunResult {
     /// objects themselves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub durable_objects: BTreeMap<String, ObjectResult>,
+    /// Per region that the load was asked to come from, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub regions: BTreeMap<String, RegionResult>,
+    /// The data centres in which batches ran, and how many batches of a slice ran in each, as far as the target's
+    /// answers tell (`cf-ray`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub colos: BTreeMap<Colo, u64>,
     /// How the bottlenecks were looked for, and what came of it.
     pub bottleneck_analysis: Analysis,
     /// How many seconds a point of the time line covers.

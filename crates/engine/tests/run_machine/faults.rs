@@ -170,6 +170,7 @@ fn frames_of_a_lost_batch_are_counted_and_change_nothing() {
         .find(|hole| hole.reason == LossReason::Silent);
     assert_eq!(lost.map(|hole| hole.from), Some(Tick::from_second(1)));
     assert!(result.frames_ignored > 0);
+    assert_eq!(result.late.frames, result.frames_ignored);
 }
 
 #[test]
@@ -404,6 +405,7 @@ fn frames_that_make_no_sense_are_refused() {
     assert_eq!(world.records.len(), stored + 64);
     let result = world.play();
     assert_eq!(result.frames_ignored, refused.len() as u64 + 6);
+    assert_eq!(result.late.frames, 0);
     assert_eq!(result.status, RunStatus::Failed, "nothing was measured");
 }
 
@@ -466,5 +468,6 @@ pub(crate) fn end(reason: EndReason, at: Tick, iterations_open: u64) -> BatchEnd
         carry: Vec::new(),
         iterations_open,
         handed_over: Vec::new(),
+        colo: None,
     }
 }

@@ -95,6 +95,7 @@ fn frame_format_unchanged() {
         carry: vec![carry()],
         iterations_open: 1,
         handed_over: vec![Some("room-1".to_owned()), None],
+        colo: "AMS".parse().ok(),
     };
     let frame = frame(1, 2, vec![window()], Tick::from_ms(3_010), Some(end));
     let json = serde_json::to_string_pretty(&frame).unwrap();

@@ -172,6 +172,10 @@ fn limits_of_arrivals(slots: Option<u16>, latency: Span, wakes_late: Span) -> Op
     let result = world.play();
     check(&world, &result);
     assert_eq!(result.ledger.planned, 120);
+    assert_eq!(result.late.arrivals_begun, 120);
+    // A batch that is woken 150 ms late finds two arrivals, the second of which is 50 ms late.
+    let is_late = wakes_late > Span::from_ms(50);
+    assert_eq!(result.late.arrivals, if is_late { 60 } else { 0 });
     result.generator_limited.map(|limited| limited.reasons)
 }
 

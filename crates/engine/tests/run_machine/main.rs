@@ -11,6 +11,7 @@ mod mail;
 mod objects;
 mod once;
 mod parity;
+mod places;
 mod plans;
 mod restore;
 mod shards;
