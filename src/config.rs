@@ -352,7 +352,7 @@ const SLICE_S_MAX: u32 = 120;
 const COUNT_MAX: u64 = (1 << 53) - 1;
 
 /// A hundred years.
-const RETENTION_DAYS_MAX: u32 = 36_525;
+pub(crate) const RETENTION_DAYS_MAX: u32 = 36_525;
 
 /// How many users one batch plays when nothing else is said: hardly more than its 6 connection slots, so that
 /// small runs do not wait for slots.

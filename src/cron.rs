@@ -52,6 +52,7 @@ async fn start(env: &Env, config: &Config, night: &Nightly) {
         profile: None,
         seed: random_seed(),
         regions: Vec::new(),
+        retention_days: None,
         via: Via::Host,
         own_hosts: Vec::new(),
     };

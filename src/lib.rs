@@ -26,6 +26,7 @@ mod links;
 mod log;
 mod retention;
 mod retry;
+mod run_config;
 mod shard;
 mod start;
 mod store;

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::log;
 use crate::store::{Database, expired_runs, forget_days_before, remove_run};
 
-/// Removes runs that are older than the configuration keeps them.
+/// Removes runs that are older than they, or else the configuration, are to be kept.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -22,11 +22,8 @@ pub(crate) async fn remove_old(env: &Env, config: &Config) -> Result<()> {
     database
         .run(&forget_days_before(&day(days_ago(BUDGET_DAYS))))
         .await?;
-    let Some(days) = config.retention_days else {
-        return Ok(());
-    };
-    let before = iso(days_ago(days.into()));
-    let rows = database.rows(&expired_runs(&before, RUNS_MAX)).await?;
+    let expired = expired_runs(&iso(now), config.retention_days, RUNS_MAX);
+    let rows = database.rows(&expired).await?;
     let ids = rows
         .iter()
         .filter_map(|row| row.get("id").and_then(Value::as_str));
@@ -38,7 +35,7 @@ pub(crate) async fn remove_old(env: &Env, config: &Config) -> Result<()> {
     log::event(
         "old_runs_removed",
         "",
-        json!({ "runs": removed, "before": before }),
+        json!({ "runs": removed, "days": config.retention_days }),
     );
     Ok(())
 }

@@ -7,11 +7,9 @@ use futures::future::join;
 use sentinel_engine::plan::{
     Application, Plan, PlanOptions, PlanPart, PlanSource, Problem, Step, Via,
 };
-use sentinel_engine::redact::{redact_application, redact_scenario};
-use sentinel_engine::run::{Capacity, ShardPlan, Spread, TooLarge, seconds_per_row};
+use sentinel_engine::run::{Capacity, Spread, TooLarge};
 use sentinel_engine::scenario::{ApplicationProfile, LoadScenario};
 use sentinel_engine::tick::Span;
-use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
 use worker::Env;
@@ -21,6 +19,7 @@ use crate::clock::{day, iso, now_ms};
 use crate::config::{Config, Limits};
 use crate::coordinator::{Allowance, RunOrder, Stub};
 use crate::limits::{LATENCY_EXPECTED_MS, REQUESTS_PER_THREAD, SHARDS_MAX, SLOTS, SUBREQUESTS_MAX};
+use crate::run_config::config_json;
 use crate::store::{
     Daily, Database, NewRun, Row, end_run, insert_run, reservation, reserve, run_by_id, running_in,
     stop_in_force, used_on,
@@ -50,6 +49,8 @@ pub(crate) struct Asked {
     pub(crate) seed: u64,
     /// From where load is to come, each region with its weight; empty for anywhere.
     pub(crate) regions: Vec<(String, u32)>,
+    /// For how many days the run is kept, as configured when nothing is said.
+    pub(crate) retention_days: Option<u32>,
     /// Hosts of this Worker itself, as far as they are known.
     pub(crate) own_hosts: Vec<String>,
 }
@@ -67,6 +68,8 @@ pub(crate) struct Prepared {
     pub(crate) plan: Plan,
     /// Over how many batches and shards it is spread.
     pub(crate) spread: Spread,
+    /// For how many days the run is kept, as configured when nothing is said.
+    pub(crate) retention_days: Option<u32>,
 }
 
 /// Checks everything that can be checked without starting.
@@ -147,6 +150,7 @@ pub(crate) fn prepare(
         source,
         plan,
         spread,
+        retention_days: asked.retention_days,
     })
 }
 
@@ -436,61 +440,6 @@ fn number(rows: &[Row], column: &str) -> Option<u64> {
     rows.first()?.get(column)?.as_u64()
 }
 
-/// The spec's type of this name, and what the caller decided beside it. Written as text in one go: through a
-/// `Value`, all that a scenario consists of would be compiled into the Worker a second time.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TestRunConfig<'a> {
-    scenario_name: &'a str,
-    scenario: LoadScenario,
-    applications: Vec<ApplicationProfile>,
-    environment: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dry_run: Option<bool>,
-    base_url: String,
-    seed: u64,
-    batches: u32,
-    #[serde(skip_serializing_if = "<[ShardPlan]>::is_empty")]
-    shards: &'a [ShardPlan],
-    metrics_step_seconds: u32,
-    #[serde(skip_serializing_if = "Via::is_host")]
-    via: Via,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    users: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    profile: Option<String>,
-}
-
-/// What the run was started with, without secrets.
-fn config_json(prepared: &Prepared, dry_run: Option<bool>) -> String {
-    let PlanSource {
-        mut scenario,
-        mut applications,
-        options,
-    } = prepared.source.clone();
-    redact_scenario(&mut scenario);
-    applications.iter_mut().for_each(redact_application);
-    let config = TestRunConfig {
-        scenario_name: &prepared.scenario_name,
-        scenario,
-        applications,
-        environment: &prepared.environment,
-        dry_run,
-        base_url: options.base_url,
-        seed: options.seed,
-        batches: prepared.spread.batches,
-        shards: &prepared.spread.shards,
-        metrics_step_seconds: seconds_per_row(&prepared.plan),
-        via: options.via,
-        users: options.users,
-        duration: options.duration,
-        profile: options.profile,
-    };
-    serde_json::to_string(&config).unwrap_or_default()
-}
-
 const DEFAULT_ENVIRONMENT: &str = "staging";
 const PRODUCTION: &str = "production";
 
@@ -549,6 +498,7 @@ mod tests {
             profile: None,
             seed: 1,
             regions: Vec::new(),
+            retention_days: None,
             own_hosts: vec!["127.0.0.1:8787".to_owned()],
         }
     }

@@ -34,6 +34,8 @@ pub(crate) struct StartBody {
     pub(crate) profile: Option<String>,
     /// The seed of all random choices.
     pub(crate) seed: Option<Number>,
+    /// For how many days the run is kept, instead of what is configured.
+    pub(crate) retention_days: Option<Number>,
     /// From where load is to come, each region with its weight; empty for anywhere.
     pub(crate) regions: Vec<(String, u32)>,
 }
@@ -63,6 +65,7 @@ struct Fields<'a> {
     profile: Option<String>,
     seed: Option<Number>,
     regions: Option<Value>,
+    retention_days: Option<Number>,
 }
 
 impl StartBody {
@@ -114,6 +117,7 @@ impl StartBody {
                 profile: fields.profile,
                 seed: fields.seed,
                 regions,
+                retention_days: fields.retention_days,
             }),
             _ => Err(ApiError::problems(problems)),
         }

@@ -52,6 +52,8 @@ pub(crate) enum View {
     Apps,
     /// Its assertions.
     Assertions,
+    /// All times of its steps.
+    Histograms,
 }
 
 /// The identifier of a run: a UUID in its usual form, in lower case.
@@ -113,6 +115,7 @@ pub(crate) fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
                 "bottlenecks" => View::Bottlenecks,
                 "apps" => View::Apps,
                 "assertions" => View::Assertions,
+                "histograms" => View::Histograms,
                 _ => return Err(NoRoute::Unknown),
             };
             get(Route::Run(run_id(id)?, view))
@@ -168,6 +171,11 @@ mod tests {
                 "GET",
                 format!("/runs/{ID}/assertions"),
                 Route::Run(id(), View::Assertions),
+            ),
+            (
+                "GET",
+                format!("/runs/{ID}/histograms"),
+                Route::Run(id(), View::Histograms),
             ),
             ("POST", format!("/runs/{ID}/cancel"), Route::Cancel(id())),
             ("GET", format!("/runs/{ID}/stream"), Route::Stream(id())),
@@ -234,10 +242,11 @@ mod tests {
             Route::StopState => 14,
             Route::StopAll => 15,
             Route::LiftStop => 16,
+            Route::Run(_, View::Histograms) => 17,
         };
         let mut places: Vec<i32> = addresses().iter().map(|(.., route)| place(route)).collect();
         places.sort_unstable();
-        assert_eq!(places, (0..17).collect::<Vec<_>>());
+        assert_eq!(places, (0..18).collect::<Vec<_>>());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::clock::{iso, now_ms};
 use crate::coordinator::{Known, Stub};
 use crate::start::failed_summary;
 use crate::store::{
-    Database, ResultTable, Row, Statement, end_run, metrics_page, results_of, run_by_id, runs_page,
+    Database, ResultTable, Row, Statement, end_run, histograms_of, metrics_page, results_of,
+    run_by_id, runs_page,
 };
 use crate::{flag, log};
 
@@ -63,6 +64,7 @@ pub(super) async fn view(
         View::Bottlenecks => results(env, id, ResultTable::Bottlenecks, "bottlenecks").await,
         View::Apps => results(env, id, ResultTable::Apps, "apps").await,
         View::Assertions => results(env, id, ResultTable::Assertions, "assertions").await,
+        View::Histograms => histograms(env, id).await,
     }
 }
 
@@ -133,6 +135,17 @@ async fn results(
         parse_column(row, "details", "evidence");
     }
     Ok(json!({ field: found }))
+}
+
+async fn histograms(env: &Env, id: &RunId) -> Result<Value, ApiError> {
+    let mut found = rows(env, &histograms_of(id.as_str())).await?;
+    if found.is_empty() {
+        find(env, id).await?;
+    }
+    for row in &mut found {
+        parse_column(row, "histogram", "histogram");
+    }
+    Ok(json!({ "histograms": found }))
 }
 
 pub(super) async fn find(env: &Env, id: &RunId) -> Result<Row, ApiError> {

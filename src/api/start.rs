@@ -1,5 +1,7 @@
 //! `POST runs`.
 
+use std::ops::RangeInclusive;
+
 use sentinel_engine::plan::{Plan, Problem};
 use sentinel_engine::schedule::vu_steps;
 use sentinel_engine::tick::Tick;
@@ -10,7 +12,7 @@ use crate::api::body::{StartBody, read};
 use crate::api::error::ApiError;
 use crate::api::reply;
 use crate::api::route::BASE;
-use crate::config::Config;
+use crate::config::{Config, RETENTION_DAYS_MAX};
 use crate::start::{Asked, Prepared, launch, prepare, random_seed};
 
 /// Starts a run, or tells what would be run.
@@ -50,21 +52,29 @@ pub(super) async fn start(
 /// What the numbers of a body mean, and what is wrong with them.
 fn asked(body: StartBody, users_max: u32, own_hosts: Vec<String>) -> (Asked, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut check = |path: &str, number: Option<Number>, max: u64| -> Option<u64> {
-        let number = number?;
-        let whole = number.as_u64().filter(|n| (1..=max).contains(n));
-        if whole.is_none() {
-            problems.push(Problem {
-                path: path.to_owned(),
-                message: format!(
-                    "{number} is not accepted: it takes a whole number from 1 to {max}"
-                ),
-            });
-        }
-        whole
-    };
-    let users = check("users", body.users, users_max.into());
-    let seed = check("seed", body.seed, SEED_MAX);
+    let mut check =
+        |path: &str, number: Option<Number>, accepted: RangeInclusive<u64>| -> Option<u64> {
+            let number = number?;
+            let whole = number.as_u64().filter(|n| accepted.contains(n));
+            if whole.is_none() {
+                problems.push(Problem {
+                    path: path.to_owned(),
+                    message: format!(
+                        "{number} is not accepted: it takes a whole number from {} to {}",
+                        accepted.start(),
+                        accepted.end(),
+                    ),
+                });
+            }
+            whole
+        };
+    let users = check("users", body.users, 1..=users_max.into());
+    let seed = check("seed", body.seed, 1..=SEED_MAX);
+    let retention_days = check(
+        "retentionDays",
+        body.retention_days,
+        0..=RETENTION_DAYS_MAX.into(),
+    );
     let asked = Asked {
         scenario: body.scenario,
         applications: body.applications,
@@ -76,6 +86,7 @@ fn asked(body: StartBody, users_max: u32, own_hosts: Vec<String>) -> (Asked, Vec
         profile: body.profile,
         seed: seed.unwrap_or_else(random_seed),
         regions: body.regions,
+        retention_days: retention_days.and_then(|days| u32::try_from(days).ok()),
         own_hosts,
     };
     (asked, problems)

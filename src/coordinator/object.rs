@@ -26,7 +26,9 @@ use crate::coordinator::stub::{Known, Seen};
 use crate::limits::{ALARM_LEASE_MS, SHARD_STAGGER_MS, SLOTS, START_AHEAD_MS};
 use crate::shard::wait_until_ready;
 use crate::start::failed_summary;
-use crate::store::{Database, Statement, begin_run, end_run, run_by_id, store_outcome};
+use crate::store::{
+    Database, Statement, begin_run, end_run, run_by_id, store_histograms, store_outcome,
+};
 use crate::{alert, log};
 
 /// The coordinator of one run; the object's name is the run's identifier.
@@ -273,6 +275,10 @@ impl RunCoordinator {
             Played::Over(report) => {
                 let details =
                     json!({ "status": report.result.status, "passed": report.result.passed });
+                // Before the outcome: whoever reads that the run is over finds all of it.
+                for histograms in store_histograms(&report) {
+                    store.post(&histograms)?;
+                }
                 store.set_over(&store_outcome(&report))?;
                 if let Some(alert) = Alert::of_result(&report.result, &order.environment) {
                     store.set_alert(&alert)?;

@@ -6,6 +6,7 @@
 mod budget;
 mod control;
 mod d1;
+mod histograms;
 mod metrics;
 mod results;
 mod retention;
@@ -15,6 +16,7 @@ mod statement;
 pub(crate) use budget::{Daily, forget_days_before, reservation, reserve, used_on};
 pub(crate) use control::{forget_stop_key, lift_stop, note_stop_key, stop_all, stop_in_force};
 pub(crate) use d1::{Database, Row};
+pub(crate) use histograms::{histograms_of, store_histograms};
 pub(crate) use metrics::{metrics_between, metrics_page, replace_metrics};
 pub(crate) use results::{ResultTable, results_of, store_outcome};
 pub(crate) use retention::{expired_runs, remove_run};

@@ -73,6 +73,7 @@ pub(crate) mod tests {
                 include_str!("../../migrations/0003_loadtest_results.sql"),
                 include_str!("../../migrations/0004_control.sql"),
                 include_str!("../../migrations/0005_budget.sql"),
+                include_str!("../../migrations/0006_histograms.sql"),
             ] {
                 connection.execute_batch(migration).expect("the migration");
             }

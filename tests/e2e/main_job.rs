@@ -38,6 +38,8 @@ pub(crate) struct Record {
     pub(crate) assertions: Vec<Value>,
     /// The rows of the bottlenecks, as the API answers them.
     pub(crate) bottlenecks: Vec<Value>,
+    /// The histograms, as the API answers them.
+    pub(crate) histograms: Vec<Value>,
     /// How many requests Grove received meanwhile.
     pub(crate) arrived: u64,
 }
@@ -83,6 +85,7 @@ fn make_record() -> Record {
         apps: run.rows("apps"),
         assertions: run.rows("assertions"),
         bottlenecks: run.rows("bottlenecks"),
+        histograms: run.rows("histograms"),
         arrived: lab.grove.total() - before,
         row,
     }
@@ -113,6 +116,35 @@ fn the_start_is_answered_at_once_with_where_to_look() {
     );
     assert_eq!(located["run"]["id"], id.as_str(), "what is at the Location");
     assert!(accepted.elapsed < ANSWER_MAX, "{:?}", accepted.elapsed);
+}
+
+#[test]
+fn each_step_has_the_histograms_of_all_its_answers() {
+    let Record {
+        summary,
+        histograms,
+        ..
+    } = record();
+    let steps = summary.0["steps"].as_array().expect("steps");
+    for (number, step) in steps.iter().enumerate() {
+        for kind in ["response", "service"] {
+            let found = histograms.iter().find(|row| {
+                row["step"] == json!(number)
+                    && row["kind"] == kind
+                    && row["step_name"] == step["step"]
+            });
+            // Each answer was recorded once: [overflow, value, count, step, count, …].
+            let numbers = found.and_then(|row| row["histogram"].as_array());
+            let counts = numbers.into_iter().flatten().skip(2).step_by(2);
+            let recorded: u64 = counts.filter_map(Value::as_u64).sum();
+            let cut_off = step["errorBreakdown"]["cut_off"].as_u64().unwrap_or(0);
+            assert_eq!(
+                recorded,
+                count(step, "totalRequests") - cut_off,
+                "{kind} {step}"
+            );
+        }
+    }
 }
 
 #[test]

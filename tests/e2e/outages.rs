@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use devstack::Service;
 use serde_json::{Value, json};
 
-use crate::support::{Lab, Run, count, watch};
+use crate::support::{Lab, Run, count, until, watch};
 
 /// How long D1 refuses.
 const OUTAGE: Duration = Duration::from_secs(60);
@@ -64,6 +64,55 @@ fn a_minute_without_d1_loses_nothing() {
         lab.running(),
         [] as [String; 0],
         "nor was another run begun"
+    );
+}
+
+#[test]
+fn while_d1_cannot_be_read_the_api_says_so_and_the_load_goes_on() {
+    let lab = Lab::own();
+    let run = Run::start(&lab, &body("staging", "20s"));
+    run.has_seconds(2);
+    let outage = lab.hide_d1_tables().expect("D1 knows no table");
+    let sent = lab.grove.total();
+    let below = |rest: &str| format!("/runs/{}{rest}", run.id);
+    let mut paths = vec!["/runs".to_owned(), "/metrics".to_owned()];
+    let views = [
+        "",
+        "/metrics",
+        "/apps",
+        "/assertions",
+        "/bottlenecks",
+        "/histograms",
+    ];
+    paths.extend(views.map(below));
+    for path in paths {
+        let answer = lab.api.get(&path);
+        assert_eq!(answer.status, 503, "{path}: {}", answer.text);
+        assert_eq!(answer.json()["code"], "unavailable", "{path}");
+    }
+    for (path, body) in [
+        (below("/cancel"), json!({})),
+        ("/runs".to_owned(), body("production", "2s")),
+    ] {
+        let answer = lab.api.post(&path, &body);
+        assert_eq!(answer.status, 503, "{path}: {}", answer.text);
+        assert_eq!(answer.json()["code"], "unavailable", "{path}");
+    }
+    lab.api.get("/health").expect(200);
+    until("the load goes on", Duration::from_secs(60), || {
+        (lab.grove.total() > sent + 10).then_some(())
+    });
+    drop(outage);
+
+    assert_eq!(run.ended(Duration::from_secs(120)), "completed");
+    let summary = run.summary();
+    summary.assert_balanced();
+    assert_eq!(summary.holes(), [] as [Value; 0]);
+    let rows = run.rows("metrics");
+    assert!(rows.len() >= 20, "a row for each second: {}", rows.len());
+    assert_eq!(
+        summary.ledger("sent") - summary.ledger("cutOff"),
+        lab.grove.total()
     );
 }
 

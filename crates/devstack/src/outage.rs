@@ -24,8 +24,16 @@ impl DevStack {
     /// # Errors
     /// When there is no database or it cannot be locked.
     pub fn refuse_d1(&self) -> Result<Outage> {
-        let folder = "v3/d1/miniflare-D1DatabaseObject";
-        self.refuse(folder, "BEGIN IMMEDIATE", "ROLLBACK")
+        self.refuse(D1, "BEGIN IMMEDIATE", "ROLLBACK")
+    }
+
+    /// Lets D1 refuse all reads and writes of runs and their results: their tables have other names. What SQLite
+    /// says about the tables is not the same to the letter afterwards.
+    ///
+    /// # Errors
+    /// When there is no database or its tables cannot be renamed.
+    pub fn hide_d1_tables(&self) -> Result<Outage> {
+        self.refuse(D1, HIDE, SHOW)
     }
 
     /// Lets KV refuse all reads and writes of the load tester: its table lacks a column. A table that was missing
@@ -59,6 +67,27 @@ impl Drop for Outage {
         }
     }
 }
+
+/// Where the local runtime keeps D1's databases.
+const D1: &str = "v3/d1/miniflare-D1DatabaseObject";
+
+const HIDE: &str = "
+    ALTER TABLE load_test_runs RENAME TO hidden_runs;
+    ALTER TABLE load_test_metrics RENAME TO hidden_metrics;
+    ALTER TABLE load_test_app_results RENAME TO hidden_app_results;
+    ALTER TABLE load_test_bottlenecks RENAME TO hidden_bottlenecks;
+    ALTER TABLE load_test_assertions RENAME TO hidden_assertions;
+    ALTER TABLE load_test_histograms RENAME TO hidden_histograms
+";
+
+const SHOW: &str = "
+    ALTER TABLE hidden_runs RENAME TO load_test_runs;
+    ALTER TABLE hidden_metrics RENAME TO load_test_metrics;
+    ALTER TABLE hidden_app_results RENAME TO load_test_app_results;
+    ALTER TABLE hidden_bottlenecks RENAME TO load_test_bottlenecks;
+    ALTER TABLE hidden_assertions RENAME TO load_test_assertions;
+    ALTER TABLE hidden_histograms RENAME TO load_test_histograms
+";
 
 /// The only database in a folder of the local runtime.
 pub(crate) fn only_database(folder: &Path) -> Result<PathBuf> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::assertion::NO_DATA_VALUE;
 use crate::error_class::ErrorClass;
-use crate::summary::{Report, TestRunResult};
+use crate::summary::{Report, StepHistograms, TestRunResult};
 use crate::timeline::TimelineRow;
 
 /// A row of `load_test_runs`.
@@ -106,6 +106,23 @@ pub struct BottleneckRow {
     pub details: String,
 }
 
+/// A row of `load_test_histograms`, which is ours and not of the spec.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HistogramRow {
+    /// The run.
+    pub run_id: String,
+    /// The step's place among the summary's steps, from 0.
+    pub step: u32,
+    /// The application.
+    pub app_name: String,
+    /// The step.
+    pub step_name: String,
+    /// `response` or `service`.
+    pub kind: &'static str,
+    /// JSON: the [histogram](crate::histogram::SparseHistogram), in microseconds.
+    pub histogram: String,
+}
+
 /// A row of `load_test_assertions`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AssertionRow {
@@ -156,6 +173,12 @@ impl Report {
             bottlenecks: bottlenecks(result),
             assertions: assertions(result),
         }
+    }
+
+    /// The histograms to write at the run's end, in the order of the steps; only those that are not empty.
+    #[must_use]
+    pub fn histogram_rows(&self) -> Vec<HistogramRow> {
+        histograms(&self.result, &self.histograms)
     }
 }
 
@@ -223,6 +246,28 @@ fn assertions(result: &TestRunResult) -> Vec<AssertionRow> {
     result.assertions.iter().map(row).collect()
 }
 
+fn histograms(result: &TestRunResult, histograms: &[StepHistograms]) -> Vec<HistogramRow> {
+    let steps = (0_u32..).zip(result.steps.iter().zip(histograms));
+    let rows = steps.flat_map(|(number, (step, histograms))| {
+        let kinds = [
+            ("response", &histograms.response_us),
+            ("service", &histograms.service_us),
+        ];
+        let measured = kinds
+            .into_iter()
+            .filter(|(_, histogram)| !histogram.is_empty());
+        measured.map(move |(kind, histogram)| HistogramRow {
+            run_id: result.id.clone(),
+            step: number,
+            app_name: step.application.clone(),
+            step_name: step.step.clone(),
+            kind,
+            histogram: to_json(histogram),
+        })
+    });
+    rows.collect()
+}
+
 /// Our own types always serialize: their maps have text keys and their numbers are finite or optional.
 fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
@@ -233,6 +278,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::histogram::SparseHistogram;
     use crate::phase::{Phase, PhaseSpan};
     use crate::tick::Tick;
     use crate::timeline::Second;
@@ -256,8 +302,11 @@ mod tests {
             "component": "D1", "saturationPoint": 40, "symptom": "latency_spike", "severity": "critical",
             "details": {"second": 20},
         }]);
+        let mut histograms = vec![StepHistograms::default(); 3];
+        histograms[1].response_us.record_n(31_000, 2);
         Report {
             result: serde_json::from_value(result).unwrap(),
+            histograms,
         }
     }
 
@@ -313,6 +362,23 @@ mod tests {
                 "passed",
             ],
         );
+    }
+
+    #[test]
+    fn each_step_that_was_measured_has_its_histograms() {
+        let report = report();
+        let rows = report.histogram_rows();
+        let [row] = rows.as_slice() else {
+            panic!("{rows:?}");
+        };
+        let step = &report.result.steps[1];
+        assert_eq!((row.step, row.kind), (1, "response"));
+        assert_eq!(
+            (&row.app_name, &row.step_name),
+            (&step.application, &step.step)
+        );
+        let read: SparseHistogram = serde_json::from_str(&row.histogram).unwrap();
+        assert_eq!(read, report.histograms[1].response_us);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat};
 
 use crate::bottleneck;
+use crate::histogram::SparseHistogram;
 use crate::metric::{Trend, Value};
 use crate::parts::Part;
 use crate::phase::Phase;
@@ -44,6 +45,17 @@ const SLOT_WAIT_SHARE_MAX: f64 = 0.1;
 pub struct Report {
     /// The summary, as it is stored.
     pub result: TestRunResult,
+    /// What the times of each step are the percentiles of, in the order of the summary's steps.
+    pub histograms: Vec<StepHistograms>,
+}
+
+/// All times of one step, in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepHistograms {
+    /// Response times.
+    pub response_us: SparseHistogram,
+    /// Service times.
+    pub service_us: SparseHistogram,
 }
 
 /// How a run came to its end.
@@ -137,7 +149,10 @@ impl Report {
             frames_ignored: book.frames_ignored,
             samples: None, // kept by who plays the run, if there is room
         };
-        Self { result }
+        Self {
+            result,
+            histograms: histograms(plan, book),
+        }
     }
 }
 
@@ -284,6 +299,18 @@ fn steps(plan: &Plan, book: &Book) -> Vec<StepResult> {
         step_result(application, step, sum)
     };
     steps.map(result).collect()
+}
+
+fn histograms(plan: &Plan, book: &Book) -> Vec<StepHistograms> {
+    let steps = plan.applications().iter().flat_map(|a| &a.steps);
+    let histograms = steps.map(|step| {
+        let sum = book.totals.steps(|id| id == step.id);
+        StepHistograms {
+            response_us: sum.response_us.to_sparse(),
+            service_us: sum.service_us.to_sparse(),
+        }
+    });
+    histograms.collect()
 }
 
 /// What was measured of one step.

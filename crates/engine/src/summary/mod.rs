@@ -17,7 +17,9 @@ mod streams;
 mod types;
 
 pub(crate) use build::generator_limited;
-pub use build::{Ending, GENERATOR_LATENESS_MS_MAX, GENERATOR_SLOT_WAIT_MS_MAX, Report};
+pub use build::{
+    Ending, GENERATOR_LATENESS_MS_MAX, GENERATOR_SLOT_WAIT_MS_MAX, Report, StepHistograms,
+};
 pub use late::Late;
 pub use objects::{HottestObject, ObjectResult};
 pub use once::{OnceOutcome, OnceResult};
