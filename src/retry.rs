@@ -30,8 +30,10 @@ impl DatabaseTrouble {
     /// although it failed. The outbox's transactions may be done twice, so that every text which does not
     /// blame the rows counts as passing: no row is given up for a reason that nobody has thought of.
     pub(crate) fn of(message: &str) -> Self {
-        const DELETED: &str = "constraint failed";
-        const IMPOSSIBLE: [&str; 4] = [
+        // All rows of a run refer to it, and to nothing else.
+        const DELETED: &str = "FOREIGN KEY constraint failed";
+        const IMPOSSIBLE: [&str; 5] = [
+            "constraint failed",
             "SQLITE_TOOBIG",
             "string or blob too big",
             "too many SQL variables",
@@ -157,7 +159,14 @@ mod tests {
         }
         let deleted = "D1_ERROR: FOREIGN KEY constraint failed: SQLITE_CONSTRAINT";
         assert_eq!(DatabaseTrouble::of(deleted), DatabaseTrouble::RunDeleted);
-        let large = "D1_ERROR: string or blob too big: SQLITE_TOOBIG";
-        assert_eq!(DatabaseTrouble::of(large), DatabaseTrouble::Impossible);
+        for message in [
+            "D1_ERROR: string or blob too big: SQLITE_TOOBIG",
+            "D1_ERROR: UNIQUE constraint failed: load_test_metrics.id: SQLITE_CONSTRAINT",
+            "D1_ERROR: NOT NULL constraint failed: load_test_runs.scenario_name: SQLITE_CONSTRAINT",
+            "D1_ERROR: CHECK constraint failed: status: SQLITE_CONSTRAINT",
+        ] {
+            let trouble = DatabaseTrouble::of(message);
+            assert_eq!(trouble, DatabaseTrouble::Impossible, "{message}");
+        }
     }
 }
