@@ -4,6 +4,7 @@
 //! database has a coordinator, or will be found by the watchdog.
 
 use futures::future::join;
+use sentinel_engine::parts::Part;
 use sentinel_engine::plan::{
     Application, Plan, PlanOptions, PlanPart, PlanSource, Problem, Step, Via,
 };
@@ -165,7 +166,24 @@ fn not_at_the_edge(plan: &Plan) -> Vec<Problem> {
             step.name
         ),
     };
-    sockets.map(problem).collect()
+    sockets.map(problem).chain(unmeasured(plan)).collect()
+}
+
+/// Thresholds on parts of a request's time: the runtime tells none of them, and a threshold without data fails.
+fn unmeasured(plan: &Plan) -> Vec<Problem> {
+    let metering = plan.metering();
+    let parts = Part::ALL.into_iter().filter(|part| *part != Part::Exchange);
+    let metrics: Vec<_> = parts
+        .filter_map(|part| metering.catalog().id(part.metric()))
+        .collect();
+    let thresholds = metering.thresholds().into_iter();
+    let asked = thresholds.filter(|one| metrics.contains(&one.query().selection.metric));
+    asked
+        .map(|threshold| Problem {
+            path: format!("scenario.thresholds[{:?}]", threshold.key()),
+            message: "cannot be measured by the Worker, `sentinel run` can".to_owned(),
+        })
+        .collect()
 }
 
 /// What of the plan certainly exceeds a limit. What the closed model sends depends on the target; a run that
@@ -597,6 +615,34 @@ mod tests {
         assert_eq!(problem["path"], "applications[a]");
         let message = problem["message"].as_str().unwrap_or_default();
         assert!(message.contains("Workers cannot send pings"), "{message}");
+    }
+
+    #[test]
+    fn a_threshold_on_what_the_worker_cannot_measure_is_refused() {
+        let with = |thresholds: Value| {
+            let mut asked = inline("/");
+            if let ScenarioChoice::Inline(scenario) = &mut asked.scenario {
+                scenario.thresholds = serde_json::from_value(thresholds).expect("thresholds");
+            }
+            asked
+        };
+        let error = refused(with(json!({
+            "http_req_connecting": ["max<100"],
+            "http_req_waiting{name:s}": ["p(95)<100"],
+            "http_req_duration": ["p(95)<100"],
+        })));
+        assert_eq!(error.status, 422);
+        let problems = error.details["problems"].as_array().expect("a list");
+        let paths: Vec<_> = problems.iter().map(|problem| &problem["path"]).collect();
+        assert_eq!(
+            paths,
+            [
+                r#"scenario.thresholds["http_req_connecting"]"#,
+                r#"scenario.thresholds["http_req_waiting{name:s}"]"#,
+            ]
+        );
+        let measured = with(json!({"http_req_duration": ["p(95)<100"]}));
+        assert!(prepare(&config(), measured, Vec::new()).is_ok());
     }
 
     #[test]
