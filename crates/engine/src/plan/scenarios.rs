@@ -7,11 +7,12 @@ use super::load;
 use super::parse::{PlanOptions, PlanSource};
 use super::problem::{Checked, Problems, Report};
 use super::profile::Shape;
-use super::types::{Application, PlannedScenario};
+use super::types::{Application, Op, PlannedScenario};
 use crate::delay::Delay;
 use crate::duration::Written;
 use crate::load_model::{ArrivalModel, ArrivalUsers, Model, Workload, Workloads};
 use crate::phase::{Phase, PhaseSpan};
+use crate::scenario::LoadScenario;
 use crate::tick::{Span, Tick};
 
 /// When everybody comes, and what the time line is told in.
@@ -156,6 +157,7 @@ impl Schedule {
             }
         }
         result?;
+        warn_of_rests_without_effect(scenario, &scenarios, applications, report);
         if let Some(shape) = shape {
             return Self::laid(shape, scenarios, options, report);
         }
@@ -294,6 +296,46 @@ fn planned(
     })
 }
 
+/// Where arrivals begin iterations, what a user is told to do after one changes nothing.
+fn warn_of_rests_without_effect(
+    scenario: &LoadScenario,
+    scenarios: &[PlannedScenario],
+    applications: &[Application],
+    report: &mut Report,
+) {
+    let mut warn = |path: String| {
+        let message = "has no effect: arrivals begin the iterations that it stands behind, and a \
+                       user is free as soon as one ends";
+        report.warning(path, message);
+    };
+    let (closed, open): (Vec<_>, Vec<_>) = scenarios
+        .iter()
+        .partition(|scenario| matches!(scenario.model, Model::Closed(_)));
+    if closed.is_empty() {
+        let written = [("pause", &scenario.pause), ("pacing", &scenario.pacing)];
+        let written = written.into_iter().filter(|(_, text)| text.is_some());
+        written.for_each(|(field, _)| warn(format!("scenario.{field}")));
+    }
+    for (place, application) in (0_u16..).zip(applications) {
+        let plays = |scenario: &&PlannedScenario| {
+            let mut played = scenario.applications.iter();
+            played.any(|(played, _)| *played == place)
+        };
+        if closed.iter().any(plays) || !open.iter().any(plays) {
+            continue;
+        }
+        let path = format!("applications[{}]", application.name);
+        if application.pacing.is_some() {
+            warn(format!("{path}.pacing"));
+        }
+        let nothing = Delay::Constant(Span::ZERO);
+        let waits = |op: &Op| matches!(op, Op::Pause(delay) if *delay != nothing);
+        if application.program.iter().any(waits) {
+            warn(format!("{path}.actions"));
+        }
+    }
+}
+
 /// Every application by its weight.
 fn by_weight(applications: &[Application]) -> Vec<(u16, f64)> {
     let weights = applications.iter().map(|application| application.weight);
@@ -367,3 +409,66 @@ fn stages_of(model: &Model) -> Option<(u32, &[Stage])> {
 
 /// The pause of a user profile; k6's executors do not pause.
 const PROFILE_PAUSE: Span = Span::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::plan::parse::tests::source;
+    use crate::plan::{Plan, PlanSource};
+
+    /// What is warned about in a plan of these scenarios, in which everything that makes users rest is written.
+    fn warned(scenarios: Value) -> Vec<String> {
+        let mut source: PlanSource = source();
+        source.scenario.user_profile = None;
+        source.scenario.scenarios = Some(serde_json::from_value(scenarios).expect("scenarios"));
+        source.scenario.pause = Some("1s".to_owned());
+        source.scenario.pacing = Some("2s".to_owned());
+        for application in &mut source.applications {
+            application.pacing = Some("3s".to_owned());
+        }
+        let auth = &mut source.applications[0];
+        let steps = std::mem::take(&mut auth.steps);
+        let action = json!([{"name": "all", "weight": 1, "delay": "4s", "steps": steps}]);
+        auth.actions = Some(serde_json::from_value(action).expect("actions"));
+        let plan = Plan::parse(&source).expect("a plan");
+        let warnings = plan.warnings().iter();
+        warnings
+            .filter(|warning| warning.message.contains("has no effect"))
+            .map(|warning| warning.path.clone())
+            .collect()
+    }
+
+    #[test]
+    fn rests_behind_arrivals_are_warned_about() {
+        let closed = |exec: &str| json!({"vus": 1, "exec": exec});
+        let open = |exec: &str| {
+            json!({"executor": "constant-arrival-rate", "rate": 1, "duration": "10s",
+                   "preAllocatedVUs": 1, "exec": exec})
+        };
+        let nothing: [&str; 0] = [];
+        assert_eq!(
+            warned(json!({"a": closed("read"), "b": closed("auth")})),
+            nothing
+        );
+        assert_eq!(
+            warned(json!({"a": open("read"), "b": open("auth")})),
+            [
+                "scenario.pause",
+                "scenario.pacing",
+                "applications[read].pacing",
+                "applications[auth].pacing",
+                "applications[auth].actions",
+            ]
+        );
+        assert_eq!(
+            warned(json!({"a": open("read"), "b": closed("auth")})),
+            ["applications[read].pacing"]
+        );
+        let both = json!({"a": open("read"), "b": closed("read"), "c": open("auth")});
+        assert_eq!(
+            warned(both),
+            ["applications[auth].pacing", "applications[auth].actions"]
+        );
+    }
+}
