@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -49,6 +50,10 @@ pub(crate) struct HttpArguments {
     /// How long looking up a name, connecting and the TLS handshake may take each
     #[arg(long, value_name = "TIME", default_value = "30s")]
     connect_timeout: String,
+    /// How many requests may wait for their answers at once; those that are due meanwhile queue, and their response
+    /// times count it, like wrk2's connections
+    #[arg(long, value_name = "N")]
+    max_in_flight: Option<NonZeroU16>,
     /// What requests say that they come from, where the scenario does not say it
     #[arg(long, value_name = "TEXT", default_value = concat!("vista-loadtest/", env!("CARGO_PKG_VERSION")))]
     user_agent: String,
@@ -62,6 +67,11 @@ struct Resolve {
 }
 
 impl HttpArguments {
+    /// How many requests may be under way at once.
+    pub(crate) const fn max_in_flight(&self) -> Option<NonZeroU16> {
+        self.max_in_flight
+    }
+
     /// The client that was asked for, for the run of this identifier.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
         shards: Vec::new(),
         // Nothing here forgets its memory, so that the whole plan is one slice.
         slice: Span::from_us(plan.duration().as_us().saturating_add(SLICE_SPARE.as_us())),
-        slots: None,
+        slots: arguments.http.max_in_flight(),
         patience: SLICE_SPARE,
         clock_resolution: Span::from_us(1),
     };

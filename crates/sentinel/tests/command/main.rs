@@ -3,7 +3,9 @@
 
 mod compares;
 mod errors;
+mod freezes;
 mod imports;
+mod interrupts;
 mod lab;
 mod manual;
 mod outputs;

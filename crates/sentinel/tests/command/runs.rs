@@ -1,9 +1,5 @@
 //! Runs that end as they should, and what they say.
 
-use std::process::Stdio;
-use std::thread;
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::lab::Lab;
@@ -95,30 +91,4 @@ fn options_replace_the_load_of_the_scenario() {
     let ended = lab.run(&scenario, &["--stage", "1s:3", "--stage", "1s:0"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert_eq!(ended.summary["scenarios"][0]["name"], "default");
-}
-
-#[test]
-fn an_interrupted_run_keeps_what_it_measured() {
-    let lab = Lab::new();
-    let scenario = lab.scenario("/delay?ms=5", |scenario| {
-        scenario["load"] = json!({"vus": 2, "duration": "10m"});
-    });
-    let mut command = lab.command();
-    let url = lab.target.url();
-    command
-        .arg("run")
-        .arg(&scenario)
-        .args(["--base-url", &url, "--out", &lab.summary_output()]);
-    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().expect("the command starts");
-    while lab.target.stats().total.completed < 20 {
-        thread::sleep(Duration::from_millis(10));
-    }
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is told");
-    let ended = lab.ended(child.wait_with_output().expect("it ends"));
-    assert_eq!(ended.code, 105, "{}", ended.err);
-    ended.assert_balanced();
-    assert!(ended.ledger("answered") >= 20);
-    assert!(ended.out.contains("visits cancelled"), "{}", ended.out);
 }
