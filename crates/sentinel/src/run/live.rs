@@ -1,12 +1,13 @@
-//! The progress of a run while it lasts: a bar on a terminal, a line now and then elsewhere.
+//! The progress of a run while it lasts: a bar for each scenario on a terminal, a line now and then elsewhere.
 
 use std::io::IsTerminal as _;
 
 use console::style;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use sentinel_engine::plan::Plan;
 use sentinel_engine::run::Progress;
 use sentinel_engine::timeline::TimelineRow;
+use sentinel_engine::window::Window;
 
 /// A line every so many seconds where there is no terminal.
 const LINE_EVERY_S: u32 = 5;
@@ -20,20 +21,27 @@ pub(crate) struct Live {
 enum Shown {
     Nothing,
     Lines,
-    Bar(ProgressBar),
+    Bars(Bars),
+}
+
+/// A bar for each scenario, and below them what all do together.
+struct Bars {
+    scenarios: Vec<ScenarioBar>,
+    together: ProgressBar,
+}
+
+/// How far a scenario is.
+struct ScenarioBar {
+    bar: ProgressBar,
+    starts_s: u64,
+    started: u64, // iterations
+    dropped: u64,
 }
 
 impl Live {
     /// A display for a run of `plan`.
     pub(crate) fn new(plan: &Plan, quiet: bool) -> Self {
         let planned_s = plan.duration().as_us().div_ceil(1_000_000);
-        let shown = if quiet {
-            Shown::Nothing
-        } else if std::io::stderr().is_terminal() {
-            Shown::Bar(bar(planned_s))
-        } else {
-            Shown::Lines
-        };
         if !quiet {
             let hosts: Vec<String> = plan.hosts().into_iter().collect();
             eprintln!(
@@ -43,7 +51,21 @@ impl Live {
                 hosts.join(", ")
             );
         }
+        let shown = if quiet {
+            Shown::Nothing
+        } else if std::io::stderr().is_terminal() {
+            Shown::Bars(Bars::new(plan))
+        } else {
+            Shown::Lines
+        };
         Self { shown, planned_s }
+    }
+
+    /// Takes in what a second of the load told of each scenario.
+    pub(crate) fn take(&mut self, window: &Window) {
+        if let Shown::Bars(bars) = &mut self.shown {
+            bars.take(window);
+        }
     }
 
     /// Shows the newest of these seconds.
@@ -63,27 +85,78 @@ impl Live {
                 );
             }
             Shown::Lines => {}
-            Shown::Bar(bar) => {
-                bar.set_position(seconds.into());
-                bar.set_message(line(row, progress));
-            }
+            Shown::Bars(bars) => bars.together.set_message(line(row, progress)),
         }
     }
 
     /// The run is over.
     pub(crate) fn end(&self) {
-        if let Shown::Bar(bar) = &self.shown {
-            bar.finish_and_clear();
+        if let Shown::Bars(bars) = &self.shown {
+            let own = bars.scenarios.iter().map(|scenario| &scenario.bar);
+            for bar in own.chain([&bars.together]) {
+                bar.finish_and_clear();
+            }
         }
     }
 }
 
-fn bar(planned_s: u64) -> ProgressBar {
-    let bar = ProgressBar::new(planned_s.max(1));
-    if let Ok(style) = ProgressStyle::with_template("  {bar:30.green} {pos} of {len} s\n  {msg}") {
-        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+impl Bars {
+    fn new(plan: &Plan) -> Self {
+        let all = MultiProgress::new();
+        let names = plan
+            .scenarios()
+            .iter()
+            .map(|scenario| scenario.name.chars().count());
+        let longest = names.max().unwrap_or(0);
+        let scenarios = plan.scenarios().iter().map(|scenario| {
+            let seconds = scenario.duration().as_us().div_ceil(1_000_000);
+            let bar = all.add(ProgressBar::new(seconds.max(1)));
+            bar.set_style(look("  {prefix} {bar:30.green} {pos:>4} of {len} s  {msg}"));
+            bar.set_prefix(format!("{:longest$}", scenario.name));
+            bar.set_message(counts(0, 0, 0));
+            ScenarioBar {
+                bar,
+                starts_s: scenario.starts_at.as_ms() / 1_000,
+                started: 0,
+                dropped: 0,
+            }
+        });
+        let scenarios = scenarios.collect();
+        let together = all.add(ProgressBar::new_spinner());
+        together.set_style(look("  {msg}"));
+        Self {
+            scenarios,
+            together,
+        }
     }
-    bar
+
+    fn take(&mut self, window: &Window) {
+        for (place, own) in (0..).zip(&mut self.scenarios) {
+            let told = window.scenarios.get(&place);
+            let begun = told.map_or(0, |told| told.started);
+            own.started += begun;
+            own.dropped += told.map_or(0, |told| told.dropped);
+            let played_s = (u64::from(window.second) + 1).saturating_sub(own.starts_s);
+            // Iterations may go on after the scenario's time.
+            own.bar
+                .set_position(played_s.min(own.bar.length().unwrap_or(played_s)));
+            own.bar.set_message(counts(begun, own.started, own.dropped));
+        }
+    }
+}
+
+fn look(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("█▉▊▋▌▍▎▏ ")
+}
+
+fn counts(per_s: u64, started: u64, dropped: u64) -> String {
+    let dropped = match dropped {
+        0 => String::new(),
+        dropped => format!(", {dropped} dropped"),
+    };
+    format!("{per_s}/s, {started} iterations{dropped}")
 }
 
 fn line(row: &TimelineRow, progress: &Progress) -> String {

@@ -205,6 +205,7 @@ impl Local {
                         let epoch_ms = state.run.config().epoch_ms + batch.begins.as_us() / 1_000;
                         let mut outputs = state.outputs.borrow_mut();
                         for window in &frame.windows {
+                            state.live.take(window);
                             outputs.window(window, epoch_ms);
                         }
                     }

@@ -4,6 +4,7 @@
 mod compares;
 mod errors;
 mod freezes;
+mod httpbin;
 mod imports;
 mod interrupts;
 mod lab;

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::lab::Lab;
 
 /// A server that ends with its test.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -24,7 +24,7 @@ impl Drop for Running {
 }
 
 /// The program of this name, if it is installed.
-fn installed(name: &str) -> Option<PathBuf> {
+pub(crate) fn installed(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Where Debian keeps servers, which is not on everybody's search path.
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
@@ -39,7 +39,12 @@ fn installed(name: &str) -> Option<PathBuf> {
 
 /// Starts a server of Python's, whose first line says on which port it listens.
 fn python(folder: &Path, arguments: &[&str]) -> Option<(Running, u16)> {
-    let mut child = Command::new(installed("python3")?)
+    Some(python_of(&installed("python3")?, folder, arguments))
+}
+
+/// As [`python`], with this Python.
+pub(crate) fn python_of(python: &Path, folder: &Path, arguments: &[&str]) -> (Running, u16) {
+    let mut child = Command::new(python)
         .arg("-u")
         .args(arguments)
         .current_dir(folder)
@@ -53,7 +58,7 @@ fn python(folder: &Path, arguments: &[&str]) -> Option<(Running, u16)> {
     BufReader::new(out).read_line(&mut line).expect("a line");
     let mut numbers = line.split(|c: char| !c.is_ascii_digit());
     let port = numbers.rfind(|text| text.len() > 3).expect("a port");
-    Some((running, port.parse().expect("a port")))
+    (running, port.parse().expect("a port"))
 }
 
 #[test]
