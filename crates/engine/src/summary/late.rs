@@ -6,7 +6,7 @@ use crate::run::Book;
 use crate::summary::build::GENERATOR_LATENESS_MS_MAX;
 
 /// What came too late.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Late {

@@ -97,6 +97,7 @@ pub struct TestRunResult {
     /// How late iterations and timed requests began for reasons of the generator.
     pub lateness: LatencyPercentiles,
     /// What came too late.
+    #[serde(default)] // summaries of earlier versions have none
     pub late: Late,
     /// Present when the generator itself was too slow for the plan.
     pub generator_limited: Option<GeneratorLimited>,
