@@ -1,7 +1,9 @@
 //! The command `sentinel` as its users meet it: a program with arguments, output and an exit code, against a
 //! target that keeps its own count.
 
+mod ci;
 mod compares;
+mod dashboards;
 mod errors;
 mod freezes;
 mod httpbin;

@@ -17,7 +17,7 @@ use testbed::Service;
 use crate::lab::{Ended, Lab};
 
 /// A platform, and the scenarios that are for it.
-struct Suite {
+pub(crate) struct Suite {
     lab: Lab,
     folder: &'static str,
 }
@@ -32,7 +32,8 @@ enum Limits {
 }
 
 impl Suite {
-    fn new(service: Service, folder: &'static str) -> Self {
+    /// The platform, and the applications of the folder with short waiting times.
+    pub(crate) fn new(service: Service, folder: &'static str) -> Self {
         let lab = Lab::serving(service);
         for entry in fs::read_dir(scenarios(folder).join("applications")).expect("a folder") {
             let path = entry.expect("an entry").path();
@@ -49,28 +50,40 @@ impl Suite {
 
     /// Plays a scenario of the suite with this load in place of its own.
     fn play(&self, name: &str, load: Value, limits: Limits) -> Ended {
-        self.play_changed(name, limits, |scenario| scenario["load"] = load)
+        self.play_changed(name, &[], |scenario| {
+            scenario["load"] = load;
+            if limits == Limits::Generous {
+                relax(&mut scenario["thresholds"]);
+            }
+        })
     }
 
     /// As [`Self::play`], with the limits that are written, by users who wait for no answer longer than 200 ms.
     fn play_impatiently(&self, name: &str, load: Value) -> Ended {
-        self.play_changed(name, Limits::Written, |scenario| {
+        self.play_changed(name, &[], |scenario| {
             scenario["load"] = load;
             scenario["requestTimeout"] = json!("200ms");
         })
     }
 
-    fn play_changed(&self, name: &str, limits: Limits, change: impl FnOnce(&mut Value)) -> Ended {
+    fn play_changed(&self, name: &str, more: &[&str], change: impl FnOnce(&mut Value)) -> Ended {
         let mut scenario = read(&scenarios(self.folder).join(name).with_extension("json"));
         hurry(&mut scenario);
         change(&mut scenario);
-        if limits == Limits::Generous {
-            relax(&mut scenario["thresholds"]);
-        }
         let path = self.lab.write(&format!("{name}.json"), &scenario);
-        let ended = self.lab.run(&path, &["--seed", "1"]);
+        let ended = self.lab.run(&path, &[&["--seed", "1"], more].concat());
         ended.assert_balanced();
         ended
+    }
+
+    /// Plays a scenario, and returns what it tells Prometheus.
+    pub(crate) fn tell_prometheus(&self, name: &str, load: Value) -> String {
+        let file = self.lab.path("prometheus.txt");
+        let output = format!("prometheus={}", file.display());
+        let ended = self.play_changed(name, &["--out", &output], |scenario| {
+            scenario["load"] = load
+        });
+        fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}: {}", ended.err))
     }
 
     /// Plays a scenario that is to pass.
@@ -147,7 +160,7 @@ impl Suite {
 }
 
 /// So many users and iterations.
-fn load(vus: u32, iterations: u32) -> Value {
+pub(crate) fn load(vus: u32, iterations: u32) -> Value {
     json!({ "vus": vus, "iterations": iterations })
 }
 
