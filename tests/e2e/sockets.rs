@@ -258,6 +258,44 @@ fn a_target_that_never_answers_a_handshake_is_given_up_in_time() {
 }
 
 #[test]
+fn a_session_that_outlasts_its_slice_is_opened_again_where_it_was_and_is_no_error() {
+    let lab = Lab::shared();
+    let testbed = lab.testbed();
+    let rpc = |name: &str| json!({"name": name, "send": {"rpc": {"method": name}}});
+    // Two slices of four seconds and a part of a third.
+    let turns = json!({"loop": {"times": 10, "steps": [rpc("ping"), {"think": "1s"}]}});
+    let steps = json!([rpc("hello"), turns]);
+    let apps = [("chat", session(&testbed, "/ws?replies=rpc", &steps))];
+    let run = Run::start(&lab, &steps_of_each(&apps, (3, 1), "60s"));
+    assert_eq!(run.ended(Duration::from_secs(120)), "completed");
+    let summary = run.summary();
+    summary.assert_balanced();
+    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.ledger("finished"), 3);
+    let step = summary.step("chat");
+    let socket = &step["socket"];
+    let ended = |end: &str| socket["ended"][end].as_u64().unwrap_or(0);
+    assert_eq!(
+        (ended("client"), socket["errorRate"].as_f64()),
+        (3, Some(0.0)),
+        "{step}"
+    );
+    assert!(ended("slice") >= 6, "each crosses two boundaries: {step}");
+    let sessions = socket["sessions"].as_u64().expect("a count");
+    assert_eq!(sessions, ended("client") + ended("slice"), "{step}");
+    assert_eq!(
+        summary.ledger("sent"),
+        sessions,
+        "each handshake is a request"
+    );
+    let begun = assert_accounted(step);
+    let ping = &socket["messages"][1];
+    assert_eq!(ping["begun"], 30, "no turn is played twice: {step}");
+    let truth = truth(&let_go(&testbed), "/ws");
+    assert_eq!((truth.sessions, truth.received), (sessions, begun));
+}
+
+#[test]
 fn subprotocols_header_fields_and_what_is_said_unasked() {
     let lab = Lab::shared();
     let testbed = lab.testbed();

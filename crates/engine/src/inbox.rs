@@ -158,6 +158,7 @@ pub(crate) fn is_plausible_ledger(ledger: &Ledger) -> bool {
         answered,
         failed,
         cut_off,
+        messages,
     } = *ledger;
     let counts = [
         planned,
@@ -170,6 +171,11 @@ pub(crate) fn is_plausible_ledger(ledger: &Ledger) -> bool {
         answered,
         failed,
         cut_off,
+        messages.begun,
+        messages.one_way,
+        messages.answered,
+        messages.timed_out,
+        messages.cut_off,
     ];
     counts.into_iter().all(|count| count <= COUNT_MAX)
 }

@@ -1,7 +1,8 @@
 //! The ledger: proof that every planned iteration and every sent request is accounted for.
 //!
-//! Invariant, checked at the end of every run: planned = started + dropped; started = finished + interrupted
-//! + lost; sent = answered + failed + cut off. Nothing here is computed as a remainder of the others.
+//! Invariant, checked at the end of every run: planned = started + dropped;
+//! started = finished + interrupted + lost; sent = answered + failed + cut off; and of messages,
+//! begun = one way + answered + timed out + cut off. Nothing here is computed as a remainder of the others.
 
 use std::ops::AddAssign;
 
@@ -31,6 +32,26 @@ pub struct Ledger {
     /// Requests that ended without an answer: no connection, a reset, a time-out.
     pub failed: u64,
     /// Requests that were given up because the generator stopped or was lost.
+    pub cut_off: u64,
+    /// Messages of sessions over WebSockets.
+    #[serde(skip_serializing_if = "MessageLedger::is_empty")]
+    pub messages: MessageLedger,
+}
+
+/// Counts of messages that were sent over WebSockets, and of those that were waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct MessageLedger {
+    /// Messages that were sent, and waits that began.
+    pub begun: u64,
+    /// Messages that were sent without an answer to wait for.
+    pub one_way: u64,
+    /// Messages that were answered, and those that came as they were waited for.
+    pub answered: u64,
+    /// Answers and messages that did not come in time.
+    pub timed_out: u64,
+    /// Answers and messages that did not come before their session was over, or was lost with its batch.
     pub cut_off: u64,
 }
 
@@ -75,6 +96,24 @@ pub enum Imbalance {
         /// Requests cut off.
         cut_off: u64,
     },
+    /// begun ≠ one way + answered + timed out + cut off.
+    #[error(
+        "messages begun {begun} is not one way {one_way} + answered {answered} + timed out {timed_out} + cut off \
+         {cut_off}"
+    )]
+    #[serde(rename_all = "camelCase")]
+    Messages {
+        /// Messages begun.
+        begun: u64,
+        /// Messages without an answer to wait for.
+        one_way: u64,
+        /// Messages answered.
+        answered: u64,
+        /// Messages not in time.
+        timed_out: u64,
+        /// Messages cut off.
+        cut_off: u64,
+    },
 }
 
 impl Ledger {
@@ -106,6 +145,7 @@ impl Ledger {
             answered,
             failed,
             cut_off,
+            messages,
         } = *self;
         let mut found = Vec::new();
         if planned != started + dropped {
@@ -131,6 +171,7 @@ impl Ledger {
                 cut_off,
             });
         }
+        found.extend(messages.imbalance());
         found
     }
 
@@ -149,6 +190,48 @@ impl Ledger {
     }
 }
 
+impl MessageLedger {
+    /// Whether there were none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Messages that have begun and not ended in any way yet.
+    #[must_use]
+    pub const fn open(&self) -> u64 {
+        self.begun
+            .saturating_sub(self.one_way + self.answered + self.timed_out + self.cut_off)
+    }
+
+    fn imbalance(self) -> Option<Imbalance> {
+        let Self {
+            begun,
+            one_way,
+            answered,
+            timed_out,
+            cut_off,
+        } = self;
+        (begun != one_way + answered + timed_out + cut_off).then_some(Imbalance::Messages {
+            begun,
+            one_way,
+            answered,
+            timed_out,
+            cut_off,
+        })
+    }
+}
+
+impl AddAssign for MessageLedger {
+    fn add_assign(&mut self, other: Self) {
+        self.begun += other.begun;
+        self.one_way += other.one_way;
+        self.answered += other.answered;
+        self.timed_out += other.timed_out;
+        self.cut_off += other.cut_off;
+    }
+}
+
 impl AddAssign for Ledger {
     fn add_assign(&mut self, other: Self) {
         self.planned += other.planned;
@@ -161,6 +244,7 @@ impl AddAssign for Ledger {
         self.answered += other.answered;
         self.failed += other.failed;
         self.cut_off += other.cut_off;
+        self.messages += other.messages;
     }
 }
 
@@ -181,6 +265,13 @@ mod tests {
             answered: 17,
             failed: 2,
             cut_off: 1,
+            messages: MessageLedger {
+                begun: 11,
+                one_way: 5,
+                answered: 3,
+                timed_out: 2,
+                cut_off: 1,
+            },
         };
         assert_eq!(ledger.imbalances(), []);
     }
@@ -191,9 +282,14 @@ mod tests {
             planned: 1,
             started: 2,
             sent: 3,
+            messages: MessageLedger {
+                begun: 4,
+                ..MessageLedger::default()
+            },
             ..Ledger::default()
         };
-        assert_eq!(ledger.imbalances().len(), 3);
+        assert_eq!(ledger.imbalances().len(), 4);
+        assert_eq!(ledger.messages.open(), 4);
         assert_eq!(ledger.iterations_open(), 2);
         assert_eq!(ledger.requests_open(), 3);
     }

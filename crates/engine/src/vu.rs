@@ -69,6 +69,9 @@ pub struct Position {
     /// Where the flow goes on behind the WebSocket that waits to be opened, if one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<Behind>,
+    /// Where the flow goes on when that is open and has played its first messages, if it was open before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumption: Option<Resumption>,
     /// The random numbers of this iteration.
     pub random: Random,
 }
@@ -81,6 +84,21 @@ pub struct Behind {
     pub next_op: u16,
     /// How many loops there are around the WebSocket.
     pub loops: u16,
+}
+
+/// Where a flow was when its WebSocket was closed at the end of a slice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resumption {
+    /// From which operation on it goes on there, by its place in the application's program: the one behind the
+    /// messages with which its session begins.
+    pub from: u16,
+    /// The operation that was next.
+    pub next_op: u16,
+    /// How many turns the loops around that place have left, the innermost last.
+    pub loops: Vec<u32>,
+    /// Until when the user thinks, if that is what it did.
+    pub thinks_until: Option<Tick>,
 }
 
 /// A step that repeats itself in the background of its iteration.

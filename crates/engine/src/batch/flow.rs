@@ -106,6 +106,7 @@ impl Iteration {
             self.next_op = behind.next_op;
             self.loops.truncate(usize::from(behind.loops));
             self.thinks_until = None;
+            self.extras().resumption = None;
         }
     }
 }
@@ -232,7 +233,8 @@ impl Batch {
         let application = self.plan.applications.get(application)?;
         let mut turn = Turn::default();
         let mut wakes = Vec::new();
-        while let Some(op) = application.program.get(usize::from(iteration.next_op)) {
+        let thinks = iteration.resume_session(now);
+        while !thinks && let Some(op) = application.program.get(usize::from(iteration.next_op)) {
             let step = match op {
                 Op::Request(at) | Op::Open { step: at, .. } => {
                     application.steps.get(usize::from(*at))

@@ -146,6 +146,7 @@ impl Batch {
         self.expire_sockets(now);
         self.change_users(now);
         self.fire_timers(now);
+        self.end_faulty_setup(now);
         self.send_ready(now);
         self.end_if_over(now);
     }

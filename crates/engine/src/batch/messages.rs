@@ -194,7 +194,10 @@ impl Batch {
             return;
         };
         let recorder = &mut self.recorder;
-        records::answered(recorder, &self.plan, now, of, (at, took));
+        match &message.act {
+            Act::Send { .. } => records::answered(recorder, &self.plan, now, of, (at, took)),
+            Act::Receive(_) => records::came(recorder, &self.plan, now, of, (at, took)),
+        }
         let json = json_of(bytes);
         let on_check = |check, passed| recorder.checked(&self.plan, now, of, check, passed);
         let looks = (message.checks.as_slice(), message.extractions.as_slice());

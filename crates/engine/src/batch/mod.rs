@@ -20,6 +20,7 @@ mod objects;
 mod player;
 mod recorder;
 mod redirects;
+mod reopen;
 mod repeat;
 mod requests;
 mod socket_records;

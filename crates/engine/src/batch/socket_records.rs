@@ -75,15 +75,19 @@ pub(super) fn sent(
         message.begun += 1;
         message.one_way += u64::from(one_way);
     });
+    let ledger = &mut recorder.window().ledger.messages;
+    ledger.begun += 1;
+    ledger.one_way += u64::from(one_way);
 }
 
 /// A message is waited for from now on.
 pub(super) fn begun(recorder: &mut Recorder, plan: &Plan, now: Tick, of: Of, message: u16) {
     let happening = of_message(Event::MessageAwaited, of, message, None);
     on_message(recorder, plan, now, &happening, |window| window.begun += 1);
+    recorder.window().ledger.messages.begun += 1;
 }
 
-/// A message came that was waited for, after this time.
+/// A message was answered, after this time.
 pub(super) fn answered(
     recorder: &mut Recorder,
     plan: &Plan,
@@ -96,6 +100,23 @@ pub(super) fn answered(
         window.answered += 1;
         window.rtt_us.record(took.as_us());
     });
+    recorder.window().ledger.messages.answered += 1;
+}
+
+/// A message came that was waited for, after this time.
+pub(super) fn came(
+    recorder: &mut Recorder,
+    plan: &Plan,
+    now: Tick,
+    of: Of,
+    (message, took): (u16, Span),
+) {
+    let happening = of_message(Event::MessageCame, of, message, Some(took));
+    on_message(recorder, plan, now, &happening, |window| {
+        window.answered += 1;
+        window.wait_us.record(took.as_us());
+    });
+    recorder.window().ledger.messages.answered += 1;
 }
 
 /// A message did not come in time.
@@ -104,6 +125,7 @@ pub(super) fn timed_out(recorder: &mut Recorder, plan: &Plan, now: Tick, of: Of,
     on_message(recorder, plan, now, &happening, |window| {
         window.timed_out += 1;
     });
+    recorder.window().ledger.messages.timed_out += 1;
 }
 
 /// A session ended before a message came.
@@ -112,6 +134,7 @@ pub(super) fn cut_off(recorder: &mut Recorder, plan: &Plan, now: Tick, of: Of, m
     on_message(recorder, plan, now, &happening, |window| {
         window.cut_off += 1;
     });
+    recorder.window().ledger.messages.cut_off += 1;
 }
 
 /// A message of so many bytes arrived; with its type, if it has one, when it answers none.

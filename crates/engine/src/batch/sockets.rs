@@ -10,7 +10,7 @@ use crate::batch::socket_records::{self as records, Of};
 use crate::batch::types::{Head, Output, RequestId, SocketInput, SocketOutput};
 use crate::error_class::ErrorClass;
 use crate::parts::Parts;
-use crate::plan::{Plan, Session as SessionPlan};
+use crate::plan::{Plan, RunPart, Session as SessionPlan};
 use crate::response::Exchange;
 use crate::socket::{Late, Session, SessionEnd};
 use crate::tick::{Span, Tick};
@@ -21,6 +21,8 @@ use crate::window::StepId;
 pub(super) struct Sockets {
     pub(super) open: BTreeMap<RequestId, Open>,
     deadlines: BTreeSet<(Tick, RequestId)>,
+    /// Whose session is no longer as its steps expect, of a setup.
+    faulty_setup: Option<usize>,
 }
 
 /// A session, and whom it belongs to.
@@ -145,6 +147,8 @@ impl Batch {
             return true;
         };
         let goes_on = match op {
+            // It is about to be ended.
+            _ if self.sockets.faulty_setup.is_some() => false,
             SocketOp::Message(at) => self.play_message(place, id, at),
             SocketOp::Close => self.close_session(id),
         };
@@ -257,9 +261,13 @@ impl Batch {
         let Some(iteration) = user.and_then(|user| user.iteration.as_mut()) else {
             return;
         };
-        iteration.leave_session();
         let waits = u32::try_from(waits).unwrap_or(u32::MAX);
         iteration.awaited = iteration.awaited.saturating_sub(waits);
+        if ending.end == SessionEnd::Slice && !session.is_closing() {
+            self.reopen_session(now, session.user, of.1);
+            return;
+        }
+        iteration.leave_session();
         if iteration.awaited == 0 {
             self.advance(now, session.user);
         }
@@ -326,10 +334,20 @@ impl Batch {
         }
     }
 
+    /// Ends a setup in whose session something went wrong: it goes no further than to there.
+    pub(super) fn end_faulty_setup(&mut self, now: Tick) {
+        if let Some(user) = self.sockets.faulty_setup.take() {
+            self.interrupt(now, user);
+        }
+    }
+
     /// Something went wrong in a session.
     pub(super) fn note_error(&mut self, now: Tick, id: RequestId, class: ErrorClass) {
         if let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id) {
             session.is_faulty = true;
+            if self.part == RunPart::Setup {
+                self.sockets.faulty_setup = Some(session.user);
+            }
             records::error(&mut self.recorder, &self.plan, now, *of, class);
         }
     }

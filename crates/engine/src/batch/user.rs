@@ -4,7 +4,7 @@ use crate::batch::types::RequestId;
 use crate::cookie::Jar;
 use crate::random::Random;
 use crate::tick::{Span, Tick};
-use crate::vu::{Behind, Position, Repetition, VuCarry, VuId};
+use crate::vu::{Behind, Position, Repetition, Resumption, VuCarry, VuId};
 use crate::window::StepId;
 
 /// The state of a virtual user.
@@ -84,6 +84,8 @@ pub(super) struct Extras {
     pub(super) pause: Option<Span>,
     /// The WebSocket that is open, or is being opened.
     pub(super) socket: Option<Held>,
+    /// Where the flow goes on when that has been opened again.
+    pub(super) resumption: Option<Resumption>,
 }
 
 /// The WebSocket of an iteration.
@@ -174,6 +176,7 @@ impl User {
                     repetitions: position.repetitions,
                     pause: position.pause,
                     socket: position.socket.map(|behind| Held { id: None, behind }),
+                    resumption: position.resumption,
                 }),
                 random: position.random,
             }
@@ -213,6 +216,7 @@ impl User {
                     repetitions: extras.repetitions,
                     pause: extras.pause,
                     socket: extras.socket.map(|held| held.behind),
+                    resumption: extras.resumption,
                     random: iteration.random,
                 }
             }),

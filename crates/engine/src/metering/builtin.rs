@@ -45,8 +45,10 @@ pub(crate) enum Event {
     MessageAwaited,
     /// A message arrived.
     MessageReceived,
-    /// The answer to a message arrived, or a message that was waited for.
+    /// The answer to a message arrived.
     MessageAnswered,
+    /// A message arrived that was waited for.
+    MessageCame,
     /// It did not arrive in time.
     MessageTimedOut,
     /// It did not arrive before its WebSocket was gone.
@@ -199,6 +201,7 @@ impl Event {
             Self::MessageSent
             | Self::MessageAwaited
             | Self::MessageAnswered
+            | Self::MessageCame
             | Self::MessageTimedOut
             | Self::MessageCutOff => &[
                 SCENARIO,
@@ -308,7 +311,7 @@ const fn iteration(
 }
 
 /// All of them. What is in the catalogue and neither here nor told by the run or the target is never measured.
-pub(super) const BUILT_IN: [BuiltIn; 45] = [
+pub(super) const BUILT_IN: [BuiltIn; 46] = [
     request("http_reqs", Event::Ended, Measure::Count),
     request("http_req_failed", Event::Ended, Measure::Failed),
     part(Part::Exchange),
@@ -365,6 +368,7 @@ pub(super) const BUILT_IN: [BuiltIn; 45] = [
     request("ws_msgs_timed_out", Event::MessageTimedOut, Measure::Count),
     request("ws_msgs_cut_off", Event::MessageCutOff, Measure::Count),
     request("ws_rtt", Event::MessageAnswered, Measure::Service),
+    request("ws_wait", Event::MessageCame, Measure::Service),
     request("ws_ping", Event::Pong, Measure::Service),
     iteration("slot_wait", Event::Sent, Measure::Wait, false),
     iteration("lateness", Event::Late, Measure::Wait, false),

@@ -234,6 +234,11 @@ fn of_socket(event: Event, measure: Measure, socket: &SessionWindow) -> Option<V
             messages().for_each(|message| all.merge(&message.rtt_us));
             times(&all)
         }
+        (Event::MessageCame, Measure::Service) => {
+            let mut all = SparseHistogram::default();
+            messages().for_each(|message| all.merge(&message.wait_us));
+            times(&all)
+        }
         (Event::Pong, Measure::Service) => times(&socket.ping_us),
         _ => None,
     }

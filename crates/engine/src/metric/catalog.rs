@@ -189,7 +189,7 @@ fn is_name(name: &str) -> bool {
 
 const NAME_CHARS_SHOWN: usize = 64;
 
-const BUILT_IN: [(&str, MetricKind, Contains, Origin); 55] = [
+const BUILT_IN: [(&str, MetricKind, Contains, Origin); 56] = [
     // k6's, with k6's types. What a driver cannot tell apart, as the edge the phases of a connection, has no
     // data, which a threshold on it says.
     ("vus", Gauge, Plain, Run),
@@ -241,6 +241,7 @@ const BUILT_IN: [(&str, MetricKind, Contains, Origin); 55] = [
     // Of messages over WebSockets: the rate is that of sessions in which something went wrong.
     ("ws_errors", Rate, Plain, Batch),
     ("ws_rtt", Trend, Time, Batch),
+    ("ws_wait", Trend, Time, Batch),
     ("ws_msgs_timed_out", Counter, Plain, Batch),
     ("ws_msgs_cut_off", Counter, Plain, Batch),
     // Only the run knows what was lost: seconds of batches that arrived of those that were due.

@@ -492,3 +492,116 @@ const SPAN_MAX: Span = Span::from_secs(3_600);
 
 /// Each is a row of results.
 const MESSAGES_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::plan::parse::tests::{problems, source};
+    use crate::plan::{Plan, PlanSource};
+
+    /// A plan whose first application plays these steps.
+    fn playing(steps: Value) -> PlanSource {
+        let mut source = source();
+        let application = source.applications.first_mut().expect("an application");
+        application.steps = serde_json::from_value(steps).expect("steps");
+        application.variants = None;
+        source
+    }
+
+    fn session(ws: Value) -> PlanSource {
+        playing(json!([{"name": "chat", "ws": ws}]))
+    }
+
+    #[test]
+    fn a_session_is_a_request_that_expects_101_and_what_is_played_behind_it() {
+        let steps = json!([
+            {"name": "a", "send": {"rpc": {"method": "m"}}},
+            {"loop": {"times": 2, "steps": [{"name": "b", "receive": {}}]}},
+            {"name": "c", "request": {"method": "GET", "url": "/c"}},
+        ]);
+        let url = "wss://grove.place/ws";
+        let plan = Plan::parse(&session(json!({"url": url, "steps": steps}))).expect("a plan");
+        let (application, chat) = plan.sockets().next().expect("a session");
+        let names: Vec<_> = application.steps.iter().map(|step| &step.name).collect();
+        assert_eq!(names, ["chat", "c"]);
+        assert_eq!(chat.url.literal_start(), "https://grove.place/ws");
+        assert!(chat.expected.accepts(101) && !chat.expected.accepts(200));
+        assert_eq!(
+            chat.socket.as_ref().map(|session| session.messages.len()),
+            Some(2)
+        );
+        for step in &application.steps {
+            let found = plan.step(step.id).map(|(_, step)| &step.name);
+            assert_eq!(found, Some(&step.name), "numbers follow the order");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_played_is_refused_with_its_path() {
+        let send = |more: Value| json!({"url": "/ws", "steps": [{"name": "a", "send": more}]});
+        for (ws, part) in [
+            (
+                json!({"url": "/ws", "steps": []}),
+                "steps[0].ws.steps: is empty",
+            ),
+            (
+                json!({"url": "https://evil.com/", "steps": [{"think": "1s"}]}),
+                "steps[0].ws.url: ",
+            ),
+            (
+                send(json!({})),
+                "steps[0].ws.steps[0].send: needs exactly one of",
+            ),
+            (
+                send(json!({"text": "x", "binary": "AA=="})),
+                "needs exactly one of",
+            ),
+            (send(json!({"binary": "?"})), "send.binary: "),
+            (
+                send(json!({"text": "{{none}}"})),
+                "send.text: unknown variable",
+            ),
+            (
+                send(json!({"text": "x", "timeout": "1s"})),
+                "send.reply: says nothing about an answer",
+            ),
+            (
+                send(json!({"binary": "AA==", "reply": "id"})),
+                "send.reply: bytes have no id",
+            ),
+            (
+                send(json!({"text": "x", "reply": "echo", "timeout": "2h"})),
+                "send.timeout: \"2h\" is out of range",
+            ),
+            (
+                json!({"url": "/ws", "id": "body", "steps": [{"think": "1s"}]}),
+                "ws.id: \"body\" is not a JSON path",
+            ),
+            (
+                json!({"url": "/ws", "close": {"code": 1001}, "steps": [{"think": "1s"}]}),
+                "ws.close.code: 1001 is no code",
+            ),
+            (
+                json!({"url": "/ws", "protocols": ["a", "a"], "steps": [{"think": "1s"}]}),
+                "ws.protocols: \"a\" is no name",
+            ),
+            (
+                json!({"url": "/ws", "steps": [{"name": "in", "ws": {"url": "/ws", "steps": [{"think": "1s"}]}}]}),
+                "steps[0].ws.steps[0].ws: a session inside of a session",
+            ),
+            (
+                json!({"url": "/ws", "steps": [{"name": "a", "receive": {}}, {"name": "a", "receive": {}}]}),
+                "steps[1].name: \"a\" is the name of two messages",
+            ),
+        ] {
+            let text = problems(&session(ws));
+            assert!(text.contains(part), "{text}\n{part}");
+        }
+        let text = problems(&playing(json!([{"name": "a", "send": {"text": "x"}}])));
+        assert!(
+            text.contains("steps[0]: \"send\" and \"receive\" stand in"),
+            "{text}"
+        );
+    }
+}

@@ -101,6 +101,16 @@ pub enum LedgerFault {
         /// How many.
         open: u64,
     },
+    /// A batch ended although messages of it were waited for.
+    #[error("batch {batch} ended slice {slice} with {open} messages unaccounted for")]
+    OpenMessages {
+        /// The batch.
+        batch: u32,
+        /// The slice.
+        slice: u32,
+        /// How many.
+        open: u64,
+    },
     /// Measurements came for a second that was already published.
     #[error("batch {batch} told about second {second} after it was published")]
     LateWindow {
@@ -239,6 +249,7 @@ impl Book {
             return;
         };
         let (iterations, requests) = (share.ledger.iterations_open(), share.ledger.requests_open());
+        let messages = share.ledger.messages.open();
         share.done = matches!(end.reason, EndReason::PlanDone | EndReason::Stopped);
         share.playing = false;
         share.played_through = until;
@@ -276,6 +287,13 @@ impl Book {
                 open: requests,
             });
         }
+        if messages != 0 {
+            self.fault(LedgerFault::OpenMessages {
+                batch,
+                slice,
+                open: messages,
+            });
+        }
     }
 
     /// Enters that the users whom a batch was to go on with were no longer there: what they had open is lost.
@@ -308,6 +326,7 @@ impl Book {
         hole.requests_cut_off = share.ledger.requests_open();
         share.ledger.lost += hole.iterations_lost;
         share.ledger.cut_off += hole.requests_cut_off;
+        share.ledger.messages.cut_off += share.ledger.messages.open();
         share.playing = false;
         share.carry = Vec::new();
         share.kept = None;

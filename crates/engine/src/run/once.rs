@@ -51,7 +51,7 @@ pub(crate) enum OnceState {
     Waiting,
     /// It has been handed out.
     Playing,
-    /// It was played, and every request ended as its step expects.
+    /// It was played, and every request ended as its step expects, every session without an error.
     Succeeded,
     /// It was not, for this reason.
     Failed(String),
@@ -160,6 +160,7 @@ impl Once {
         let ledger = &mut self.book.told.ledger;
         ledger.lost += ledger.iterations_open();
         ledger.cut_off += ledger.requests_open();
+        ledger.messages.cut_off += ledger.messages.open();
         let why = match reason {
             LossReason::NotStarted => "could not be started",
             LossReason::CoordinatorRestarted => {
@@ -206,8 +207,9 @@ impl Once {
     fn verdict(&self, plan: &Plan, reason: EndReason) -> Result<(), String> {
         let told = &self.book.told;
         for (id, step) in &told.steps {
-            let errors = step.errors.keys();
-            let class = errors.copied().find(|class| *class != ErrorClass::CutOff);
+            let in_session = step.socket.iter().flat_map(|session| session.errors.keys());
+            let mut errors = step.errors.keys().chain(in_session).copied();
+            let class = errors.find(|class| *class != ErrorClass::CutOff);
             if let (Some(class), Some((_, step))) = (class, plan.step(*id)) {
                 return Err(format!("step {:?} ended with {class}", step.name));
             }

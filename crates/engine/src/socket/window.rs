@@ -95,8 +95,10 @@ pub struct MessageWindow {
     pub timed_out: u64,
     /// How often the session ended before that.
     pub cut_off: u64,
-    /// From the sending, or the beginning of the wait, to the message that came.
+    /// Of one that is sent, from the sending to its answer.
     pub rtt_us: SparseHistogram,
+    /// Of one that is waited for, from the beginning of the wait to its coming.
+    pub wait_us: SparseHistogram,
 }
 
 impl SessionWindow {
@@ -139,6 +141,7 @@ impl MessageWindow {
         self.timed_out += other.timed_out;
         self.cut_off += other.cut_off;
         self.rtt_us.merge(&other.rtt_us);
+        self.wait_us.merge(&other.wait_us);
     }
 }
 

@@ -64,8 +64,10 @@ pub struct MessageResult {
     pub timed_out: u64,
     /// How often the session ended before that.
     pub cut_off: u64,
-    /// From the sending, or the beginning of the wait, to the message that came.
+    /// Of one that is sent, from the sending to its answer.
     pub rtt: LatencyPercentiles,
+    /// Of one that is waited for, from the beginning of the wait to its coming.
+    pub wait: LatencyPercentiles,
 }
 
 impl SocketResult {
@@ -103,6 +105,7 @@ fn messages(plan: &Session, window: &SessionWindow) -> Vec<MessageResult> {
             timed_out: sum.timed_out,
             cut_off: sum.cut_off,
             rtt: LatencyPercentiles::of_sparse(&sum.rtt_us),
+            wait: LatencyPercentiles::of_sparse(&sum.wait_us),
         }
     });
     told.collect()

@@ -74,6 +74,7 @@ fn carry() -> VuCarry {
             repetitions: Vec::new(),
             pause: None,
             socket: None,
+            resumption: None,
             random: Random::for_purpose(7, 0),
         }),
     }

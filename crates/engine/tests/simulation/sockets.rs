@@ -1,14 +1,17 @@
 //! Sessions over WebSockets under a virtual clock: what is sent and waited for, how they end, what is counted.
 
-use crate::lab::{Answer, Lab, hold, plan, slice, whole};
+mod slices;
+
+use crate::lab::{Answer, Lab, hold, plan, whole};
 use crate::{quantile_ms, step_totals};
 use sentinel_engine::batch::{Head, Input, RequestId, SocketInput, SocketOutput};
 use sentinel_engine::error_class::ErrorClass;
-use sentinel_engine::plan::Plan;
-use sentinel_engine::share::Share;
+use sentinel_engine::ledger::Ledger;
+use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::socket::{MessageWindow, SessionEnd, SessionWindow};
 use sentinel_engine::tick::Tick;
 use sentinel_engine::window::StepWindow;
+use sentinel_engine::wire::Assignment;
 use serde_json::{Value, json};
 
 /// One user who opens one session that plays these steps, and then asks for `/after`.
@@ -32,6 +35,8 @@ fn session(more: Value, steps: Value) -> Plan {
 struct Talk {
     lab: Lab,
     plan: Plan,
+    /// What earlier slices have counted.
+    before: Ledger,
 }
 
 impl Talk {
@@ -40,6 +45,7 @@ impl Talk {
         let mut talk = Self {
             lab: Lab::new(&plan, whole(&plan)),
             plan,
+            before: Ledger::default(),
         };
         talk.until_ms(0);
         talk
@@ -102,7 +108,9 @@ impl Talk {
     /// Plays to the end, and checks that everything is accounted for.
     fn over(mut self) -> (Lab, StepWindow, SessionWindow) {
         self.lab.play(|_, _| Answer::ok(5));
-        assert_eq!(self.lab.ledger().imbalances(), []);
+        let mut ledger = self.before;
+        ledger += self.lab.ledger();
+        assert_eq!(ledger.imbalances(), []);
         let step = step_totals(&self.lab, 0);
         let socket = *step.socket.clone().expect("there was a session");
         for message in socket.messages.values() {
@@ -258,6 +266,13 @@ fn messages_are_waited_for_also_when_they_have_come_before() {
         .collect();
     assert_eq!(answered, [1, 1, 1, 1]);
     assert_eq!(ms(&socket.messages[&2].rtt_us), 40);
+    assert_eq!(
+        (
+            socket.messages[&0].rtt_us.count(),
+            ms(&socket.messages[&0].wait_us)
+        ),
+        (0, 0)
+    );
     assert_eq!(socket.faulty, 0);
 }
 
@@ -400,46 +415,29 @@ fn pings_are_sent_at_their_times_and_their_pongs_are_measured() {
 }
 
 #[test]
-fn a_session_at_the_end_of_a_slice_is_closed_and_no_error() {
-    let plan = session(
-        json!({}),
-        json!([{"loop": {"times": 100, "steps": [rpc("ping")]}}]),
-    );
-    let first = slice(
-        Share::WHOLE,
-        0,
-        Tick::ZERO,
-        Tick::from_second(20),
-        Vec::new(),
-    );
+fn a_setup_ends_at_the_first_thing_that_goes_wrong_in_its_session() {
+    let ws = json!({"url": "ws://127.0.0.1:9/ws", "steps": [rpc("create"), rpc("fill")]});
+    let applications = json!([{"name": "reads", "steps": [
+        {"name": "read", "request": {"method": "GET", "url": "/"}},
+    ]}]);
+    let setup = json!([{"name": "prepare", "ws": ws}]);
+    let plan = plan(hold(1, 50), applications, json!({"setup": setup}));
+    let assignment = Assignment {
+        part: RunPart::Setup,
+        ..whole(&plan)
+    };
     let mut talk = Talk {
-        lab: Lab::new(&plan, first),
-        plan: plan.clone(),
+        lab: Lab::new(&plan, assignment),
+        plan,
+        before: Ledger::default(),
     };
     talk.until_ms(0);
     talk.open_at(10);
-    talk.says(20, r#"{"id": 1}"#);
-    talk.lab.play(|_, _| Answer::ok(5));
-    assert_eq!(talk.closed(), [(20_000, 1_000)]);
-    let step = step_totals(&talk.lab, 0);
-    let socket = step.socket.expect("a session");
-    assert_eq!(ended(&socket), [(SessionEnd::Slice, 1)]);
-    // Their answers were waited for in vain within the slice: only the last is cut off.
-    assert_eq!(socket.messages[&0].cut_off, 1);
-    assert_eq!(talk.lab.end().at, Tick::from_second(20));
-    let carry = talk.lab.end().carry.clone();
-    let end = Tick::ZERO + plan.duration() + plan.graceful_stop();
-    let mut next = Lab::new(
-        &plan,
-        slice(Share::WHOLE, 1, Tick::from_second(20), end, carry),
-    );
-    next.play(|_, _| Answer::ok(5));
-    assert_eq!(
-        (next.opened.len(), next.sent.len()),
-        (0, 1),
-        "its user goes on behind it"
-    );
-    assert_eq!(next.ledger().finished, 1);
+    talk.says(20, r#"{"id": 1, "error": {"code": 1}}"#);
+    assert_eq!(talk.sent().len(), 1, "it goes no further");
+    let ledger = talk.lab.ledger();
+    assert_eq!((ledger.finished, ledger.interrupted), (0, 1));
+    assert_eq!(ledger.imbalances(), []);
 }
 
 #[test]

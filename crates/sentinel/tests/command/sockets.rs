@@ -193,3 +193,22 @@ fn a_session_that_is_not_opened_is_a_request_that_failed() {
         assert_eq!(ended.ledger("finished"), 4, "{url}");
     }
 }
+
+#[test]
+fn what_goes_wrong_in_a_session_of_the_setup_fails_the_run_before_any_load() {
+    let lab = Lab::new();
+    let create = json!({"name": "create", "send": {"rpc": {"method": "fail"}}});
+    let fill = json!({"name": "fill", "send": {"rpc": {"method": "fill"}}});
+    let ws = json!({"url": "/ws?replies=rpc", "steps": [create, fill]});
+    let scenario = lab.scenario("/", |scenario| {
+        scenario["setup"] = json!([{"name": "prepare", "ws": ws}]);
+    });
+    let ended = lab.run(&scenario, &[]);
+    assert_eq!(ended.code, 107, "{}", ended.err);
+    let failure = &ended.summary["failure"];
+    assert_eq!(failure, "setup step \"prepare\" ended with rpc_error");
+    let stats = lab.target.stats();
+    assert_eq!(stats.total.arrived, 1, "the handshake alone");
+    let sessions = stats.paths["/ws"].socket.clone().expect("a session");
+    assert_eq!(sessions.received, 1, "it goes no further");
+}
