@@ -240,6 +240,7 @@ fn told(path: &Path, problems: &Problems) -> Stopped {
     let lines = problems.0.iter().map(|Problem { path, message }| {
         match (path.is_empty(), path.strip_prefix("options.")) {
             (true, _) => format!("\n  {message}"),
+            (false, Some("allowedHosts")) => format!("\n  --allow-host: {message}"),
             (false, Some(option)) => format!("\n  --{}: {message}", kebab(option)),
             (false, None) => format!("\n  {path}: {message}"),
         }

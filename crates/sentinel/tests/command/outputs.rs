@@ -1,10 +1,12 @@
 //! Files about a run, read by parsers that know nothing of us.
 
-use std::fs;
+use std::fs::{self, File};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::lab::{Ended, Lab};
+use crate::real::installed;
 
 /// Runs a scenario with checks, thresholds and a target that fails now and then, for all kinds of outputs.
 fn run_with_all_results(lab: &Lab, more: &[&str]) -> Ended {
@@ -269,4 +271,71 @@ fn the_page_needs_nothing_else_and_shows_names_as_text() {
         before.contains("default-src 'none'"),
         "and no browser would load it"
     );
+}
+
+#[test]
+fn a_summary_that_cannot_be_printed_loses_no_file() {
+    let lab = Lab::new();
+    let scenario = lab.scenario("/ok", |_| {});
+    let full = File::options().write(true).open("/dev/full");
+    let full = full.expect("the device that is always full");
+    let mut command = lab.command();
+    command.arg("run").arg(&scenario).stdout(full);
+    command.args(["--base-url", &lab.target.url()]);
+    command.args(["--out", &lab.summary_output()]);
+    let ended = lab.ended(command.output().expect("it runs"));
+    assert_eq!(ended.code, 107, "{}", ended.err);
+    let told = ended
+        .err
+        .lines()
+        .filter(|line| line.contains("No space left on device"));
+    assert_eq!(told.count(), 1, "{}", ended.err);
+    assert_eq!(ended.ledger("answered"), 30, "the file is whole");
+}
+
+#[test]
+fn a_browser_shows_the_page_without_complaint() {
+    let Some(chromium) = installed("chromium") else {
+        return;
+    };
+    let lab = Lab::new();
+    run_with_all_results(&lab, &["--out", "html=report.html"]);
+    let profile = tempfile::tempdir().expect("a folder");
+    // A browser that never ends would keep the test for ever.
+    let mut command = Command::new("timeout");
+    command.arg("120").arg(chromium).args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-dev-shm-usage",
+        "--enable-logging=stderr",
+        "--dump-dom",
+    ]);
+    command.arg(format!("--user-data-dir={}", profile.path().display()));
+    command.arg(format!("file://{}", lab.path("report.html").display()));
+    let output = command.output().expect("it starts");
+    let page = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() || page.is_empty() {
+        eprintln!(
+            "SKIPPED: chromium shows no page at all here: {}",
+            output.status
+        );
+        return;
+    }
+    assert!(page.contains("<svg"), "charts");
+    assert!(
+        page.contains("&lt;/script&gt;&lt;img src=x"),
+        "names as text"
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    let complaints: Vec<_> = said
+        .lines()
+        .filter(|line| line.contains("CONSOLE"))
+        .collect();
+    assert_eq!(complaints, [""; 0], "{said}");
 }

@@ -1,5 +1,7 @@
 //! What cannot be run: one clear reason, the right exit code, and no request.
 
+use std::fs;
+
 use serde_json::json;
 
 use crate::lab::Lab;
@@ -80,6 +82,60 @@ fn what_cannot_be_run_is_refused_with_its_reason() {
         let ended = lab.ended(output);
         assert_eq!(ended.code, 104, "{arguments:?}: {}", ended.err);
         assert!(ended.err.contains(reason), "{arguments:?}: {}", ended.err);
+    }
+    assert_eq!(lab.target.stats().connections_opened, 0);
+}
+
+#[test]
+fn each_wrong_value_is_named_with_what_is_accepted() {
+    let lab = Lab::new();
+    let good = lab.scenario("/ok", |_| {});
+    let good = good.to_str().expect("text");
+    fs::write(lab.path("nonsense.pem"), "nonsense").expect("a file");
+    fs::write(lab.path("nonsense.json"), "{").expect("a file");
+    let url = lab.target.url();
+    for (arguments, reasons) in [
+        (
+            ["--cacert", "nonsense.pem"],
+            ["nonsense.pem", "certificate"],
+        ),
+        (["--resolve", "example.com"], ["example.com", "--resolve"]),
+        (
+            ["--proxy", "ftp://127.0.0.1:1"],
+            ["http://HOST:PORT", "--proxy"],
+        ),
+        (["--out", "xml=report.xml"], ["xml", "junit"]),
+        (["--out", "prometheus=http://"], ["http://", "prometheus"]),
+        (["--summary-mode", "none"], ["none", "compact"]),
+        (["--summary-trend-stats", "p95"], ["p95", "p(99.9)"]),
+        (["--summary-time-unit", "h"], ["'h'", "ms"]),
+        (["--max-redirects", "many"], ["many", "--max-redirects"]),
+        (["--max-in-flight", "0"], ["'0'", "--max-in-flight"]),
+        (["--connect-timeout", "soon"], ["soon", "--connect-timeout"]),
+        (
+            ["--application", "nonsense.json"],
+            ["nonsense.json", "line 1"],
+        ),
+        (["--allow-host", "a b"], ["a b", "--allow-host:"]),
+        (["--profile", "heavy"], ["heavy", "soak"]),
+    ] {
+        let mut command = lab.command();
+        command
+            .args(["run", good, "--base-url", &url])
+            .args(arguments);
+        let ended = lab.ended(command.output().expect("it runs"));
+        assert_eq!(ended.code, 104, "{arguments:?}: {}", ended.err);
+        for reason in reasons {
+            assert!(
+                ended.err.contains(reason),
+                "{arguments:?}, {reason}: {}",
+                ended.err
+            );
+        }
+        let said = ended.err.trim_end().lines();
+        let said =
+            said.take_while(|line| !line.starts_with("Usage") && !line.starts_with("For more"));
+        assert!(said.count() <= 5, "{arguments:?}: {}", ended.err);
     }
     assert_eq!(lab.target.stats().connections_opened, 0);
 }
