@@ -17,6 +17,7 @@ mod internal;
 mod kill_switch;
 mod listing;
 mod live;
+mod lost_parts;
 mod main_job;
 mod misconfigured;
 mod objects;

@@ -19,6 +19,8 @@ pub(crate) struct Overrides<'a> {
     pub(crate) vars: BTreeMap<String, Value>,
     pub(crate) secrets: BTreeMap<&'a str, &'a str>,
     pub(crate) watch: bool,
+    /// A module that is put before the Worker's own.
+    pub(crate) entry: Option<&'a str>,
 }
 
 /// A Worker's configuration in its folder of the stack's state.
@@ -63,6 +65,10 @@ pub(crate) fn write(
         folder,
         overrides.watch,
     )?;
+    let main = match overrides.entry {
+        Some(module) => put_before(&main, module)?,
+        None => main,
+    };
     config.insert("main".into(), json!(main));
     if let Some(directory) = config
         .get_mut("assets")
@@ -109,6 +115,13 @@ fn bundle(main: &Path, folder: &Path, in_place: bool) -> Result<PathBuf> {
     }
     copy_folder(built, &copy)?;
     Ok(copy.join(file))
+}
+
+/// Puts a module beside `main`, to be run in its place.
+fn put_before(main: &Path, module: &str) -> Result<PathBuf> {
+    let entry = main.with_file_name("entry.js");
+    fs::write(&entry, module).with_context(|| format!("write {}", entry.display()))?;
+    Ok(entry)
 }
 
 /// Copies a folder with everything in it.
@@ -229,6 +242,7 @@ mod tests {
             vars: BTreeMap::from([("ENVIRONMENT".into(), json!("local"))]),
             secrets: BTreeMap::from([("VISTA_TOKEN", "secret")]),
             watch,
+            entry: None,
         }
     }
 

@@ -22,6 +22,7 @@ pub struct Options {
     pub(crate) grove_vars: BTreeMap<String, Value>,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) watch: bool,
+    pub(crate) entry: Option<&'static str>,
     pub(crate) interrupted: Option<Arc<AtomicBool>>,
 }
 
@@ -37,6 +38,7 @@ impl Default for Options {
             grove_vars: BTreeMap::new(),
             allowed_hosts: Vec::new(),
             watch: false,
+            entry: None,
             interrupted: None,
         }
     }
@@ -71,6 +73,14 @@ impl Options {
     #[must_use]
     pub fn batch_key(mut self, key: impl Into<String>) -> Self {
         self.batch_key = Some(key.into());
+        self
+    }
+
+    /// Puts a module in JavaScript before the load test Worker, which it imports as `./index.js`: it can make parts
+    /// of the Worker misbehave, without the Worker knowing of it.
+    #[must_use]
+    pub fn entry(mut self, module: &'static str) -> Self {
+        self.entry = Some(module);
         self
     }
 

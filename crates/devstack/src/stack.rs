@@ -72,6 +72,7 @@ impl DevStack {
                 vars: local(&options.grove_vars, [("ENVIRONMENT", json!("local"))]),
                 secrets: BTreeMap::new(),
                 watch: options.watch,
+                entry: None,
             },
         )?;
         let mut hosts = vec![grove.authority()];
@@ -97,6 +98,7 @@ impl DevStack {
                     ("BATCH_KEY", batch_key.as_str()),
                 ]),
                 watch: options.watch,
+                entry: options.entry,
             },
         )?;
         let mut stack = Self {
