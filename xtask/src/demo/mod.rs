@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use devstack::{DevStack, Options};
 use sentinel_engine::summary::TestRunResult;
 use serde::Deserialize as _;
@@ -34,6 +34,10 @@ pub(crate) struct Demo {
     /// Length of the whole run, such as 30s or 2m
     #[arg(long, value_name = "TIME", default_value = "30s")]
     duration: String,
+    /// Play grove-objects instead of grove-mix, through Grove's host, a service binding, or its Durable Objects
+    /// themselves
+    #[arg(long)]
+    via: Option<Via>,
     /// Write everything that the API tells about the run into a file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -67,15 +71,21 @@ impl Demo {
 
     fn load_test(&self, stack: &DevStack, interrupted: &AtomicBool) -> Result<()> {
         let api = Api::new(stack);
-        let arrived_before = verify::arrived(stack)?;
+        let via = self.via.unwrap_or(Via::Host);
+        let scenario = match self.via {
+            Some(_) => "grove-objects",
+            None => "grove-mix",
+        };
+        let arrived_before = verify::arrived(stack, via)?;
         let mut body = json!({
-            "scenario": SCENARIO,
+            "scenario": scenario,
             "environment": "staging",
+            "via": via.name(),
             "users": self.users,
             "duration": self.duration,
             "dryRun": true,
         });
-        let length = print_plan(&api.post("/runs", &body)?);
+        let length = print_plan(scenario, &api.post("/runs", &body)?);
         body["dryRun"] = json!(false);
         let asked = Instant::now();
         let answer = api.post("/runs", &body)?;
@@ -91,14 +101,14 @@ impl Demo {
         let summary = TestRunResult::deserialize(&outcome.summary);
         let summary = summary.context("summary_json is not the summary of a run")?;
         print!("{}", sentinel_terminal::text(&summary));
-        let checks = verify::all(stack, &outcome, arrived_before)?;
+        let checks = verify::all(stack, &outcome, via, arrived_before)?;
         verify::print(&checks);
         if let Some(file) = &self.json {
             let text = format!("{:#}\n", to_json(&outcome, &checks, answer_ms));
             fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
             println!("\neverything about the run is in {}", file.display());
         }
-        print_where_to_look(id, self.keep);
+        print_where_to_look(scenario, id, self.keep);
         match checks.iter().filter(|check| !check.holds).count() {
             0 => Ok(()),
             failed => bail!("{failed} of {} checks failed", checks.len()),
@@ -106,17 +116,37 @@ impl Demo {
     }
 }
 
-const SCENARIO: &str = "grove-mix";
+/// What the demo's requests reach Grove through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Via {
+    /// Its public host.
+    Host,
+    /// A service binding to its Worker.
+    Binding,
+    /// Bindings to its Durable Objects.
+    Object,
+}
+
+impl Via {
+    /// The name in the API.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Binding => "binding",
+            Self::Object => "object",
+        }
+    }
+}
 
 /// Prints what is going to happen and returns how long it takes.
-fn print_plan(dry_run: &Value) -> Duration {
+fn print_plan(scenario: &str, dry_run: &Value) -> Duration {
     let plan = |field| dry_run.pointer(&format!("/plan/{field}"));
     let count = |field| plan(field).map_or_else(|| "?".to_owned(), Value::to_string);
     let seconds = plan("durationS")
         .and_then(Value::as_f64)
         .unwrap_or_default();
     println!(
-        "plan  {SCENARIO} against {}: up to {} users for {seconds:.0} s, batches: {}",
+        "plan  {scenario} against {}: up to {} users for {seconds:.0} s, batches: {}",
         plan("baseUrl").and_then(Value::as_str).unwrap_or("?"),
         count("usersMax"),
         count("batches"),
@@ -159,11 +189,11 @@ fn to_json(outcome: &Outcome, checks: &[verify::Check], answer_ms: f64) -> Value
     })
 }
 
-fn print_where_to_look(id: &str, kept: bool) {
+fn print_where_to_look(scenario: &str, id: &str, kept: bool) {
     println!("\nwhere to look");
     println!("  the same by API      GET /api/loadtest/runs/{id}, …/metrics, …/apps, …/assertions");
     println!("  the same in D1       table load_test_runs and its four neighbours");
-    println!("  the scenario         scenarios/{SCENARIO}.json");
+    println!("  the scenario         scenarios/{scenario}.json");
     println!("  what happens inside  ARCHITECTURE.md");
     if !kept {
         println!("  `cargo xtask demo --keep` leaves everything running and prints the addresses");

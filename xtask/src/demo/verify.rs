@@ -8,6 +8,7 @@ use console::style;
 use devstack::DevStack;
 use serde_json::{Value, json};
 
+use super::Via;
 use super::api::{Outcome, number, text};
 
 /// One thing that must hold.
@@ -27,26 +28,43 @@ impl Check {
     }
 }
 
-/// How many requests Grove has counted since it started.
+/// How many requests Grove has counted since it started: those to its Worker, or the calls of its objects.
 ///
 /// # Errors
 /// When Grove does not answer.
-pub(crate) fn arrived(stack: &DevStack) -> Result<u64> {
-    let stats: Value = ureq::get(format!("{}/__stats", stack.grove_url()))
-        .call()
-        .and_then(|mut answer| answer.body_mut().read_json())
-        .context("GET /__stats of Grove")?;
-    stats
-        .get("total")
-        .and_then(Value::as_u64)
-        .context("Grove's /__stats has no `total`")
+pub(crate) fn arrived(stack: &DevStack, via: Via) -> Result<u64> {
+    let ask = |path: &str| -> Result<Value> {
+        ureq::get(format!("{}{path}", stack.grove_url()))
+            .call()
+            .and_then(|mut answer| answer.body_mut().read_json())
+            .with_context(|| format!("GET {path} of Grove"))
+    };
+    if via == Via::Object {
+        return Ok(calls(&ask("/__objects")?));
+    }
+    let stats = ask("/__stats")?;
+    let total = stats.get("total").and_then(Value::as_u64);
+    total.context("Grove's /__stats has no `total`")
+}
+
+/// The calls of all objects of all classes.
+fn calls(objects: &Value) -> u64 {
+    match objects {
+        Value::Object(fields) => fields.values().map(calls).sum(),
+        count => count.as_u64().unwrap_or(0),
+    }
 }
 
 /// All checks on a run that has ended.
 ///
 /// # Errors
 /// When the evidence cannot be had.
-pub(crate) fn all(stack: &DevStack, outcome: &Outcome, arrived_before: u64) -> Result<Vec<Check>> {
+pub(crate) fn all(
+    stack: &DevStack,
+    outcome: &Outcome,
+    via: Via,
+    arrived_before: u64,
+) -> Result<Vec<Check>> {
     let id = text(&outcome.run, "id");
     let stored = stack.d1_query(&format!(
         "SELECT COALESCE(SUM(total_requests), 0) AS total FROM load_test_app_results WHERE run_id = '{id}'"
@@ -57,10 +75,14 @@ pub(crate) fn all(stack: &DevStack, outcome: &Outcome, arrived_before: u64) -> R
         .and_then(Value::as_u64);
     Ok(vec![
         passed(outcome),
-        nothing_lost(arrived(stack)? - arrived_before, stored, &outcome.summary),
+        nothing_lost(
+            arrived(stack, via)? - arrived_before,
+            stored,
+            &outcome.summary,
+        ),
         ledger_balances(&outcome.summary),
         every_second(outcome),
-        applications(&outcome.apps),
+        applications(outcome),
         assertions(outcome),
         no_holes(&outcome.summary),
     ])
@@ -154,26 +176,35 @@ fn every_second(outcome: &Outcome) -> Check {
     }
 }
 
-fn applications(apps: &[Value]) -> Check {
+fn applications(outcome: &Outcome) -> Check {
+    let expected = count_in_scenario(outcome, "applications");
+    let apps = &outcome.apps;
+    let has_requests = |row: &Value| number(row, "total_requests").is_some_and(|count| count > 0.0);
     Check {
         what: "each application has a result",
-        holds: apps.len() == 4
-            && apps
-                .iter()
-                .all(|row| number(row, "total_requests").is_some_and(|count| count > 0.0)),
-        evidence: format!("{} applications", apps.len()),
+        holds: expected.is_some_and(|expected| expected > 0)
+            && expected == Some(apps.len())
+            && apps.iter().all(has_requests),
+        evidence: format!(
+            "{} applications, {} in the scenario",
+            apps.len(),
+            expected.unwrap_or_default()
+        ),
     }
 }
 
-fn assertions(outcome: &Outcome) -> Check {
-    let expected = match outcome.run.get("config_json") {
-        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
-        other => other.cloned().unwrap_or_default(),
+/// How many of these the scenario has that the run was started with.
+fn count_in_scenario(outcome: &Outcome, field: &str) -> Option<usize> {
+    let config: Value = match outcome.run.get("config_json")? {
+        Value::String(text) => serde_json::from_str(text).ok()?,
+        other => other.clone(),
     };
-    let expected = expected
-        .pointer("/scenario/assertions")
-        .and_then(Value::as_array)
-        .map(Vec::len);
+    let list = config.get("scenario")?.get(field)?.as_array()?;
+    Some(list.len())
+}
+
+fn assertions(outcome: &Outcome) -> Check {
+    let expected = count_in_scenario(outcome, "assertions");
     let with_value = outcome
         .assertions
         .iter()
