@@ -242,7 +242,7 @@ fn thresholds(options: &Node<'_>, draft: &mut Draft) {
 }
 
 /// k6's metrics that there are here.
-const METRICS: [&str; 13] = [
+const METRICS: [&str; 19] = [
     "http_reqs",
     "http_req_failed",
     "http_req_duration",
@@ -256,4 +256,10 @@ const METRICS: [&str; 13] = [
     "vus",
     "vus_max",
     "interrupted_iterations",
+    "ws_connecting",
+    "ws_msgs_received",
+    "ws_msgs_sent",
+    "ws_ping",
+    "ws_session_duration",
+    "ws_sessions",
 ];

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
+use testbed::Service;
 
 use crate::lab::{Ended, Lab};
 
@@ -61,7 +62,7 @@ fn a_script_of_artillery_is_imported_and_run() {
         "scenarios[0].flow[5].post.ifTrue: ",
         "scenarios[1].flow[3].head: ",
         "scenarios[1].flow[4].get: goes to another host",
-        "scenarios[2]: only scenarios over HTTP",
+        "scenarios[2]: only scenarios over HTTP and WebSockets",
         "config.plugins.metrics-by-endpoint: the import does not know it",
         "CARD: a variable of the environment",
         "BASIC_AUTH: what follows",
@@ -333,4 +334,58 @@ fn what_cannot_be_imported_is_refused_in_a_line() {
     assert_eq!(again.code, 104, "{}", again.err);
     assert!(again.err.contains("--force overwrites it"), "{}", again.err);
     import_example(&lab, "firefox.har", &["--force"]);
+}
+
+#[test]
+fn the_side_panels_script_of_artillery_is_imported_and_run() {
+    let lab = Lab::serving(Service::Sidepanel);
+    let ended = import_example(&lab, "sidepanel.yml", &[]);
+    assert!(
+        ended.err.contains("--base-url http://localhost:3000"),
+        "{}",
+        ended.err
+    );
+    assert!(
+        ended.err.contains("loopCount"),
+        "the number of a turn has no equal: {}",
+        ended.err
+    );
+    let mut scenario = json_file(&lab, "sidepanel.json");
+    let phases = &scenario["load"]["phases"];
+    let rates = [0, 1, 2].map(|phase| phases[phase]["arrivalRate"].as_u64());
+    assert_eq!(rates, [Some(5), Some(10), Some(20)]);
+    let name = "applications/WebSocket-session.json";
+    let mut application = json_file(&lab, name);
+    let steps = &mut application["steps"][0]["ws"]["steps"];
+    assert_eq!(
+        (&steps[0]["name"], &steps[1]["think"]),
+        (&json!("ping"), &json!("1s"))
+    );
+    assert_eq!(steps[4]["loop"]["times"], 10);
+    // What takes nine minutes takes two seconds.
+    scenario["load"]["phases"] = json!([{ "duration": 2, "arrivalRate": 3 }]);
+    (steps[1], steps[3]) = (json!({"think": "1ms"}), json!({"think": "1ms"}));
+    steps[4]["loop"]["steps"][1]["think"] = json!("5ms");
+    lab.write("sidepanel.json", &scenario);
+    lab.write(name, &application);
+    let ended = run(&lab, "sidepanel.json", &[]);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.err, ended.out);
+    let socket = lab.target.stats().paths["/"]
+        .socket
+        .clone()
+        .expect("sessions");
+    assert_eq!((socket.sessions, socket.received), (6, 6 * 12));
+}
+
+#[test]
+fn the_side_panels_options_of_k6_are_imported() {
+    let lab = Lab::new();
+    import_example(&lab, "sidepanel-options.json", &[]);
+    let (written, imported) = (
+        fs::read(example("sidepanel-options.json")).expect("the options"),
+        json_file(&lab, "sidepanel-options.json"),
+    );
+    let written: Value = serde_json::from_slice(&written).expect("JSON");
+    assert_eq!(imported["load"]["stages"], written["stages"]);
+    assert_eq!(imported["thresholds"], written["thresholds"]);
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::payload;
 use super::request::{self, METHODS};
 use super::script::Defaults;
+use super::socket;
 use super::template::Scope;
 use crate::import::draft::{Draft, Names};
 use crate::import::tree::Node;
@@ -20,6 +21,8 @@ pub(super) struct Flow<'a> {
     scope: &'a mut Scope,
     defaults: &'a Defaults,
     names: &'a mut Names,
+    /// Whether it is played on a WebSocket, where messages are sent.
+    on_socket: bool,
 }
 
 impl<'a> Flow<'a> {
@@ -35,6 +38,20 @@ impl<'a> Flow<'a> {
             scope,
             defaults,
             names,
+            on_socket: false,
+        }
+    }
+
+    /// As [`Self::new`], of a flow that is played on a WebSocket.
+    pub(super) fn on_socket(
+        draft: &'a mut Draft,
+        scope: &'a mut Scope,
+        defaults: &'a Defaults,
+        names: &'a mut Names,
+    ) -> Self {
+        Self {
+            on_socket: true,
+            ..Self::new(draft, scope, defaults, names)
         }
     }
 
@@ -55,6 +72,9 @@ impl<'a> Flow<'a> {
         }
         for method in ["head", "options"] {
             step.leave_member(method, "accepted are GET, POST, PUT, PATCH and DELETE");
+        }
+        if let Some(send) = step.get("send").filter(|_| self.on_socket) {
+            steps.push(socket::send(&send, self.draft, self.scope, self.names));
         }
         if let Some(think) = step.get("think") {
             steps.extend(self.think(&think));

@@ -6,6 +6,7 @@ mod flow;
 mod payload;
 mod request;
 mod script;
+mod socket;
 mod template;
 
 pub(super) use script::import;

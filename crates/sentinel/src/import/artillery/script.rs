@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::flow::Flow;
 use super::template::Scope;
-use super::{ensure, payload};
+use super::{ensure, payload, socket};
 use crate::import::draft::{Application, Draft, Load, Names};
 use crate::import::tree::Node;
 
@@ -26,6 +26,7 @@ pub(crate) fn import(
     let mut defaults = Defaults {
         headers: Vec::new(),
         allowed_hosts: allowed_hosts.to_vec(),
+        target: None,
     };
     if let Some(config) = root.get("config") {
         payload::import(&config, folder, &mut draft, &mut scope);
@@ -62,13 +63,14 @@ pub(super) struct Defaults {
     pub(super) headers: Vec<(String, String)>,
     /// Hosts besides the target that requests may go to.
     pub(super) allowed_hosts: Vec<String>,
+    /// The target as the script has it, with its path.
+    pub(super) target: Option<String>,
 }
 
 fn configuration(config: &Node<'_>, draft: &mut Draft, scope: &Scope, defaults: &mut Defaults) {
-    draft.target = config
-        .get("target")
-        .and_then(|target| target.text())
-        .map(str::to_owned);
+    let target = config.get("target").and_then(|target| target.text());
+    draft.target = target.map(socket::origin);
+    defaults.target = target.map(str::to_owned);
     if let Some(phases) = config.get("phases") {
         draft.load = Load::One(load(&phases));
     }
@@ -200,12 +202,14 @@ fn application(
     names: &mut Names,
 ) {
     let engine = scenario.get("engine");
-    if let Some(engine) = &engine
-        && engine.value().as_str() != Some("http")
-    {
-        let other = engine.value().as_str().unwrap_or("another engine");
+    let engine_name = engine
+        .as_ref()
+        .map_or(Some("http"), |engine| engine.value().as_str());
+    let is_session = engine_name == Some("ws");
+    if !is_session && engine_name != Some("http") {
+        let other = engine_name.unwrap_or("another engine");
         scenario.leave(format!(
-            "only scenarios over HTTP are carried over, not {other}"
+            "only scenarios over HTTP and WebSockets are carried over, not {other}"
         ));
         return;
     }
@@ -225,7 +229,15 @@ fn application(
         scenario.leave_member(hook, FUNCTIONS);
     }
     if let Some(flow) = scenario.get("flow") {
-        application.steps = Flow::new(draft, scope, defaults, &mut Names::default()).steps(&flow);
+        let mut names = Names::default();
+        application.steps = if is_session {
+            let steps = Flow::on_socket(draft, scope, defaults, &mut names).steps(&flow);
+            let session =
+                (!steps.is_empty()).then(|| socket::session(&steps, defaults.target.as_deref()));
+            session.into_iter().collect()
+        } else {
+            Flow::new(draft, scope, defaults, &mut names).steps(&flow)
+        };
     }
     let weight = scenario.get("weight").and_then(|weight| weight.number());
     let weight = weight.filter(|weight| *weight > 0.0).unwrap_or(1.0);

@@ -224,18 +224,21 @@ fn hurry(value: &mut Value) {
 
 const TURNS_MAX: u64 = 20;
 
-/// Makes the limits of latencies twenty times as high.
+/// Makes the limits of latencies twenty times as high, and those of rates per second twenty times as low.
 fn relax(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(relax),
         Value::Object(members) => members.values_mut().for_each(relax),
         Value::String(text) => {
+            let limit =
+                |rest: &str| -> f64 { rest.trim_start_matches('=').parse().expect("a limit") };
             let is_latency = ["p(", "med", "avg", "max"]
                 .iter()
                 .any(|method| text.starts_with(method));
-            if let Some((method, limit)) = text.split_once('<').filter(|_| is_latency) {
-                let limit: f64 = limit.trim_start_matches('=').parse().expect("a limit");
-                *text = format!("{method}<{}", limit * 20.0);
+            if let Some((method, rest)) = text.split_once('<').filter(|_| is_latency) {
+                *text = format!("{method}<{}", limit(rest) * 20.0);
+            } else if let Some(rest) = text.strip_prefix("rate>").filter(|rest| limit(rest) > 1.0) {
+                *text = format!("rate>{}", limit(rest) / 20.0);
             }
         }
         _ => {}

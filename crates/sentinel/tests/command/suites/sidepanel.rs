@@ -162,6 +162,26 @@ fn stress_sends_large_messages_and_knows_its_limits() {
 }
 
 #[test]
+fn pings_are_answered() {
+    let suite = suite();
+    let ended = suite.passes("websocket-load", load(5, 100));
+    assert_eq!(check(&ended, "has result"), (100, 0));
+    for (iterations, fault, failing) in [
+        (2, ["ws.connect", "ms=700"], "ws_connecting: p(95)<500"),
+        (40, ["ping", "share=0.2&how=garble"], "checks: rate>0.99"),
+        (4, ["ping", "ms=1500"], "ws_msgs_received: rate>10"),
+    ] {
+        suite.fails(
+            "websocket-load",
+            load(2, iterations),
+            fault,
+            &[failing],
+            &[],
+        );
+    }
+}
+
+#[test]
 fn endurance_keeps_its_connections() {
     let suite = suite();
     let ended = suite.passes("endurance", load(5, 5));

@@ -65,7 +65,7 @@ pub(crate) fn operation(call: &Call<'_>) -> Result<&'static str, Reply> {
     let operation = match call.path {
         "/health" => HEALTH,
         "/metrics" => METRICS,
-        "/ws" => CONNECT,
+        "/" | "/ws" => CONNECT,
         _ => return Err(Reply::not_found()),
     };
     if call.method == Method::GET {
