@@ -14,7 +14,6 @@ use sentinel_engine::batch::{
     Address, Batch, Input, Opening, Output, Request, RequestId, SocketOutput,
 };
 use sentinel_engine::plan::{Plan, RunPart};
-use sentinel_engine::scenario::Method;
 use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::window::StepId;
 use sentinel_engine::wire::Frame;
@@ -79,7 +78,8 @@ enum State {
 struct Playing {
     batch: Batch,
     clock: RunClock,
-    announced: BTreeMap<StepId, Method>,
+    /// Under which number each kind of request was announced. A redirect may have another method than its step.
+    announced: BTreeMap<(StepId, &'static str), u32>,
     timer: Option<(JsValue, Tick)>,
     lease_until: Tick,
     next_flag_check_ms: u64,
@@ -286,12 +286,14 @@ impl Driver {
     }
 
     fn send(&self, playing: &mut Playing, request: Request) {
-        let step = u32::from(request.step.0);
-        let announced = playing.announced.insert(request.step, request.method);
-        if announced != Some(request.method) {
+        let method = request.method.name();
+        let next = u32::try_from(playing.announced.len()).unwrap_or(u32::MAX);
+        let kind = playing.announced.entry((request.step, method));
+        let step = *kind.or_insert(next);
+        if step == next {
             self.exchanges.announce(
                 step,
-                request.method.name(),
+                method,
                 request.streams,
                 request.wants_body,
                 &request.wants_headers.join("\n"),

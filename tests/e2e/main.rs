@@ -25,6 +25,7 @@ mod once;
 mod openapi;
 mod operations;
 mod outages;
+mod redirects;
 mod remote;
 mod schema;
 mod secrets;
