@@ -5,39 +5,14 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use devstack::Project;
+use serde_json::Value;
 
 use crate::support::{Lab, Run};
 
-/// The command, built as the rest of the workspace is: most of it is there already.
 fn sentinel() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let output = Command::new(env!("CARGO"))
-            .args([
-                "test",
-                "--workspace",
-                "--bin",
-                "sentinel",
-                "--test",
-                "command",
-                "--no-run",
-            ])
-            .args(["--message-format", "json"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "sentinel does not build");
-        let lines = output.stdout.split(|byte| *byte == b'\n');
-        let messages = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-        let executables = messages.filter(|message| {
-            message["target"]["name"] == "sentinel" && message["profile"]["test"] == json!(false)
-        });
-        let mut paths =
-            executables.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-        paths.next_back().expect("an executable")
-    })
+    BUILT.get_or_init(|| Project::here().sentinel().expect("the command"))
 }
 
 /// The stack, when the command is there: nobody waits for a compiler with the stack in hand.

@@ -8,6 +8,7 @@ use std::env;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use devstack::SENTINEL;
 
 use crate::failures::Failures;
 use crate::{build, run, setup};
@@ -32,21 +33,33 @@ impl Test {
         let project = setup::ensure()?;
         // The end-to-end tests run the Workers as they would be deployed.
         build::all(&project, build::Packing::ForDeployment)?;
-        let mut command = project.command("cargo");
         // One run tells of every test that fails, not only of those in the first program.
-        command.args(["test", "--no-fail-fast"]);
+        let cargo = || {
+            let mut command = project.command("cargo");
+            command.args(["test", "--no-fail-fast"]);
+            command
+        };
         // Not what clap parsed: it takes the first `--` for itself, and the test programs need it.
         let arguments: Vec<String> = env::args().skip(2).collect();
-        let is_package = |word: &String| word.starts_with("-p") || word.starts_with("--package");
-        if !arguments.iter().any(is_package) {
-            command.arg("--workspace");
-        }
         // Who picks tests is looking at them, and sees each failure.
         if !arguments.is_empty() {
+            let is_package =
+                |word: &String| word.starts_with("-p") || word.starts_with("--package");
+            let mut command = cargo();
+            if !arguments.iter().any(is_package) {
+                command.arg("--workspace");
+            }
             return run::shown(command.args(arguments));
         }
+        // Tests that run the command would otherwise wait for a compiler in the middle of the suite.
+        let sentinel = project.sentinel()?;
+        let suite = || {
+            let mut command = cargo();
+            command.arg("--workspace").env(SENTINEL, &sentinel);
+            command
+        };
         let mut failures = Failures::default();
-        if run::overheard(&mut command, |line| failures.read(line))? {
+        if run::overheard(&mut suite(), |line| failures.read(line))? {
             return Ok(());
         }
         let names = failures.names();
@@ -54,9 +67,8 @@ impl Test {
             bail!("tests failed");
         }
         println!("\nrun once more, alone: {}", names.join(", "));
-        let mut again = project.command("cargo");
-        again.args(["test", "--workspace", "--no-fail-fast", "--", "--exact"]);
-        run::shown(again.args(["--test-threads", "1"]).args(&names))?;
+        let alone = ["--", "--exact", "--test-threads", "1"];
+        run::shown(suite().args(alone).args(&names))?;
         println!(
             "\nunstable: {} failed and passed when run alone",
             names.join(", ")

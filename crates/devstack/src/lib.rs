@@ -16,6 +16,7 @@ mod outage;
 mod processes;
 mod project;
 mod readiness;
+mod sentinel;
 mod stack;
 mod state;
 
@@ -23,4 +24,5 @@ pub use options::Options;
 pub use outage::Outage;
 pub use processes::processes_in;
 pub use project::Project;
+pub use sentinel::SENTINEL;
 pub use stack::{DevStack, Service};
