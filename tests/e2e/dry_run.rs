@@ -36,6 +36,25 @@ fn a_dry_run_answers_the_plan_and_sends_and_stores_nothing() {
 }
 
 #[test]
+fn a_profile_is_laid_over_the_scenario() {
+    let lab = Lab::shared();
+    let ask = |profile: &str| {
+        let body = json!({"scenario": "grove-mix", "dryRun": true, "profile": profile});
+        lab.api.post("/runs", &body)
+    };
+    let plan = ask("smoke").expect(200)["plan"].clone();
+    assert_eq!(
+        (&plan["usersMax"], &plan["durationS"]),
+        (&json!(1), &json!(30.0))
+    );
+    let plan = ask("stress").expect(200)["plan"].clone();
+    assert_eq!(plan["usersMax"], 500, "ten times the scenario's own 50");
+    let refused = ask("storm");
+    assert_eq!(refused.expect_error(&[422]), "invalid");
+    assert_eq!(refused.json()["problems"][0]["path"], "profile");
+}
+
+#[test]
 fn production_runs_after_an_explicit_confirmation_only() {
     let lab = Lab::shared();
     let before = Footprint::take(&lab);
