@@ -33,6 +33,7 @@ mod shards;
 mod slots;
 mod sockets;
 mod streams;
+mod suites;
 mod summary_shape;
 mod support;
 mod target_faults;

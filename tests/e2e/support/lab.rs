@@ -11,9 +11,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use devstack::{DevStack, Options, Service};
+use devstack::{DevStack, Options};
 use serde_json::{Value, json};
-use testbed::Testbed;
+use testbed::{Service, Testbed};
 
 use super::{Api, Grove, Received, Reply, Summary, Target, until};
 
@@ -92,6 +92,11 @@ impl Lab {
         Testbed::start(self.listener(), NonZeroUsize::MIN).expect("a testbed")
     }
 
+    /// As [`Self::testbed`], with a platform of the suites.
+    pub(crate) fn testbed_with(&self, service: Service) -> Testbed {
+        Testbed::serve(self.listener(), NonZeroUsize::MIN, service).expect("a testbed")
+    }
+
     fn listener(&self) -> TcpListener {
         let listener = match &self.stack {
             Stack::Shared(stack) => stack.listener.try_clone(),
@@ -140,7 +145,7 @@ impl Lab {
 
     /// What both Workers printed so far.
     pub(crate) fn logs(&self) -> String {
-        [Service::LoadTest, Service::Grove]
+        [devstack::Service::LoadTest, devstack::Service::Grove]
             .map(|service| fs::read(self.log(service)).expect("a log"))
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .concat()

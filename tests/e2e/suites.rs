@@ -1,0 +1,119 @@
+//! The suites of the three other systems at the edge: the scenarios that `sentinel` plays, from the same files,
+//! played by the Worker against the same platforms.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testbed::Service;
+
+use crate::support::{Lab, Run};
+
+/// Plays a scenario of a folder of `scenarios/`: two users, so many times each.
+fn assert_played(service: Service, folder: &str, name: &str, iterations: u32) {
+    // Of slices that end no session: the platform forgets what was said in it.
+    let lab = Lab::own_with(|options| options.var("SLICE_SECONDS", "120"));
+    let testbed = lab.testbed_with(service);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("scenarios")
+        .join(folder);
+    let mut scenario = read(&folder.join(name).with_extension("json"));
+    scenario["load"] = json!({
+        "executor": "per-vu-iterations", "vus": 2, "iterations": iterations, "maxDuration": "60s",
+    });
+    scenario["thresholds"] = without_times(&scenario["thresholds"]);
+    let listed = scenario["applications"].as_array().expect("a list").iter();
+    let applications: Vec<Value> = listed
+        .map(|one| one["name"].as_str().expect("a name"))
+        .map(|app| read(&folder.join("applications").join(app).with_extension("json")))
+        .collect();
+    let mut body = json!({
+        "scenario": scenario, "applications": applications, "environment": "staging",
+    });
+    adapt(&mut body, &testbed.url());
+
+    let run = Run::start(&lab, &body);
+    assert_eq!(run.ended(Duration::from_secs(120)), "completed", "{name}");
+    let summary = run.summary();
+    summary.assert_balanced();
+    assert!(summary.passed(), "{name}: {}", summary.0);
+    assert_eq!(summary.holes(), [] as [Value; 0], "{name}");
+    assert_eq!(
+        summary.ledger("finished"),
+        2 * u64::from(iterations),
+        "{name}"
+    );
+    let arrived = testbed.stats().total.arrived;
+    assert_eq!(
+        summary.ledger("sent"),
+        arrived,
+        "{name}: as the platform counted"
+    );
+    let checks = summary.0["checks"].as_array().expect("checks");
+    // Some steps are played by chance, but no suite is without any check.
+    let of = |column: &str| {
+        checks
+            .iter()
+            .filter_map(|check| check[column].as_u64())
+            .sum::<u64>()
+    };
+    assert!(of("passes") > 0 && of("fails") == 0, "{name}: {checks:?}");
+}
+
+fn read(path: &Path) -> Value {
+    let text = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&text).expect("JSON")
+}
+
+/// The thresholds that a slow machine keeps: those of shares, and not those of times and rates per second.
+fn without_times(thresholds: &Value) -> Value {
+    let metrics = thresholds.as_object().expect("thresholds").iter();
+    let kept = metrics.filter_map(|(metric, conditions)| {
+        let conditions = conditions.as_array().expect("a list").iter();
+        let of_shares = |one: &&Value| {
+            let text = one.as_str().unwrap_or_default();
+            ["rate<", "rate==", "rate>0."]
+                .iter()
+                .any(|start| text.starts_with(start))
+        };
+        let kept: Vec<&Value> = conditions.filter(of_shares).collect();
+        (!kept.is_empty()).then(|| (metric.clone(), json!(kept)))
+    });
+    Value::Object(kept.collect())
+}
+
+/// Sends everything to `host`, and makes waiting times and loops short.
+fn adapt(value: &mut Value, host: &str) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| adapt(item, host)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                match (name.as_str(), &*member) {
+                    ("url", Value::String(path)) if path.starts_with('/') => {
+                        *member = json!(format!("{host}{path}"));
+                    }
+                    ("think" | "delay" | "pause", _) => *member = json!("5ms"),
+                    ("times", _) => *member = json!(member.as_u64().map(|times| times.min(20))),
+                    _ => adapt(member, host),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn missions_are_created_and_listed() {
+    assert_played(Service::Missions, "tachikoma", "missions", 3);
+}
+
+#[test]
+fn a_side_panel_is_used_as_on_any_day() {
+    assert_played(Service::Sidepanel, "sidepanel", "normal-usage", 2);
+}
+
+#[test]
+fn conversations_are_held_and_streamed() {
+    assert_played(Service::Chat, "vi", "chat", 3);
+}
