@@ -21,12 +21,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, spawn_local};
-use tokio::time::sleep_until;
 
 use crate::exit::{Exit, Stopped};
 use crate::http::{Answer, Client, Heard};
 use crate::output::Outputs;
 use crate::run::live::Live;
+use crate::run::timer::Timer;
 use crate::socket::Ended;
 
 /// A run on this machine.
@@ -94,11 +94,12 @@ impl Local {
     /// Plays the run to its end.
     ///
     /// # Errors
-    /// When somebody interrupts twice, or this machine cannot tell of signals.
+    /// When somebody interrupts twice, or this machine has no signals or timers for us.
     pub(crate) async fn play(self: Rc<Self>) -> Result<Box<Report>, Stopped> {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Stopped::failed)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Stopped::failed)?;
         let mut interrupted = false;
+        let timer = Timer::new().map_err(Stopped::failed)?;
         loop {
             self.step(Event::Woken);
             if let Some(report) = self.state.borrow_mut().report.take() {
@@ -106,7 +107,7 @@ impl Local {
             }
             let due = self.start + Duration::from_micros(self.wake.get().as_us());
             select! {
-                () = sleep_until(due.into()) => {}
+                waited = timer.until(due) => waited.map_err(Stopped::failed)?,
                 () = self.earlier.notified() => {}
                 _ = interrupt.recv() => self.interrupted(&mut interrupted)?,
                 _ = terminate.recv() => self.interrupted(&mut interrupted)?,

@@ -2,6 +2,7 @@
 
 mod live;
 mod local;
+mod timer;
 
 use std::cell::RefCell;
 use std::io::{self, Write as _};
