@@ -3,7 +3,8 @@
 //! A shell leads the group. It starts the command and a watchdog that reads the leader's standard
 //! input, which only our program holds open: when our program is gone, however it went, the read
 //! ends and the watchdog ends the group. The watchdog ignores SIGTERM, so the group's id stays
-//! taken until the group is killed and a signal can never reach a stranger.
+//! taken until the group is killed and a signal can never reach a stranger. The leader lives through it as well,
+//! from before it starts the command, so that the command has the time to clean up.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -101,10 +102,11 @@ const LEADER: &str = r#"
 exec 3<&0
 temporary=$DEVSTACK_TEMPORARY
 unset DEVSTACK_TEMPORARY
+trap : TERM INT HUP
 "$@" </dev/null 3<&- &
 command=$!
-( trap '' TERM INT HUP
-  cat <&3 >/dev/null
+trap '' TERM INT HUP
+( cat <&3 >/dev/null
   kill -TERM 0
   sleep 3
   if [ -n "$temporary" ]; then rm -rf "$temporary"; fi
