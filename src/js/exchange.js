@@ -30,8 +30,7 @@ export class Exchanges {
   // What all requests of a step have in common, except that a redirect may change the method: then it is announced
   // again. `wanted` are names of header fields of the answer, one a line.
   announce(step, method, streams, wantsBody, wanted, bodyBytesMax) {
-    wanted = wanted === "" ? [] : wanted.split("\n");
-    this.#steps[step] = { method, streams, wantsBody, wanted, bodyBytesMax };
+    this.#steps[step] = { method, streams, wantsBody, wanted: words(wanted), bodyBytesMax };
   }
 
   // `message` are lines: the URL, then the header fields, a name and a value in turn. Without a `binding` the request
@@ -159,8 +158,7 @@ class Lane {
         if (lines[at] !== known.lines[at]) request.headers.set(lines[at - 1], lines[at]);
       }
     } else {
-      const headers = new Headers();
-      for (let at = 2; at < lines.length; at += 2) headers.append(lines[at - 1], lines[at]);
+      const headers = fieldsOf(lines);
       request = new Request(ANY_URL, { method, headers, redirect: "manual", signal });
     }
     this.#known[step] = { request, method, lines };
@@ -187,6 +185,18 @@ const PAGE_BYTES_MAX = 16384;
 
 // What the runtime says about a Durable Object's failure, beside the words.
 const MARKS = ["overloaded", "durableObjectReset", "retryable"];
+
+// The header fields of a message: all of its lines but the URL.
+export function fieldsOf(lines) {
+  const headers = new Headers();
+  for (let at = 2; at < lines.length; at += 2) headers.append(lines[at - 1], lines[at]);
+  return headers;
+}
+
+// The lines of a text; of an empty one, none.
+export function words(text) {
+  return text === "" ? [] : text.split("\n");
+}
 
 // The header fields that are wanted, as lines, and what tells Cloudflare from the target.
 export function pick(response, wanted) {

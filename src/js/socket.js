@@ -1,6 +1,6 @@
 // The WebSockets of one batch. What happens on one is called back in a later turn than that in which it was asked for.
 
-import { pick } from "./exchange.js";
+import { fieldsOf, pick, words } from "./exchange.js";
 
 export class Sockets {
   #env;
@@ -95,8 +95,7 @@ export class Sockets {
 
   async #shakeHands(id, socket, lines, protocols, wanted, binding) {
     try {
-      const headers = new Headers();
-      for (let at = 2; at < lines.length; at += 2) headers.append(lines[at - 1], lines[at]);
+      const headers = fieldsOf(lines);
       headers.set("upgrade", "websocket");
       if (protocols.length > 0) headers.set("sec-websocket-protocol", protocols.join(", "));
       const init = { headers, redirect: "manual", signal: socket.controller.signal };
@@ -160,7 +159,3 @@ function size(data) {
 }
 
 const SMALL = 65_536;
-
-function words(lines) {
-  return lines === "" ? [] : lines.split("\n");
-}

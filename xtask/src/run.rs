@@ -1,6 +1,6 @@
 //! Running other programs: with their output shown, or kept back until something fails.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -32,9 +32,7 @@ pub(crate) fn overheard(command: &mut Command, mut hear: impl FnMut(&str)) -> Re
         .spawn()
         .with_context(|| format!("run {what}"))?;
     let output = child.stdout.take().context("take the output")?;
-    for line in BufReader::new(output).split(b'\n') {
-        let Ok(line) = line else { break };
-        let line = String::from_utf8_lossy(&line);
+    for line in lines(output) {
         println!("{line}");
         hear(&line);
     }
@@ -57,22 +55,17 @@ pub(crate) fn quiet(command: &mut Command, step: &Step) -> Result<()> {
     let mut child = command.spawn().with_context(|| format!("run {what}"))?;
     // The command holds the writing end; without this the pipe would never end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut lines = std::collections::VecDeque::new();
-    for line in BufReader::new(reader).split(b'\n') {
-        let Ok(line) = line else { break };
-        let line = String::from_utf8_lossy(&line).into_owned();
+    let mut kept = std::collections::VecDeque::new();
+    for line in lines(reader) {
         step.doing(&line);
-        if lines.len() == LINES_KEPT {
-            lines.pop_front();
+        if kept.len() == LINES_KEPT {
+            kept.pop_front();
         }
-        lines.push_back(line);
+        kept.push_back(line);
     }
     let status = child.wait().with_context(|| format!("wait for {what}"))?;
     if !status.success() {
-        bail!(
-            "{what} ended with {status}\n{}",
-            Vec::from(lines).join("\n")
-        );
+        bail!("{what} ended with {status}\n{}", Vec::from(kept).join("\n"));
     }
     Ok(())
 }
@@ -82,6 +75,12 @@ pub(crate) fn output(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
+}
+
+/// What a program prints, line by line, until it can be read no further.
+fn lines(output: impl Read) -> impl Iterator<Item = String> {
+    let lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
+    lines.map(|line| String::from_utf8_lossy(&line).into_owned())
 }
 
 fn describe(command: &Command) -> String {
