@@ -69,6 +69,9 @@ impl Testbed {
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
+        // The standard library lets 128 connections wait; those of a thousand users that begin at once would be
+        // dropped, and tried again a second later.
+        rustix::net::listen(&listener, WAITING_MAX)?;
         let runtime = runtime(threads)?;
         let shared = Arc::new(Shared {
             ledger: Arc::default(),
@@ -162,6 +165,9 @@ impl Drop for Testbed {
         let _ = self.serving.take().map(JoinHandle::join);
     }
 }
+
+/// How many connections may wait to be accepted; the system may allow fewer.
+const WAITING_MAX: i32 = 65_535;
 
 fn runtime(threads: NonZeroUsize) -> io::Result<Runtime> {
     let mut builder = match threads.get() {

@@ -140,9 +140,10 @@ impl Client {
         } else {
             read(&mut lane.connection, response, &request).await?
         };
-        let parts = parts(&lane, begun, head, Instant::now());
+        let done = Instant::now();
+        let parts = parts(&lane, begun, head, done);
         if !read.truncated {
-            self.pool.keep(owner, lane.connection).await;
+            self.pool.keep(owner, lane.connection, done);
         }
         if let Some(encodings) = encodings {
             let body = content::decode(&encodings, read.body, request.body_limit_bytes);
@@ -172,7 +173,7 @@ impl Client {
     ) -> Result<socket::Ended, ErrorClass> {
         let (origin, _) = split(&opening.request.url).ok_or(ErrorClass::Refused)?;
         let origin = self.origin(origin)?;
-        let connected = self.connector.connect(&origin, Use::WebSocket).await?;
+        let connected = Box::pin(self.connector.connect(&origin, Use::WebSocket)).await?;
         socket::play(connected.stream, opening, &self.identity, orders, tell).await
     }
 
@@ -223,6 +224,12 @@ impl Client {
                 ready: Instant::now(),
             });
         }
+        // In a place of its own: what making a connection needs is several times what an exchange does, and each
+        // request would carry it.
+        Box::pin(self.new_lane(origin, owner)).await
+    }
+
+    async fn new_lane(&self, origin: &Origin, owner: Owner) -> Result<Lane, ErrorClass> {
         let connected = self.connector.connect(origin, Use::Requests).await?;
         let is_http2 = connected.is_http2 || self.assume_http2;
         let connection = Connection::begin(connected.stream, is_http2).await?;

@@ -4,7 +4,7 @@
 //! it: two tasks that wake each other cost more than the exchange.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -16,6 +16,7 @@ use hyper::rt::Executor;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use sentinel_engine::error_class::ErrorClass;
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::task::spawn_local;
 
 use super::connect::Stream;
@@ -51,6 +52,13 @@ pub(super) struct Http2 {
     sender: http2::SendRequest<Full<Bytes>>,
 }
 
+/// A connection of HTTP/1.1 that nobody needs soon. What speaks over it, some 30 KB, is gone, and is made again
+/// when it is needed.
+pub(super) struct Resting {
+    wire: Wire,
+    gauge: Rc<Gauge>,
+}
+
 /// Why an exchange has no answer.
 pub(super) enum Failed {
     /// The connection was closed before anything of the message was sent.
@@ -76,24 +84,30 @@ impl Connection {
             });
             return Ok(Self::Http2(Http2 { sender }));
         }
-        let begun = http1::Builder::new().handshake(stream).await;
-        let (sender, work) = begun.map_err(|error| class(&error))?;
-        Ok(Self::Http1(Http1 {
-            sender,
-            work: Some(Box::new(work)),
-            gauge,
-        }))
+        let connection = Http1::begin(stream, gauge).await;
+        connection.map(Self::Http1).map_err(|error| class(&error))
     }
 
     /// Whether the next exchange can go over it; looks whether the server has closed it meanwhile.
-    pub(super) async fn is_open(&mut self) -> bool {
+    pub(super) fn is_open(&mut self) -> bool {
         match self {
             Self::Http1(connection) => {
-                connection.look().await;
+                connection.look();
                 connection.sender.is_ready()
             }
             Self::Http2(connection) => connection.is_open(),
         }
+    }
+
+    /// Puts away what takes memory, if nobody else uses the connection, it still stands, and nothing has come over
+    /// it that nobody asked for.
+    pub(super) fn rest(self) -> Option<Resting> {
+        let Self::Http1(Http1 { work, gauge, .. }) = self else {
+            return None;
+        };
+        let parts = work?.into_parts();
+        let wire = parts.io;
+        parts.read_buf.is_empty().then_some(Resting { wire, gauge })
     }
 
     /// Whether it speaks HTTP/2.
@@ -154,15 +168,36 @@ impl Connection {
     }
 }
 
+impl Resting {
+    /// The connection, unless the server has closed it meanwhile.
+    pub(super) async fn wake(mut self) -> Option<Connection> {
+        let mut byte = [0];
+        let read = Pin::new(self.wire.inner_mut()).poll_read(
+            &mut Context::from_waker(Waker::noop()),
+            &mut ReadBuf::new(&mut byte),
+        );
+        if read.is_ready() {
+            return None;
+        }
+        let connection = Http1::begin(self.wire, self.gauge).await.ok()?;
+        Some(Connection::Http1(connection))
+    }
+}
+
 impl Http1 {
-    /// Lets the connection take in what has happened to it.
-    async fn look(&mut self) {
-        let work = &mut self.work;
-        poll_fn(|context| {
-            advance(work, context);
-            Poll::Ready(())
+    async fn begin(wire: Wire, gauge: Rc<Gauge>) -> hyper::Result<Self> {
+        let (sender, work) = http1::Builder::new().handshake(wire).await?;
+        Ok(Self {
+            sender,
+            work: Some(Box::new(work)),
+            gauge,
         })
-        .await;
+    }
+
+    /// Lets the connection take in what has happened to it. Nobody waits for what will happen: it would keep the
+    /// task of the last exchange in memory as long as nothing does.
+    fn look(&mut self) {
+        advance(&mut self.work, &mut Context::from_waker(Waker::noop()));
     }
 }
 

@@ -1,5 +1,6 @@
 //! `sentinel run`: a whole run on this machine.
 
+mod files;
 mod live;
 mod local;
 mod timer;
@@ -40,6 +41,7 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
         patience: SLICE_SPARE,
         clock_resolution: Span::from_us(1),
     };
+    files::allow_many();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
