@@ -20,6 +20,7 @@ mod live;
 mod lost_parts;
 mod main_job;
 mod misconfigured;
+mod monitoring;
 mod objects;
 mod once;
 mod openapi;

@@ -38,6 +38,7 @@ pub mod ledger;
 pub mod load_model;
 pub mod metering;
 pub mod metric;
+pub mod monitor;
 pub mod parts;
 pub mod phase;
 pub mod plan;

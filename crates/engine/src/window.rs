@@ -12,6 +12,7 @@ use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
 use crate::ledger::Ledger;
 use crate::metric::MetricWindow;
+use crate::monitor::PollCounts;
 use crate::parts::PartTimes;
 use crate::phase::Phase;
 use crate::popularity::Popularity;
@@ -65,6 +66,9 @@ pub struct Window {
     /// Series of metrics that all of the above does not tell; see [`metering`](crate::metering).
     #[serde(default, skip_serializing_if = "MetricWindow::is_empty")]
     pub metrics: MetricWindow,
+    /// How often the target was asked about itself.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub polls: PollCounts,
     /// Values for the scenario's own metrics that could not be recorded: no numbers, or below zero for a
     /// Counter.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -192,6 +196,7 @@ impl Window {
             components: BTreeMap::new(),
             objects: BTreeMap::new(),
             metrics: MetricWindow::default(),
+            polls: PollCounts::default(),
             samples_refused: 0,
         }
     }
@@ -225,11 +230,12 @@ impl Window {
         }
     }
 
-    /// Adds the metrics of another window. One of another kind, which no batch of the same plan records, is
+    /// Adds the metrics and polls of another window. A metric of another kind, which no batch of the same plan records, is
     /// left out.
     pub fn merge_metrics(&mut self, other: &Self) {
         let merged = self.metrics.merge(&other.metrics);
         debug_assert!(merged.is_ok(), "kinds are checked when a frame comes in");
+        self.polls.merge(&other.polls);
         self.samples_refused = self.samples_refused.saturating_add(other.samples_refused);
     }
 

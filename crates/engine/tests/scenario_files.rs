@@ -150,7 +150,9 @@ const SCENARIO: &str = r#"{
   "assertions": [{ "metric": "error_rate", "operator": "<=", "value": 0.01 }],
   "tenants": ["oak"], "tags": ["x"], "pause": "1s-2s", "gracefulStop": "30s", "requestTimeout": "1.5s", "pacing": "3s",
   "cookies": "iteration", "data": { "t": { "rows": [{ "a": 1, "b": "x", "c": true }], "pick": "random", "per": "user" } },
-  "setup": [{ "think": "1s" }], "teardown": []
+  "setup": [{ "think": "1s" }], "teardown": [],
+  "monitoring": { "url": "/metrics", "headers": { "A": "b" }, "interval": "1m", "timeout": "1s", "series": { "memory": {
+    "from": "$.memory", "contains": "data", "alertOnGrowth": "10%/hour", "warmUp": "1m", "min": 1, "max": 2.5 } } }
 }"#;
 
 #[test]
@@ -188,6 +190,8 @@ fn what_the_schema_refuses_cannot_be_read_either() {
         (SCENARIO, "constant-vus", "constant-users"),
         (SCENARIO, "\"<=\"", "\"=<\""),
         (SCENARIO, "[\"oak\"]", "\"oak\""),
+        (SCENARIO, "\"alertOnGrowth\"", "\"alert\""),
+        (SCENARIO, "\"from\": \"$.memory\", ", ""),
     ] {
         assert!(file.contains(from), "{from}");
         let json = file.replacen(from, to, 1);

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chart;
+mod monitoring;
 mod number;
 mod report;
 

@@ -13,8 +13,8 @@ use sentinel_engine::summary::{MetricValues, TestRunResult};
 use sentinel_engine::timeline::TimelineRow;
 use sentinel_engine::totals::LatencyPercentiles;
 
-use crate::chart;
 use crate::number::{hundredths, percent, plain, tenths};
+use crate::{chart, monitoring};
 
 /// How wide charts are, in columns.
 const CHART_COLUMNS: usize = 72;
@@ -32,6 +32,7 @@ pub fn text(result: &TestRunResult) -> String {
     applications(result, out);
     checks(result, out);
     judged(result, out);
+    monitoring::show(result, out);
     bottlenecks(result, out);
     ledger(result, out);
     notes(result, out);
@@ -49,6 +50,7 @@ pub fn account(result: &TestRunResult) -> String {
     if !result.assertions.is_empty() {
         judged(result, out);
     }
+    monitoring::show(result, out);
     bottlenecks(result, out);
     ledger(result, out);
     notes(result, out);
@@ -342,18 +344,18 @@ fn notes(result: &TestRunResult, out: &mut String) {
     }
 }
 
-fn heading(text: &str, out: &mut String) {
+pub(crate) fn heading(text: &str, out: &mut String) {
     let _ = writeln!(out, "\n{}", style(text).bold());
 }
 
-fn table(header: &[&str]) -> Table {
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(header);
     table
 }
 
 /// Prints a table with its numbers, all but the first column, aligned to the right.
-fn show(mut table: Table, out: &mut String) {
+pub(crate) fn show(mut table: Table, out: &mut String) {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -23,6 +23,9 @@ use crate::window::Window;
 
 impl Batch {
     pub(super) fn answered(&mut self, now: Tick, id: RequestId, exchange: &Exchange<'_>) {
+        if self.poll_ended(now, id, Ok(exchange)) {
+            return;
+        }
         if self.streams.holds(id) {
             self.end_stream(now, id, StreamEnd::Server);
         } else if !self.redirected(now, id, exchange) {

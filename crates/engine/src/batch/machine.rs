@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::batch::player::{Due, Player};
+use crate::batch::polls::Polls;
 use crate::batch::recorder::Recorder;
 use crate::batch::requests::{Pending, Requests};
 use crate::batch::sockets::Sockets;
 use crate::batch::streams::Streams;
 use crate::batch::types::{Input, Output, WakeReason};
-use crate::batch::user::{Activity, User, Waiting};
+use crate::batch::user::{Activity, User, Waiting, handed_over};
 use crate::cloudflare::Colo;
 use crate::error_class::ErrorClass;
 use crate::plan::{Plan, RunPart};
@@ -32,6 +33,7 @@ pub struct Batch {
     pub(super) requests: Requests,
     pub(super) streams: Streams,
     pub(super) sockets: Sockets,
+    pub(super) polls: Option<Polls>, // of one batch of the run
     pub(super) recorder: Recorder,
     pub(super) outputs: VecDeque<Output>,
     until: Tick,
@@ -83,6 +85,7 @@ impl Batch {
             requests: Requests::new(slots),
             streams: Streams::default(),
             sockets: Sockets::default(),
+            polls: Polls::new(&plan, played_through).filter(|_| share.index() == 0),
             recorder: Recorder::new(slice, share.index(), &plan, from),
             outputs: VecDeque::new(),
             until,
@@ -132,6 +135,7 @@ impl Batch {
             Input::Chunk(id, bytes) => self.stream_goes_on(now, id, bytes),
             Input::Socket(id, input) => self.socket_input(now, id, input),
             Input::Answered(id, exchange) => self.answered(now, id, &exchange),
+            Input::Failed(id, failure) if self.poll_ended(now, id, Err(failure.class)) => {}
             Input::Failed(id, failure) => self.failed(now, id, failure.class),
             Input::Stop => return self.stop(now, EndReason::Stopped),
             Input::LeaseExpired => return self.stop(now, EndReason::LeaseExpired),
@@ -144,9 +148,11 @@ impl Batch {
         self.expire_requests(now);
         self.expire_streams(now);
         self.expire_sockets(now);
+        self.expire_polls(now);
         self.change_users(now);
         self.fire_timers(now);
         self.end_faulty_setup(now);
+        self.poll_target(now);
         self.send_ready(now);
         self.end_if_over(now);
     }
@@ -185,6 +191,11 @@ impl Batch {
         or(self.requests.next_deadline(), WakeReason::Timeout);
         or(self.streams.next_deadline(), WakeReason::Timeout);
         or(self.sockets.next_deadline(), WakeReason::Timeout);
+        let polls = self.polls.as_ref();
+        or(
+            polls.and_then(|polls| polls.next_at(self.now)),
+            WakeReason::Poll,
+        );
         if self.state == State::Playing {
             or(Some(self.until), WakeReason::SliceEnd);
             for player in &mut self.players {
@@ -391,11 +402,12 @@ impl Batch {
         if self.state == State::Ended || self.requests.under_way() > 0 {
             return;
         }
-        if self.active_users == 0 && self.players.iter_mut().all(Player::is_spent) {
-            self.end(now, EndReason::PlanDone);
-        } else if self.state == State::Draining {
-            self.end(now, EndReason::SliceOver);
+        let done = self.active_users == 0 && self.players.iter_mut().all(Player::is_spent);
+        if (!done && self.state != State::Draining) || self.waits_for_poll(now) {
+            return;
         }
+        let over = EndReason::SliceOver;
+        self.end(now, if done { EndReason::PlanDone } else { over });
     }
 
     /// Gives up everything that is under way.
@@ -410,6 +422,7 @@ impl Batch {
     }
 
     fn end(&mut self, now: Tick, reason: EndReason) {
+        self.cut_off_polls(now);
         let mut pending: BTreeMap<usize, Vec<Waiting>> = BTreeMap::new();
         for waiting in self.requests.drain_waiting() {
             pending.entry(waiting.user).or_default().push(Waiting {
@@ -422,7 +435,7 @@ impl Batch {
         let open = users.iter().filter(|user| user.iteration.is_some()).count();
         let goes_on = reason == EndReason::SliceOver;
         let handed_over = if self.part == RunPart::Setup {
-            self.handed_over(&users)
+            handed_over(&self.plan, &users)
         } else {
             Vec::new()
         };
@@ -445,14 +458,6 @@ impl Batch {
         let frame = self.recorder.finish(end, self.active_users);
         self.outputs.push_back(Output::Ship(frame));
         self.state = State::Ended;
-    }
-
-    /// What the setup's user has extracted.
-    fn handed_over(&self, users: &[User]) -> Vec<Option<String>> {
-        let variables = users.first().map_or(&[][..], |user| &user.variables);
-        let ids = self.plan.handed_over().iter();
-        ids.map(|id| variables.get(usize::from(id.0)).cloned().flatten())
-            .collect()
     }
 
     /// Makes room for a user, and for those before it, which the plan starts first. Answers its place.

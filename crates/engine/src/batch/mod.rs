@@ -18,6 +18,7 @@ mod message;
 mod messages;
 mod objects;
 mod player;
+mod polls;
 mod recorder;
 mod redirects;
 mod reopen;

@@ -6,6 +6,7 @@
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::metering::{Event, Happening, Meter, Sample};
+use crate::metric::{Amount, MetricId};
 use crate::parts::{Part, Parts};
 use crate::phase::{Phase, PhaseSpan, phase_at};
 use crate::plan::Plan;
@@ -331,6 +332,11 @@ impl Recorder {
             note(self.step(step).socket.get_or_insert_default());
         }
         self.meter.record(plan, at, happening);
+    }
+
+    /// Writes down what the target tells about itself.
+    pub(super) fn monitored(&mut self, metric: MetricId, at: Tick, amount: Amount) {
+        self.meter.record_untagged(metric, at, amount);
     }
 
     /// The open window's entry for a scenario, by its place in the plan, of which there are few.

@@ -94,6 +94,23 @@ impl Requests {
         !self.waiting.is_empty() || !self.hops.is_empty()
     }
 
+    /// Takes a slot for what is no request of a user, if one is free. It is held until [`Self::return_slot`].
+    pub(super) fn take_slot(&mut self) -> bool {
+        match &mut self.slots_free {
+            Some(0) => return false,
+            Some(free) => *free -= 1,
+            None => {}
+        }
+        true
+    }
+
+    /// Gives back what [`Self::take_slot`] has taken.
+    pub(super) fn return_slot(&mut self) {
+        if let Some(free) = &mut self.slots_free {
+            *free += 1;
+        }
+    }
+
     /// The next redirect that has a slot to go, if any.
     pub(super) fn next_hop(&mut self) -> Option<Hop> {
         if self.slots_free == Some(0) {

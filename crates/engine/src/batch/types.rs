@@ -139,6 +139,8 @@ pub enum WakeReason {
     Timeout,
     /// A window closes.
     Window,
+    /// The target is to be asked about itself, or has not told in time.
+    Poll,
     /// The slice ends.
     SliceEnd,
 }

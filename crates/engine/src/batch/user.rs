@@ -2,6 +2,7 @@
 
 use crate::batch::types::RequestId;
 use crate::cookie::Jar;
+use crate::plan::Plan;
 use crate::random::Random;
 use crate::tick::{Span, Tick};
 use crate::vu::{Behind, Position, Repetition, Resumption, VuCarry, VuId};
@@ -227,4 +228,12 @@ impl User {
     pub(super) fn is_active(&self) -> bool {
         self.activity == Activity::Active || self.iteration.is_some()
     }
+}
+
+/// What the user of a setup has extracted for the others.
+pub(super) fn handed_over(plan: &Plan, users: &[User]) -> Vec<Option<String>> {
+    let variables = users.first().map_or(&[][..], |user| &user.variables);
+    let ids = plan.handed_over().iter();
+    ids.map(|id| variables.get(usize::from(id.0)).cloned().flatten())
+        .collect()
 }

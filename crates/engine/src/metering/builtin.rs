@@ -405,14 +405,13 @@ pub(crate) fn accepted_tags<'a>(
     scenarios: &'a [PlannedScenario],
 ) -> Option<Vec<&'a str>> {
     let definition = catalog.definition(metric)?;
-    let event = if catalog.is_custom(metric) {
-        Event::Ended
-    } else {
-        match definition.origin {
-            Origin::Run => return Some(Vec::new()),
-            Origin::Target => return Some(vec![COMPONENT]),
-            Origin::Batch => BUILT_IN.iter().find(|b| b.name == definition.name)?.event,
-        }
+    let is_custom = catalog.is_custom(metric);
+    let event = match definition.origin {
+        Origin::Run => return Some(Vec::new()),
+        Origin::Target if is_custom => return Some(Vec::new()),
+        Origin::Target => return Some(vec![COMPONENT]),
+        Origin::Batch if is_custom => Event::Ended,
+        Origin::Batch => BUILT_IN.iter().find(|b| b.name == definition.name)?.event,
     };
     let own = scenarios.iter().flat_map(|scenario| &scenario.tags);
     let own = own.map(|(name, _)| name.as_str());

@@ -33,6 +33,9 @@ impl Metering {
         for feed in &feeds {
             wanted.entry(feed.metric).or_default();
         }
+        for series in plan.monitoring.iter().flat_map(|watched| &watched.series) {
+            wanted.entry(series.metric).or_default();
+        }
         for requirement in &requirements {
             let selection = &requirement.threshold.query().selection;
             let tags = wanted.entry(selection.metric).or_default();
@@ -70,7 +73,8 @@ impl Metering {
         &self.catalog
     }
 
-    /// What must hold: the assertions, then the thresholds, then the limits of the steps.
+    /// What must hold: the assertions, then the thresholds, then the limits of the steps and of what the target
+    /// tells about itself.
     #[must_use]
     pub fn requirements(&self) -> &[Requirement] {
         &self.requirements

@@ -8,7 +8,7 @@ use super::custom::Feed;
 use super::tags::Key;
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
-use crate::metric::{Contains, MetricWindow, Recorder, SeriesId};
+use crate::metric::{Amount, Contains, MetricId, MetricWindow, Recorder, SeriesId, TagSet};
 use crate::plan::Plan;
 use crate::stream::StreamEnd;
 use crate::tick::Tick;
@@ -25,6 +25,7 @@ pub(crate) struct Meter {
     events: Vec<Event>,              // those of which anything is recorded
     series: BTreeMap<Key, Vec<Fed>>, // at most KEYS_MAX
     refused: u64,
+    records_nothing: bool,
 }
 
 /// A series, and what it takes of an event.
@@ -92,7 +93,9 @@ impl Meter {
         let recorded = built_in.filter(|(metric, _)| metering.is_recorded(*metric));
         let mut events: Vec<Event> = recorded.map(|(_, built_in)| built_in.event).collect();
         events.extend(metering.feeds().iter().map(Feed::event));
+        let records_nothing = events.is_empty() && plan.monitoring.is_none();
         Self {
+            records_nothing,
             recorder: Recorder::new(metering.catalog().clone(), &metering.queries()),
             events,
             series: BTreeMap::new(),
@@ -140,10 +143,17 @@ impl Meter {
         }
     }
 
+    /// Records a value that belongs to nothing that happens, and so has no tags.
+    pub(crate) fn record_untagged(&mut self, metric: MetricId, at: Tick, amount: Amount) {
+        let series = self.recorder.series(metric, &TagSet::new());
+        let recorded = series.and_then(|series| self.recorder.record(series, at, amount));
+        debug_assert!(recorded.is_ok(), "what is watched is in the catalogue");
+    }
+
     /// What was recorded since the last time, and how many values could not be, because they are no numbers or
     /// would have decreased a Counter.
     pub(crate) fn take_window(&mut self) -> (MetricWindow, u64) {
-        if self.events.is_empty() {
+        if self.records_nothing {
             return (MetricWindow::default(), 0);
         }
         (

@@ -28,6 +28,8 @@ pub enum RequirementSource {
     Threshold,
     /// A step's `expect.latencyMs`.
     LatencyLimit,
+    /// A bound of a series of the scenario's `monitoring`, or of its growth.
+    Monitoring,
 }
 
 /// The limits that the steps of a plan set for their response times, as thresholds.

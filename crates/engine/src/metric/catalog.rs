@@ -69,6 +69,20 @@ impl Catalog {
     /// many.
     pub fn new(custom: &[CustomMetric]) -> Result<Self, Vec<(usize, CatalogError)>> {
         let mut catalog = Self::default();
+        catalog.define(custom, Batch)?;
+        Ok(catalog)
+    }
+
+    /// Adds metrics of the scenario's own that `origin` feeds.
+    ///
+    /// # Errors
+    /// All metrics that cannot be defined, with their place in `custom`; the first place when there are too
+    /// many. The others are added.
+    pub fn define(
+        &mut self,
+        custom: &[CustomMetric],
+        origin: Origin,
+    ) -> Result<(), Vec<(usize, CatalogError)>> {
         let mut errors = Vec::new();
         if custom.len() > CUSTOM_METRICS_MAX {
             errors.push((0, CatalogError::TooMany(custom.len())));
@@ -78,7 +92,7 @@ impl Catalog {
             if !is_name(&name) {
                 let shown = name.chars().take(NAME_CHARS_SHOWN).collect();
                 errors.push((place, CatalogError::Name(shown)));
-            } else if let Some(id) = catalog.ids.get(&name) {
+            } else if let Some(id) = self.ids.get(&name) {
                 let built_in = usize::from(id.0) < BUILT_IN.len();
                 let error = if built_in {
                     CatalogError::BuiltIn
@@ -87,16 +101,16 @@ impl Catalog {
                 };
                 errors.push((place, error(name)));
             } else {
-                catalog.push(Definition {
+                self.push(Definition {
                     name,
                     kind: metric.kind,
                     contains: metric.contains,
-                    origin: Batch,
+                    origin,
                 });
             }
         }
         if errors.is_empty() {
-            Ok(catalog)
+            Ok(())
         } else {
             Err(errors)
         }

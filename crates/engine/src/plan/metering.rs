@@ -1,5 +1,6 @@
 //! From the scenario's assertions, thresholds and metrics to what the run measures and judges.
 
+use super::monitoring;
 use super::parse::shown;
 use super::problem::{Checked, Report};
 use super::types::{Application, Plan, PlannedScenario, Step};
@@ -14,7 +15,7 @@ use crate::threshold::{Threshold, ThresholdMap, bind, threshold_of};
 /// What can be said of metrics and thresholds without the plan.
 #[derive(Debug)]
 pub(super) struct Asked {
-    catalog: Catalog,
+    pub(super) catalog: Catalog,
     thresholds: Vec<Threshold>,
 }
 
@@ -33,14 +34,15 @@ pub(super) fn parse(
         })
         .collect();
     let mut result = Ok(());
-    let catalog = Catalog::new(&custom).unwrap_or_else(|errors| {
+    let mut catalog = Catalog::new(&custom).unwrap_or_else(|errors| {
         for (place, error) in errors {
             let name = custom.get(place).map_or("", |metric| &metric.name);
             result = Err(report.problem(format!("scenario.metrics[{}]", shown(name)), error));
         }
         Catalog::default()
     });
-    result?;
+    let watched = monitoring::define(scenario.monitoring.as_ref(), &mut catalog, report);
+    result.and(watched)?;
     let none = ThresholdMap::default();
     let map = scenario.thresholds.as_ref().unwrap_or(&none);
     let names: Vec<&str> = scenarios.iter().map(|s| s.name.as_str()).collect();
@@ -95,6 +97,8 @@ pub(super) fn resolve(
         source: RequirementSource::Threshold,
     }));
     requirements.extend(latency_limits(plan, &catalog));
+    let watched = scenario.monitoring.as_ref();
+    requirements.extend(monitoring::requirements(watched, &catalog, report)?);
     if requirements.len() > REQUIREMENTS_MAX {
         let message = format_args!(
             "{} assertions, thresholds and limits of latencies are too many: accepted are {REQUIREMENTS_MAX}",

@@ -103,7 +103,7 @@ impl Plan {
 
     /// The plan of this part alone. Of what is played once that is a user who begins one iteration at zero and has
     /// until the time limit to finish it; nothing is recorded of it but the windows, because what is judged is the
-    /// load.
+    /// load, and the target is not watched.
     pub(crate) fn only(self, part: RunPart) -> Self {
         if part == RunPart::Load {
             return self;
@@ -139,6 +139,7 @@ impl Plan {
             duration: limit,
             graceful_stop: Span::ZERO,
             metering: Metering::default(),
+            monitoring: None,
             portion: Portion::whole(),
             ..self
         }

@@ -12,7 +12,7 @@ use super::part::PlanPart;
 use super::problem::{Checked, Problems, Report};
 use super::profile::{Profile, Shape};
 use super::scenarios::{Between, Rests, Schedule};
-use super::{env, flow, metering, profile, table};
+use super::{env, flow, metering, monitoring, profile, table};
 use crate::duration;
 use crate::metering::Metering;
 use crate::plan::Plan;
@@ -100,15 +100,15 @@ impl Plan {
         let pause = pause.map(|text| flow::delay(text, "scenario.pause", report));
         let pacing = scenario.pacing.as_deref();
         let pacing = pacing.map(|text| flow::delay(text, "scenario.pacing", report));
-        let graceful_stop = span(scenario.graceful_stop.as_deref(), &GRACEFUL_STOP, report);
-        let request_timeout = span(
+        let graceful_stop = span_of(scenario.graceful_stop.as_deref(), &GRACEFUL_STOP, report);
+        let request_timeout = span_of(
             scenario.request_timeout.as_deref(),
             &REQUEST_TIMEOUT,
             report,
         );
         let max_redirects = max_redirects(scenario.max_redirects, report);
-        let setup_timeout = span(scenario.setup_timeout.as_deref(), &SETUP_TIMEOUT, report);
-        let teardown_timeout = span(
+        let setup_timeout = span_of(scenario.setup_timeout.as_deref(), &SETUP_TIMEOUT, report);
+        let teardown_timeout = span_of(
             scenario.teardown_timeout.as_deref(),
             &TEARDOWN_TIMEOUT,
             report,
@@ -131,7 +131,9 @@ impl Plan {
             .as_ref()
             .map(|schedule| schedule.scenarios.as_slice());
         let asked = metering::parse(scenario, planned.unwrap_or_default(), report);
-        let (schedule, flow, target) = (schedule?, flow?, target?);
+        let (schedule, flow, target, asked) = (schedule?, flow?, target?, asked?);
+        let monitoring = monitoring::parse(source, &flow, &target, &asked.catalog, report);
+        monitoring::warn(scenario, monitoring.as_ref(), schedule.duration, report);
         name?;
         table::check_unique(&flow.tables, &schedule.scenarios, report)?;
         env::check(&env, &flow, &schedule.scenarios, report)?;
@@ -162,9 +164,10 @@ impl Plan {
             body_limit_bytes: BODY_LIMIT_BYTES,
             assertions: scenario.assertions.clone(),
             metering: Metering::default(),
+            monitoring: monitoring?,
             warnings: Vec::new(),
         };
-        plan.metering = metering::resolve(asked?, scenario, &plan, report)?;
+        plan.metering = metering::resolve(asked, scenario, &plan, report)?;
         Ok(plan)
     }
 }
@@ -266,14 +269,18 @@ fn tenants(tenants: Option<&[String]>, report: &mut Report) -> Checked<Vec<Strin
 }
 
 /// A duration of the scenario with its default and limits.
-struct SpanField {
-    path: &'static str,
-    default: Span,
-    min: Span,
-    max: Span,
+pub(super) struct SpanField<'a> {
+    pub(super) path: &'a str,
+    pub(super) default: Span,
+    pub(super) min: Span,
+    pub(super) max: Span,
 }
 
-fn span(text: Option<&str>, field: &SpanField, report: &mut Report) -> Checked<Span> {
+pub(super) fn span_of(
+    text: Option<&str>,
+    field: &SpanField<'_>,
+    report: &mut Report,
+) -> Checked<Span> {
     let Some(text) = text else {
         return Ok(field.default);
     };
@@ -291,14 +298,14 @@ fn span(text: Option<&str>, field: &SpanField, report: &mut Report) -> Checked<S
     Ok(span)
 }
 
-const GRACEFUL_STOP: SpanField = SpanField {
+const GRACEFUL_STOP: SpanField<'static> = SpanField {
     path: "scenario.gracefulStop",
     default: Span::from_secs(30),
     min: Span::ZERO,
     max: Span::from_secs(600),
 };
 
-const REQUEST_TIMEOUT: SpanField = SpanField {
+const REQUEST_TIMEOUT: SpanField<'static> = SpanField {
     path: "scenario.requestTimeout",
     default: Span::from_secs(30),
     min: Span::from_ms(1),
@@ -308,14 +315,14 @@ const REQUEST_TIMEOUT: SpanField = SpanField {
 /// Whatever is redirected more often than this goes in circles.
 const REDIRECTS_MAX: u16 = 100;
 
-const SETUP_TIMEOUT: SpanField = SpanField {
+const SETUP_TIMEOUT: SpanField<'static> = SpanField {
     path: "scenario.setupTimeout",
     default: Span::from_secs(60), // as in k6
     min: Span::from_ms(1),
     max: Span::from_secs(600),
 };
 
-const TEARDOWN_TIMEOUT: SpanField = SpanField {
+const TEARDOWN_TIMEOUT: SpanField<'static> = SpanField {
     path: "scenario.teardownTimeout",
     ..SETUP_TIMEOUT
 };

@@ -14,7 +14,7 @@ use crate::extractor::Extractor;
 use crate::load_model::Model;
 use crate::metering::Metering;
 use crate::phase::PhaseSpan;
-use crate::plan::{Body, Destination, ObjectCall, Problem, Session, Streaming, Via};
+use crate::plan::{Body, Destination, Monitoring, ObjectCall, Problem, Session, Streaming, Via};
 use crate::response::ExpectedStatus;
 use crate::scenario::{Cookies, ExtractPick, LatencyLimits, Method};
 use crate::share::Portion;
@@ -52,6 +52,7 @@ pub struct Plan {
     pub(crate) body_limit_bytes: u64,
     pub(crate) assertions: Vec<Assertion>,
     pub(crate) metering: Metering,
+    pub(crate) monitoring: Option<Monitoring>,
     pub(crate) warnings: Vec<Problem>,
 }
 

@@ -30,6 +30,10 @@ pub fn redact_scenario(scenario: &mut LoadScenario) {
     for steps in once.into_iter().flatten() {
         redact_steps(steps);
     }
+    if let Some(monitoring) = &mut scenario.monitoring {
+        monitoring.url = redact_text(&monitoring.url);
+        monitoring.headers.iter_mut().for_each(redact_map);
+    }
     let tables = scenario.data.iter_mut().flat_map(|data| &mut data.0);
     for (column, value) in tables
         .flat_map(|(_, table)| &mut table.rows)

@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::Ledger;
 use crate::metering::{Derivation, timeline};
 use crate::metric::{Amount, Contains, MetricId, MetricStore, StoreState, TagSet, Value};
+use crate::monitor::Watch;
 use crate::phase::Phase;
 use crate::plan::Plan;
 use crate::run::coverage::Coverage;
 use crate::threshold::{AbortDecision, Judge, JudgeState, Outcome};
 use crate::tick::Tick;
 use crate::timeline::{Second, is_active};
+use crate::window::is_default;
 
 /// The metrics of a run, and the judge of its thresholds.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub(crate) struct Judging {
     judge: Judge,
     own: OwnMetrics,
     told: Told,
+    watch: Watch,
 }
 
 /// The metrics that only the run can know, as far as they are in the catalogue.
@@ -51,6 +54,8 @@ pub(super) struct JudgingState {
     metrics: StoreState,
     judge: JudgeState,
     told: Told,
+    #[serde(default, skip_serializing_if = "is_default")]
+    watch: Watch,
 }
 
 /// A second of the run that is final.
@@ -81,6 +86,7 @@ impl Judging {
                 coverage: catalog.id("coverage"),
             },
             told: Told::default(),
+            watch: Watch::default(),
         }
     }
 
@@ -93,6 +99,7 @@ impl Judging {
             store: MetricStore::restore(catalog, &metering.queries(), state.metrics),
             judge: new.judge.restored(state.judge),
             told: state.told,
+            watch: state.watch,
             ..new
         }
     }
@@ -102,6 +109,7 @@ impl Judging {
             metrics: self.store.state(),
             judge: self.judge.state(),
             told: self.told,
+            watch: self.watch.clone(),
         }
     }
 
@@ -137,6 +145,12 @@ impl Judging {
                 |metric, tags| plan.metering().reduce(metric, tags),
                 |metric, tags, value| store.record_value(number, *phase, metric, tags, &value),
             );
+            if let Some(monitoring) = &plan.monitoring {
+                let grown = self.watch.add(monitoring, &window.polls, &window.metrics);
+                for (metric, amount) in grown {
+                    store.record(*phase, metric, Tick::from_second(number), amount);
+                }
+            }
             let merged = self.store.merge(number, *phase, &window.metrics);
             debug_assert!(merged.is_ok(), "metrics are checked when a frame comes in");
             self.told.samples_refused = self
@@ -181,6 +195,11 @@ impl Judging {
     /// The merged metrics.
     pub(crate) const fn store(&self) -> &MetricStore {
         &self.store
+    }
+
+    /// What the target told about itself.
+    pub(crate) const fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Which part of the run was measured, as far as it was told.

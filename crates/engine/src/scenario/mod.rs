@@ -12,6 +12,7 @@ mod interaction;
 mod json;
 mod load;
 mod metrics;
+mod monitoring;
 mod read;
 #[cfg(feature = "schema")]
 mod schema;
@@ -37,6 +38,7 @@ pub use load::{
     StageConfig,
 };
 pub use metrics::{MeasuredValue, MetricConfig, MetricSource};
+pub use monitoring::{MonitoredSeries, MonitoringConfig};
 pub(crate) use read::{nested_applications, nested_scenario};
 pub use read::{parse_application, parse_scenario};
 #[cfg(feature = "schema")]

@@ -6,6 +6,7 @@ use super::data::DataConfig;
 use super::json::{NamedMap, duration_text, maybe_duration_text, whole_number};
 use super::load::{LoadConfig, ScenarioMap};
 use super::metrics::MetricConfig;
+use super::monitoring::MonitoringConfig;
 use super::step::FlowStep;
 use crate::assertion::Assertion;
 use crate::threshold::ThresholdMap;
@@ -137,6 +138,9 @@ pub struct LoadScenario {
     /// Metrics of the scenario's own, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<NamedMap<MetricConfig>>,
+    /// How the target is watched while it is under load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<MonitoringConfig>,
 }
 
 /// A load that stands in place of the scenario's own: exactly one of its fields.

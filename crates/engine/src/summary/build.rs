@@ -13,6 +13,7 @@ use crate::plan::{Plan, Step};
 use crate::run::{Book, Hole, Judging, LossReason, RunConfig, seconds_per_row};
 use crate::share::Share;
 use crate::summary::judged::{Verdicts, metrics, values, verdicts};
+use crate::summary::monitoring::MonitoringResult;
 use crate::summary::sockets::SocketResult;
 use crate::summary::streams::StreamResult;
 use crate::summary::types::{
@@ -95,6 +96,9 @@ impl Report {
         let (bottlenecks, bottleneck_analysis) =
             bottleneck::find(book.timeline.points(), plan.phases());
         let generator_limited = generator_limited(&book.totals, &overall, book.ledger().dropped);
+        let watched = plan.monitoring.as_ref();
+        let monitoring = watched.map(|watched| MonitoringResult::of(watched, judging.watch()));
+        let told = monitoring.iter().flat_map(MonitoringResult::warnings);
         let (timeline, timeline_step_seconds) = timeline(book, config.epoch_ms);
         let result = TestRunResult {
             id: config.run.clone(),
@@ -111,11 +115,15 @@ impl Report {
             timeline,
             status,
             failure,
-            warnings: warnings(plan, book, judging, &overall, generator_limited.as_ref()),
+            warnings: warnings(plan, book, judging, &overall, generator_limited.as_ref())
+                .into_iter()
+                .chain(told)
+                .collect(),
             assertions,
             thresholds,
             aborted_by,
             metrics: metrics(plan, judging),
+            monitoring,
             ledger: book.ledger(),
             setup: None, // of what is played once the load knows nothing
             teardown: None,

@@ -43,7 +43,9 @@ pub(super) fn verdicts(plan: &Plan, book: &Book, judging: &Judging, ending: &End
     for (requirement, outcome) in plan.metering().requirements().iter().zip(outcomes) {
         let assertion = match requirement.source {
             RequirementSource::Assertion(place) => plan.assertions().get(place),
-            RequirementSource::Threshold | RequirementSource::LatencyLimit => None,
+            RequirementSource::Threshold
+            | RequirementSource::LatencyLimit
+            | RequirementSource::Monitoring => None,
         };
         let failed = !outcome.verdict.passed();
         if let Some(assertion) = assertion {

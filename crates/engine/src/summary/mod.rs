@@ -6,6 +6,7 @@
 mod build;
 mod judged;
 mod late;
+mod monitoring;
 mod objects;
 mod once;
 mod regions;
@@ -21,6 +22,7 @@ pub use build::{
     Ending, GENERATOR_LATENESS_MS_MAX, GENERATOR_SLOT_WAIT_MS_MAX, Report, StepHistograms,
 };
 pub use late::Late;
+pub use monitoring::{MonitoredResult, MonitoringResult};
 pub use objects::{HottestObject, ObjectResult};
 pub use once::{OnceOutcome, OnceResult};
 pub use regions::RegionResult;

@@ -13,6 +13,7 @@ use crate::metric::{Contains, MetricKind};
 use crate::parts::Part;
 use crate::run::{Hole, LedgerFault};
 use crate::summary::late::Late;
+use crate::summary::monitoring::MonitoringResult;
 use crate::summary::objects::ObjectResult;
 use crate::summary::once::OnceResult;
 use crate::summary::regions::RegionResult;
@@ -69,6 +70,9 @@ pub struct TestRunResult {
     pub aborted_by: Option<AbortedBy>,
     /// The metrics that the scenario defines, in its order.
     pub metrics: Vec<MetricResult>,
+    /// What the target told about itself, if the scenario asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<MonitoringResult>,
     /// Every planned iteration and every sent request, those of setup and teardown included, accounted for.
     pub ledger: Ledger,
     /// What was played once before the load, if the plan has it.

@@ -207,7 +207,8 @@ impl Method {
             Self::Count => matches!(kind, MetricKind::Counter),
             Self::Rate => matches!(kind, MetricKind::Counter | MetricKind::Rate),
             Self::Value => matches!(kind, MetricKind::Gauge),
-            Self::Average | Self::Lowest | Self::Highest | Self::Median | Self::Percentile(_) => {
+            Self::Lowest | Self::Highest => matches!(kind, MetricKind::Gauge | MetricKind::Trend),
+            Self::Average | Self::Median | Self::Percentile(_) => {
                 matches!(kind, MetricKind::Trend)
             }
         }
@@ -218,7 +219,7 @@ impl Method {
     pub const fn accepted(kind: MetricKind) -> &'static str {
         match kind {
             MetricKind::Counter => "count and rate",
-            MetricKind::Gauge => "value",
+            MetricKind::Gauge => "value, min and max",
             MetricKind::Rate => "rate",
             MetricKind::Trend => "avg, min, max, med and p(N)",
         }
@@ -439,8 +440,8 @@ mod tests {
             ("rate", &[Counter, Rate]),
             ("value", &[Gauge]),
             ("avg", &[Trend]),
-            ("min", &[Trend]),
-            ("max", &[Trend]),
+            ("min", &[Gauge, Trend]),
+            ("max", &[Gauge, Trend]),
             ("med", &[Trend]),
             ("p(99)", &[Trend]),
         ] {

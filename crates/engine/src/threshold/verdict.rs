@@ -32,6 +32,8 @@ impl Threshold {
             }
             (Method::Rate, Value::Rate(rate)) => return rate.fraction(),
             (Method::Value, Value::Gauge(gauge)) => gauge.value as f64,
+            (Method::Lowest, Value::Gauge(gauge)) => gauge.lowest as f64,
+            (Method::Highest, Value::Gauge(gauge)) => gauge.highest as f64,
             (Method::Average, Value::Trend(trend)) => trend.average()?,
             (Method::Lowest, Value::Trend(trend)) => trend.lowest()? as f64,
             (Method::Highest, Value::Trend(trend)) => trend.highest()? as f64,

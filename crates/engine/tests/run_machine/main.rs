@@ -8,6 +8,7 @@ mod holds;
 mod honest;
 mod judging;
 mod mail;
+mod monitoring;
 mod objects;
 mod once;
 mod parity;

@@ -8,6 +8,7 @@ mod chat;
 mod fault;
 mod missions;
 mod platform;
+mod process;
 mod reply;
 mod sidepanel;
 mod talk;

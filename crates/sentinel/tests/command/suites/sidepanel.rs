@@ -184,7 +184,13 @@ fn pings_are_answered() {
 #[test]
 fn endurance_keeps_its_connections() {
     let suite = suite();
-    let ended = suite.passes("endurance", load(5, 5));
+    let ended = suite.play_changed("endurance", &[], |scenario| {
+        scenario["load"] = load(5, 5);
+        super::relax(&mut scenario["thresholds"]);
+        // Of so short a run nothing can be told about growth, which is another test.
+        scenario["monitoring"] = Value::Null;
+    });
+    assert_eq!(ended.code, 0, "{}\n{}", ended.err, ended.out);
     assert_eq!(sessions(&ended)["ended"], json!({ "client": 5 }));
     assert_eq!(
         answered(&ended, "message") + answered(&ended, "balance"),
@@ -192,4 +198,56 @@ fn endurance_keeps_its_connections() {
     );
     let fault = ["balance.get", "how=drop"];
     suite.fails("endurance", load(2, 2), fault, &["ws_errors: rate==0"], &[]);
+}
+
+#[test]
+fn endurance_finds_memory_that_goes_on_growing() {
+    let suite = suite();
+    let watch = |page: &'static str| {
+        suite.play_changed("endurance", &[], |scenario| {
+            super::relax(&mut scenario["thresholds"]);
+            super::relax_watching(scenario);
+            super::watch_closely(scenario);
+            let memory = &mut scenario["monitoring"]["series"]["memory_bytes"];
+            if !page.is_empty() {
+                memory["from"] = json!(page);
+                memory["alertOnGrowth"] = json!("10%/hour");
+            }
+        })
+    };
+    let well = watch("");
+    assert_eq!(well.code, 0, "{}\n{}", well.err, well.out);
+    let watched = &well.summary["monitoring"];
+    let polls = watched["polls"].as_u64().expect("a number");
+    assert_eq!(watched["pollsFailed"], 0, "{watched}");
+    assert!(polls >= 10, "{polls}");
+    for name in ["memory_bytes", "cpu_seconds", "open_connections"] {
+        let mut series = watched["series"].as_array().expect("a list").iter();
+        assert!(
+            series.any(|series| series["name"] == name),
+            "{name}: {watched}"
+        );
+    }
+    assert!(
+        well.out.contains("what the target told about itself"),
+        "{}",
+        well.out
+    );
+    let stats = suite.lab.target.stats();
+    assert_eq!(
+        stats.path("/metrics").completed,
+        polls,
+        "and nobody else asked"
+    );
+    assert_eq!(well.ledger("sent"), stats.path("/ws").arrived);
+
+    // The panel keeps what was said in earlier sessions, which these users open again and again.
+    let leaking = watch("prometheus:sidepanel_memory_bytes");
+    assert_eq!(leaking.code, 99, "{}\n{}", leaking.err, leaking.out);
+    assert_eq!(super::failed(&leaking), ["memory_bytes_growth: value<=10"]);
+    let grown = &leaking.summary["monitoring"]["series"][0]["growthPercentPerHour"];
+    assert!(
+        grown.as_f64().is_some_and(|percent| percent > 10.0),
+        "{grown}"
+    );
 }

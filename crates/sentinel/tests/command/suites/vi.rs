@@ -100,3 +100,31 @@ fn the_targets_for_production_hold_or_not() {
         &[],
     );
 }
+
+#[test]
+fn the_soak_test_watches_the_memory() {
+    let suite = suite();
+    suite.assert_users("soak", "load", &[(120.0, 20)], 540.0);
+    let watch = |from: Option<&str>| {
+        suite.play_changed("soak", &[], |scenario| {
+            super::relax(&mut scenario["thresholds"]);
+            super::relax_watching(scenario);
+            super::watch_closely(scenario);
+            if let Some(from) = from {
+                let memory = &mut scenario["monitoring"]["series"]["memory_bytes"];
+                memory["from"] = json!(from);
+                memory["alertOnGrowth"] = json!("10%/hour");
+            }
+        })
+    };
+    let well = watch(None);
+    assert_eq!(well.code, 0, "{}\n{}", well.err, well.out);
+    let mute = watch(Some("prometheus:no_such_metric"));
+    assert_eq!(super::failed(&mute), ["memory_bytes_growth: value<=10"]);
+    let watched = &mute.summary["monitoring"];
+    assert_eq!(
+        watched["failures"],
+        json!({ "extraction": watched["polls"] })
+    );
+    assert_eq!(mute.code, 99);
+}

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::services::process;
+
 /// Counts of everything since the start.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
@@ -37,6 +39,7 @@ impl Meter {
             // Writing into a text does not fail.
             let _ = writeln!(page, "# TYPE {name} {kind}\n{name} {value}");
         }
+        process::tell(&mut page);
         page
     }
 }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::services::process;
+
 /// Counts of everything since the start.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
@@ -63,6 +65,7 @@ impl Meter {
         }
         let sum = Duration::from_micros(count(&self.latency_us)).as_secs_f64();
         let _ = writeln!(page, "ws_latency_sum {sum}\nws_latency_count {so_far}");
+        process::tell(&mut page);
         page
     }
 }
