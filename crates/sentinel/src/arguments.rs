@@ -10,6 +10,7 @@ use crate::compare::CompareArguments;
 use crate::http::HttpArguments;
 use crate::import::ImportArguments;
 use crate::manual::CompletionsArguments;
+use crate::number::whole;
 use crate::output::{OutputArguments, SummaryArguments};
 use crate::remote::RemoteArguments;
 use crate::schema::SchemaArguments;
@@ -66,30 +67,30 @@ pub(crate) struct ScenarioArguments {
     #[arg(long = "allow-host", value_name = "HOST")]
     pub(crate) allowed_hosts: Vec<String>,
     /// Scale the scenario's users so that the highest number is this
-    #[arg(long, value_name = "N", conflicts_with_all = ["vus", "iterations", "stages", "rate"])]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX), allow_negative_numbers = true, conflicts_with_all = ["vus", "iterations", "stages", "rate"])]
     pub(crate) users: Option<u32>,
     /// A shape for the load: smoke, load, stress, spike, soak, or one of the scenario's own profiles
     #[arg(long, value_name = "NAME", conflicts_with_all = ["vus", "iterations", "stages", "rate"])]
     pub(crate) profile: Option<String>,
     /// How long the run takes; with --vus, --iterations or --rate that of the new load, otherwise the scenario's
     /// own load is scaled
-    #[arg(short, long, value_name = "TIME")]
+    #[arg(short, long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) duration: Option<String>,
     /// A number of virtual users instead of the scenario's own load
-    #[arg(short = 'u', long, value_name = "N")]
+    #[arg(short = 'u', long, value_name = "N", value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub(crate) vus: Option<u32>,
     /// A number of iterations, shared by the virtual users, instead of the scenario's own load
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub(crate) iterations: Option<u32>,
     /// A stage of a changing number of virtual users, such as 30s:50, instead of the scenario's own load
     #[arg(short, long = "stage", value_name = "TIME:N")]
     pub(crate) stages: Vec<Stage>,
     /// A number of iterations that begin in each second, instead of the scenario's own load; --vus says how many
     /// virtual users there are for them
-    #[arg(long, value_name = "N", conflicts_with_all = ["iterations", "stages"])]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX), allow_negative_numbers = true, conflicts_with_all = ["iterations", "stages"])]
     pub(crate) rate: Option<u32>,
     /// How many redirects a request follows; what the scenario says when absent, otherwise 10
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u32::MAX), allow_negative_numbers = true)]
     pub(crate) max_redirects: Option<u32>,
     /// Only this share of the plan, such as 2/4: the shares together are the plan
     #[arg(long, value_name = "K/N")]
@@ -101,7 +102,7 @@ pub(crate) struct ScenarioArguments {
     #[arg(long, value_name = "LIST", requires = "execution_segment")]
     pub(crate) execution_segment_sequence: Option<SegmentSequence>,
     /// The seed of all random choices; the same seed gives the same run
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
 }
 
@@ -130,7 +131,7 @@ pub(crate) struct PlanArguments {
     #[arg(long)]
     pub(crate) json: bool,
     /// Into how many shares the plan is divided in the list of shares
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub(crate) shares: u32,
 }
 

@@ -6,6 +6,8 @@ mod exit;
 mod http;
 mod import;
 mod manual;
+mod misuse;
+mod number;
 mod output;
 mod plan;
 mod remote;
@@ -26,13 +28,17 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let asked = matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            );
+            let exit = match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Passed,
+                ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Exit::Invalid,
+                _ => {
+                    eprintln!("sentinel: {}", misuse::line(&error));
+                    return Exit::Invalid.into();
+                }
+            };
             // When even this cannot be written, nobody is there to read about it.
             let _ = error.print();
-            return if asked { Exit::Passed } else { Exit::Invalid }.into();
+            return exit.into();
         }
     };
     let ended = match arguments.command {

@@ -87,6 +87,18 @@ impl Batch {
             .iterations_dropped(&self.plan, now, scenario, count);
     }
 
+    /// How many virtual users of each scenario are active, in the order of the plan.
+    #[must_use]
+    pub fn active_users_of_scenarios(&self) -> Vec<u32> {
+        let mut active = vec![0; self.players.len()];
+        for user in self.users.iter().filter(|user| user.is_active()) {
+            if let Some(active) = active.get_mut(user.scenario) {
+                *active += 1;
+            }
+        }
+        active
+    }
+
     fn busy_in(&self, scenario: usize) -> u64 {
         self.busy.get(scenario).copied().unwrap_or(0)
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use hyper::header::{HeaderName, HeaderValue};
+use sentinel_engine::tick::Span;
 use sentinel_engine::{batch, duration};
 
 use super::client::{Client, Identity};
@@ -17,6 +18,7 @@ use super::names::Names;
 use super::pool::{Pool, Reuse};
 use super::proxy::Proxies;
 use super::tls::{self, Trust};
+use crate::number::whole;
 
 /// How users connect.
 #[derive(Args, Debug)]
@@ -48,11 +50,16 @@ pub(crate) struct HttpArguments {
     #[arg(long)]
     no_vu_connection_reuse: bool,
     /// How long looking up a name, connecting and the TLS handshake may take each
-    #[arg(long, value_name = "TIME", default_value = "30s")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "30s",
+        allow_hyphen_values = true
+    )]
     connect_timeout: String,
     /// How many requests may wait for their answers at once; those that are due meanwhile queue, and their response
     /// times count it, like wrk2's connections
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(NonZeroU16::MIN..=NonZeroU16::MAX), allow_negative_numbers = true)]
     max_in_flight: Option<NonZeroU16>,
     /// What requests say that they come from, where the scenario does not say it
     #[arg(long, value_name = "TEXT", default_value = concat!("vista-loadtest/", env!("CARGO_PKG_VERSION")))]
@@ -82,13 +89,20 @@ impl HttpArguments {
         } else {
             Trust::System(self.cacert.as_deref())
         };
-        let tls = tls::config(trust, !self.http2_prior_knowledge, !self.http1)?;
+        let tls = tls::config(trust, !self.http2_prior_knowledge, !self.http1)
+            .map_err(|error| format!("--cacert: {error}"))?;
         let resolved = self.resolve.iter();
         let resolved: BTreeMap<_, _> = resolved
             .map(|resolve| (resolve.authority.clone(), resolve.address))
             .collect();
         let limit = duration::parse(&self.connect_timeout)
             .map_err(|error| format!("--connect-timeout: {error}"))?;
+        if limit == Span::ZERO {
+            return Err(format!(
+                "--connect-timeout: {:?} leaves no time: accepted are times above zero",
+                self.connect_timeout
+            ));
+        }
         let limit = Duration::from_micros(limit.as_us());
         let reuse = match (self.no_connection_reuse, self.no_vu_connection_reuse) {
             (true, _) => Reuse::Never,

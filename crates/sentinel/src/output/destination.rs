@@ -74,7 +74,7 @@ impl OutputArguments {
 }
 
 impl FileKind {
-    const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Csv,
         Self::Html,
         Self::Json,
@@ -85,7 +85,13 @@ impl FileKind {
         Self::Prometheus,
     ];
 
-    const fn name(self) -> &'static str {
+    /// Whether it is made of the summary alone, not of the points that a run on this machine tells.
+    pub(super) const fn is_of_summary(self) -> bool {
+        matches!(self, Self::Csv | Self::Html | Self::Json | Self::Junit)
+    }
+
+    /// As on the command line.
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Html => "html",

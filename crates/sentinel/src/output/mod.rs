@@ -6,6 +6,7 @@
 
 mod csv;
 mod destination;
+mod files;
 mod html;
 mod junit;
 mod k6;
@@ -22,5 +23,6 @@ mod stream;
 mod summary;
 
 pub(crate) use destination::OutputArguments;
+pub(crate) use files::SummaryOutputs;
 pub(crate) use outputs::Outputs;
 pub(crate) use summary::SummaryArguments;

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::net::{SocketAddr, ToSocketAddrs as _, UdpSocket};
-use std::path::Path;
 use std::sync::Arc;
 
 use sentinel_engine::plan::Plan;
@@ -14,23 +12,23 @@ use sentinel_engine::summary::{SampleRecorder, TestRunResult};
 use sentinel_engine::timeline::TimelineRow;
 use sentinel_engine::window::Window;
 
-use super::destination::{Destination, FileKind, OutputArguments, StreamKind};
+use super::destination::{Destination, OutputArguments, StreamKind};
+use super::files::{Files, create};
 use super::metrics::Metrics;
 use super::ndjson::Ndjson;
 use super::otlp::Otlp;
 use super::points::{Points, Second};
-use super::prometheus::{self, RemoteWrite};
+use super::prometheus::RemoteWrite;
 use super::push::Push;
 use super::report::Report;
 use super::statsd::Statsd;
 use super::stream::Stream;
 use super::summary::{self, SummaryArguments};
-use super::{csv, html, junit, k6};
 use crate::exit::Stopped;
 
 /// The outputs of a run, which are told what it measures.
 pub(crate) struct Outputs {
-    files: Vec<(Destination, FileKind, File)>,
+    files: Files,
     streams: Vec<Stream>,
     points: Points,
     metrics: Metrics,
@@ -48,7 +46,7 @@ impl Outputs {
         config: &RunConfig,
     ) -> Result<Self, Stopped> {
         let mut outputs = Self {
-            files: Vec::new(),
+            files: Files::default(),
             streams: Vec::new(),
             points: Points::new(plan),
             metrics: Metrics::default(),
@@ -94,13 +92,7 @@ impl Outputs {
             result,
             metrics: &self.metrics,
         };
-        let files = std::mem::take(&mut self.files)
-            .into_iter()
-            .map(|(destination, kind, file)| {
-                let written = kind.write(BufWriter::new(file), &report);
-                written.map_err(|error| format!("{destination} is incomplete: {error}"))
-            });
-        let mut incomplete: Vec<_> = files.filter_map(Result::err).collect();
+        let mut incomplete = std::mem::take(&mut self.files).write(&report);
         let streams = std::mem::take(&mut self.streams);
         incomplete.extend(streams.into_iter().filter_map(Stream::finish));
         incomplete
@@ -131,9 +123,7 @@ impl Outputs {
     ) -> Result<(), Stopped> {
         let kind = match destination {
             Destination::File(kind, path) => {
-                let file = create(path)?;
-                self.files.push((destination.clone(), *kind, file));
-                return Ok(());
+                return self.files.open(destination, *kind, path);
             }
             Destination::Stream(kind) => kind,
         };
@@ -162,26 +152,6 @@ impl Outputs {
         self.streams.push(stream);
         Ok(())
     }
-}
-
-impl FileKind {
-    fn write(self, mut file: impl Write, report: &Report<'_>) -> io::Result<()> {
-        match self {
-            Self::Csv => csv::write(&mut file, report.result)?,
-            Self::Html => file.write_all(html::page(report)?.as_bytes())?,
-            Self::Json => serde_json::to_writer_pretty(&mut file, report.result)?,
-            Self::Junit => junit::write(&mut file, report.result)?,
-            Self::K6Data => serde_json::to_writer_pretty(&mut file, &k6::data(report))?,
-            Self::K6Export => serde_json::to_writer_pretty(&mut file, &k6::export(report))?,
-            Self::K6Summary => serde_json::to_writer_pretty(&mut file, &k6::machine(report))?,
-            Self::Prometheus => file.write_all(prometheus::text(report).as_bytes())?,
-        }
-        file.flush()
-    }
-}
-
-fn create(path: &Path) -> Result<File, Stopped> {
-    File::create(path).map_err(|e| Stopped::invalid(format_args!("{}: {e}", path.display())))
 }
 
 /// A socket that sends there.

@@ -14,8 +14,8 @@ pub(crate) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// How long the run took, in seconds.
+    /// How long the run took, in seconds; a millisecond, in which the summary counts, when it took less.
     pub(super) fn duration_s(&self) -> f64 {
-        self.result.duration as f64 / 1e3
+        self.result.duration.max(1) as f64 / 1e3
     }
 }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use uuid::Uuid;
 
+use crate::number::whole;
+use crate::output::OutputArguments;
+
 /// Which load tester, and what it is asked.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -72,28 +75,30 @@ pub(crate) struct StartArguments {
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) confirm: bool,
     /// Show what would be run, and send nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["out", "summary_export"])]
     pub(crate) dry_run: bool,
     /// With --dry-run: print the API's answer as JSON
     #[arg(long, requires = "dry_run")]
     pub(crate) json: bool,
     /// Scale the scenario's users so that the highest number is this
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub(crate) users: Option<u32>,
     /// A shape for the load: smoke, load, stress, spike, soak, or one of the scenario's own profiles
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// Scale the run's length, such as 2m
-    #[arg(short, long, value_name = "TIME")]
+    #[arg(short, long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) duration: Option<String>,
     /// Where load comes from, with its weight, such as weur or weur=2; can be repeated
     #[arg(long = "region", value_name = "REGION[=WEIGHT]")]
     pub(crate) regions: Vec<String>,
     /// The seed of all random choices; the same seed gives the same run
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) outputs: OutputArguments,
     /// Print the identifier of the run and do not watch it
-    #[arg(long, conflicts_with_all = ["dry_run", "quiet", "cancel_on_interrupt"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "quiet", "cancel_on_interrupt", "out", "summary_export"])]
     pub(crate) detach: bool,
 }
 
@@ -114,12 +119,16 @@ pub(crate) struct WatchArguments {
     pub(crate) run: RunArguments,
     #[command(flatten)]
     pub(crate) view: ViewArguments,
+    #[command(flatten)]
+    pub(crate) outputs: OutputArguments,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct ShowArguments {
     #[command(flatten)]
     pub(crate) run: RunArguments,
+    #[command(flatten)]
+    pub(crate) outputs: OutputArguments,
     /// Print the API's answer as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -131,7 +140,7 @@ pub(crate) struct ListArguments {
     #[command(flatten)]
     pub(crate) access: AccessArguments,
     /// How many at most
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole(1_u32..=10_000), allow_negative_numbers = true)]
     pub(crate) limit: u32,
     /// Only those of this scenario
     #[arg(long, value_name = "NAME")]

@@ -14,6 +14,7 @@ use super::start::{Order, start};
 use super::watch::watch;
 use super::{cancel, list, outcome, plan};
 use crate::exit::{Exit, Stopped};
+use crate::output::SummaryOutputs;
 
 /// Does what is asked of a load tester.
 pub(crate) fn command(arguments: &RemoteArguments) -> Result<Exit, Stopped> {
@@ -26,7 +27,8 @@ pub(crate) fn command(arguments: &RemoteArguments) -> Result<Exit, Stopped> {
             RemoteCommand::Run(arguments) => run(arguments).await,
             RemoteCommand::Watch(arguments) => {
                 let client = client(&arguments.run.access)?;
-                watch(&client, arguments.run.run, arguments.view).await
+                let outputs = SummaryOutputs::open(&arguments.outputs)?;
+                watch(&client, arguments.run.run, arguments.view, outputs).await
             }
             RemoteCommand::Cancel(RunArguments { access, run }) => {
                 cancel::command(&client(access)?, *run).await
@@ -52,6 +54,8 @@ async fn run(arguments: &StartArguments) -> Result<Exit, Stopped> {
         }
         return Ok(Exit::Passed);
     }
+    // Before the load, so that no run is lost for a file that cannot be written.
+    let outputs = SummaryOutputs::open(&arguments.outputs)?;
     let run = start(&client, &order).await?;
     if arguments.detach {
         println!("{run}");
@@ -60,17 +64,21 @@ async fn run(arguments: &StartArguments) -> Result<Exit, Stopped> {
     if !arguments.view.quiet {
         eprintln!("{}: run {run} has started", order.scenario());
     }
-    watch(&client, run, arguments.view).await
+    watch(&client, run, arguments.view, outputs).await
 }
 
 async fn show(arguments: &ShowArguments) -> Result<Exit, Stopped> {
-    let RunArguments { access, run } = &arguments.run;
-    let run = client(access)?.run(*run).await?;
-    if arguments.json {
+    let RunArguments { access, run: id } = &arguments.run;
+    let client = client(access)?;
+    let outputs = SummaryOutputs::open(&arguments.outputs)?;
+    let run = client.run(*id).await?;
+    let exit = if arguments.json {
         print_json(&run)?;
-        return outcome::verdict(&run);
-    }
-    outcome::present(&run, false)
+        outcome::verdict(&run)?
+    } else {
+        outcome::present(&run, false)?
+    };
+    Ok(outcome::write(&client, *id, &run, outputs, exit).await)
 }
 
 fn client(access: &AccessArguments) -> Result<Client, Stopped> {

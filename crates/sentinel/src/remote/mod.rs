@@ -8,6 +8,7 @@ mod arguments;
 mod cancel;
 mod client;
 mod command;
+mod histograms;
 mod list;
 mod live;
 mod outcome;

@@ -3,8 +3,13 @@
 use sentinel_engine::summary::TestRunResult;
 use serde_json::Value;
 
+use uuid::Uuid;
+
+use super::client::Client;
+use super::histograms;
 use super::trouble::bounded;
 use crate::exit::{Exit, Stopped};
+use crate::output::SummaryOutputs;
 
 /// Prints what came of a run, as `sentinel run` does, and answers the exit code that says so.
 ///
@@ -24,6 +29,35 @@ pub(super) fn present(run: &Value, quiet: bool) -> Result<Exit, Stopped> {
         }
     }
     verdict(run)
+}
+
+/// Writes what was asked for about a run that is over, says what of it is incomplete, and answers the exit code: that
+/// of the run, unless it passed and something is missing.
+pub(super) async fn write(
+    client: &Client,
+    id: Uuid,
+    run: &Value,
+    outputs: SummaryOutputs,
+    exit: Exit,
+) -> Exit {
+    if outputs.is_empty() {
+        return exit;
+    }
+    let mut incomplete = Vec::new();
+    let mut result = summary(run);
+    if let Some(result) = &mut result
+        && let Err(trouble) = histograms::add(client, id, result).await
+    {
+        incomplete.push(format!("the histograms are missing: {}", trouble.line()));
+    }
+    incomplete.extend(outputs.finish(result.as_ref()));
+    for reason in &incomplete {
+        eprintln!("sentinel: {reason}");
+    }
+    match exit {
+        Exit::Passed if !incomplete.is_empty() => Exit::RunFailed,
+        exit => exit,
+    }
 }
 
 /// What the exit code says about a run; what did not hold goes to the standard error.

@@ -19,9 +19,10 @@ use super::arguments::ViewArguments;
 use super::cancel::cancel;
 use super::client::Client;
 use super::live::Live;
-use super::outcome::{has_ended, present};
+use super::outcome::{has_ended, present, write};
 use super::trouble::Trouble;
 use crate::exit::{Exit, Stopped};
+use crate::output::SummaryOutputs;
 
 /// A stream that is silent for so long is held back or broken: the API says something each second.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -38,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Rows of the time line that are asked for at once.
 const ROWS: &str = "1000";
 
-/// Watches a run to its end, prints what came of it, and answers the exit code that says so.
+/// Watches a run to its end, prints and writes what came of it, and answers the exit code that says so.
 ///
 /// # Errors
 /// When the load tester refuses or does not answer any more, or when somebody interrupts.
@@ -46,6 +47,7 @@ pub(super) async fn watch(
     client: &Client,
     run: Uuid,
     view: ViewArguments,
+    outputs: SummaryOutputs,
 ) -> Result<Exit, Stopped> {
     let mut interrupts = Interrupts::new()?;
     let mut watching = Watching::new(client, run, Live::new(view.quiet));
@@ -70,7 +72,8 @@ pub(super) async fn watch(
         }
     };
     drop(watching);
-    present(&ended, view.quiet)
+    let exit = present(&ended, view.quiet)?;
+    Ok(write(client, run, &ended, outputs, exit).await)
 }
 
 /// What is said when somebody stops watching.

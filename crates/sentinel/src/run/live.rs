@@ -3,11 +3,12 @@
 use std::io::IsTerminal as _;
 
 use console::style;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use sentinel_engine::plan::Plan;
 use sentinel_engine::run::Progress;
 use sentinel_engine::timeline::TimelineRow;
 use sentinel_engine::window::Window;
+
+use super::bars::Bars;
 
 /// A line every so many seconds where there is no terminal.
 const LINE_EVERY_S: u32 = 5;
@@ -22,20 +23,6 @@ enum Shown {
     Nothing,
     Lines,
     Bars(Bars),
-}
-
-/// A bar for each scenario, and below them what all do together.
-struct Bars {
-    scenarios: Vec<ScenarioBar>,
-    together: ProgressBar,
-}
-
-/// How far a scenario is.
-struct ScenarioBar {
-    bar: ProgressBar,
-    starts_s: u64,
-    started: u64, // iterations
-    dropped: u64,
 }
 
 impl Live {
@@ -61,10 +48,10 @@ impl Live {
         Self { shown, planned_s }
     }
 
-    /// Takes in what a second of the load told of each scenario.
-    pub(crate) fn take(&mut self, window: &Window) {
+    /// Takes in what a second of the load told of each scenario; `users` answers how many each has by now.
+    pub(crate) fn take(&mut self, window: &Window, users: impl FnOnce() -> Vec<u32>) {
         if let Shown::Bars(bars) = &mut self.shown {
-            bars.take(window);
+            bars.take(window, &users());
         }
     }
 
@@ -85,78 +72,16 @@ impl Live {
                 );
             }
             Shown::Lines => {}
-            Shown::Bars(bars) => bars.together.set_message(line(row, progress)),
+            Shown::Bars(bars) => bars.tell(line(row, progress)),
         }
     }
 
     /// The run is over.
     pub(crate) fn end(&self) {
         if let Shown::Bars(bars) = &self.shown {
-            let own = bars.scenarios.iter().map(|scenario| &scenario.bar);
-            for bar in own.chain([&bars.together]) {
-                bar.finish_and_clear();
-            }
+            bars.clear();
         }
     }
-}
-
-impl Bars {
-    fn new(plan: &Plan) -> Self {
-        let all = MultiProgress::new();
-        let names = plan
-            .scenarios()
-            .iter()
-            .map(|scenario| scenario.name.chars().count());
-        let longest = names.max().unwrap_or(0);
-        let scenarios = plan.scenarios().iter().map(|scenario| {
-            let seconds = scenario.duration().as_us().div_ceil(1_000_000);
-            let bar = all.add(ProgressBar::new(seconds.max(1)));
-            bar.set_style(look("  {prefix} {bar:30.green} {pos:>4} of {len} s  {msg}"));
-            bar.set_prefix(format!("{:longest$}", scenario.name));
-            bar.set_message(counts(0, 0, 0));
-            ScenarioBar {
-                bar,
-                starts_s: scenario.starts_at.as_ms() / 1_000,
-                started: 0,
-                dropped: 0,
-            }
-        });
-        let scenarios = scenarios.collect();
-        let together = all.add(ProgressBar::new_spinner());
-        together.set_style(look("  {msg}"));
-        Self {
-            scenarios,
-            together,
-        }
-    }
-
-    fn take(&mut self, window: &Window) {
-        for (place, own) in (0..).zip(&mut self.scenarios) {
-            let told = window.scenarios.get(&place);
-            let begun = told.map_or(0, |told| told.started);
-            own.started += begun;
-            own.dropped += told.map_or(0, |told| told.dropped);
-            let played_s = (u64::from(window.second) + 1).saturating_sub(own.starts_s);
-            // Iterations may go on after the scenario's time.
-            own.bar
-                .set_position(played_s.min(own.bar.length().unwrap_or(played_s)));
-            own.bar.set_message(counts(begun, own.started, own.dropped));
-        }
-    }
-}
-
-fn look(template: &str) -> ProgressStyle {
-    let style = ProgressStyle::with_template(template);
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    style.progress_chars("█▉▊▋▌▍▎▏ ")
-}
-
-fn counts(per_s: u64, started: u64, dropped: u64) -> String {
-    let dropped = match dropped {
-        0 => String::new(),
-        dropped => format!(", {dropped} dropped"),
-    };
-    format!("{per_s}/s, {started} iterations{dropped}")
 }
 
 fn line(row: &TimelineRow, progress: &Progress) -> String {

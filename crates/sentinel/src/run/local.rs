@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use sentinel_engine::batch::{
     self, Batch, Failure, Opening, Request, RequestId, SocketInput, SocketOutput,
 };
+use sentinel_engine::ledger::Ledger;
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::response::Exchange;
 use sentinel_engine::run::{self, Run, RunConfig, StopReason};
@@ -45,6 +46,7 @@ struct State {
     run: Run,
     batch: Option<Playing>,
     report: Option<Box<Report>>,
+    told: Ledger, // by the batches, so far
     live: Live,
     outputs: Rc<RefCell<Outputs>>,
 }
@@ -81,6 +83,7 @@ impl Local {
                 run,
                 batch: None,
                 report: None,
+                told: Ledger::default(),
                 live,
                 outputs,
             }),
@@ -120,12 +123,42 @@ impl Local {
         if *before {
             return Err(Stopped {
                 exit: Exit::Interrupted,
-                message: "interrupted twice: the summary is lost".to_owned(),
+                message: format!("interrupted twice: the summary is lost; {}", self.give_up()),
             });
         }
         *before = true;
         self.step(Event::Cancelled);
         Ok(())
+    }
+
+    /// Lets go of everything that is under way, and says what there was, in a few words.
+    fn give_up(&self) -> String {
+        let now = self.now();
+        let state = &mut *self.state.borrow_mut();
+        if let Some(playing) = &mut state.batch {
+            playing.handle_input(now, batch::Input::Stop);
+            loop {
+                match playing.batch.poll_output() {
+                    batch::Output::Ship(frame) => {
+                        let ledgers = frame.windows.iter().map(|window| &window.ledger);
+                        ledgers.for_each(|ledger| state.told += *ledger);
+                    }
+                    batch::Output::WakeAt(..) | batch::Output::Done => break,
+                    _ => {}
+                }
+            }
+        }
+        let told = &state.told;
+        format!(
+            "{} iterations were started ({} finished, {} interrupted) and {} requests sent ({} answered, {} failed, {} cut off)",
+            told.started,
+            told.finished,
+            told.interrupted,
+            told.sent,
+            told.answered,
+            told.failed,
+            told.cut_off
+        )
     }
 
     /// Takes in one event and does what the machines ask for.
@@ -202,11 +235,15 @@ impl Local {
                     }
                 }
                 batch::Output::Ship(frame) => {
+                    let ledgers = frame.windows.iter().map(|window| &window.ledger);
+                    ledgers.for_each(|ledger| state.told += *ledger);
                     if batch.part == RunPart::Load {
                         let epoch_ms = state.run.config().epoch_ms + batch.begins.as_us() / 1_000;
                         let mut outputs = state.outputs.borrow_mut();
                         for window in &frame.windows {
-                            state.live.take(window);
+                            state
+                                .live
+                                .take(window, || batch.batch.active_users_of_scenarios());
                             outputs.window(window, epoch_ms);
                         }
                     }

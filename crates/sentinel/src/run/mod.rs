@@ -1,5 +1,6 @@
 //! `sentinel run`: a whole run on this machine.
 
+mod bars;
 mod files;
 mod live;
 mod local;

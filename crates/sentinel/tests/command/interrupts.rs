@@ -89,4 +89,15 @@ fn the_second_interrupt_waits_for_nothing() {
     let ended = lab.ended(child.wait_with_output().expect("it ends"));
     assert_eq!(ended.code, 105, "{}", ended.err);
     assert!(ended.err.contains("interrupted twice"), "{}", ended.err);
+    let count = |what: &str| -> u64 {
+        let before = ended.err.split(what).next().unwrap_or_default();
+        let word = before.split([' ', '(']).rfind(|word| !word.is_empty());
+        let count = word.and_then(|word| word.parse().ok());
+        count.unwrap_or_else(|| panic!("{what} in {}", ended.err))
+    };
+    assert!(count("finished") >= 20 - 2, "{}", ended.err);
+    let ends = count("answered") + count("failed") + count("cut off");
+    assert_eq!(count("requests sent"), ends, "{}", ended.err);
+    // The one that hangs, and at most one of each user.
+    assert!((1..=3).contains(&count("cut off")), "{}", ended.err);
 }

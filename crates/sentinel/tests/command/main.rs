@@ -14,6 +14,7 @@ mod manual;
 mod outputs;
 mod plans;
 mod profiles;
+mod progress;
 mod proxy;
 mod real;
 mod receivers;

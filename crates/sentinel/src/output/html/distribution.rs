@@ -14,7 +14,7 @@ const BOTTOM: f64 = 26.0;
 /// How many bars there are for each doubling of the response time.
 const BARS_PER_DOUBLING: f64 = 4.0;
 
-/// The distribution of all response times; nothing without samples.
+/// The distribution of all response times.
 pub(super) fn chart(result: &TestRunResult) -> Markup {
     let mut all = SparseHistogram::default();
     let steps = result.samples.iter().flat_map(|samples| &samples.steps);
@@ -22,7 +22,12 @@ pub(super) fn chart(result: &TestRunResult) -> Markup {
         all.merge(&block.response_us);
     }
     let Some(bars) = Bars::of(&all) else {
-        return html! { p class="none" { "No answer came." } };
+        let why = if result.latency_percentiles.max.is_some() {
+            "The distribution was not kept."
+        } else {
+            "No answer came."
+        };
+        return html! { p class="none" { (why) } };
     };
     let latency = &result.latency_percentiles;
     let marks = [

@@ -2,6 +2,7 @@
 //! twice, or loses what it wanted to say.
 
 mod fake;
+mod files;
 mod lists;
 mod refusals;
 mod starting;
