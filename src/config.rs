@@ -272,25 +272,21 @@ impl From<String> for Secret {
 fn targets(text: &str) -> Result<BTreeMap<String, Url>, String> {
     let accepted = "is not a JSON object from environment names to http(s) URLs";
     let texts: BTreeMap<String, String> =
-        serde_json::from_str(text).map_err(|_| accepted.to_owned())?;
+        sentinel_engine::json::from_str(text).map_err(|_| accepted.to_owned())?;
     if texts.is_empty() {
         return Err("names no environment".to_owned());
     }
-    texts
-        .into_iter()
-        .map(|(name, text)| {
-            let url = parse_url(&text)
-                .ok()
-                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-                .filter(|url| url.username().is_empty() && url.password().is_none());
-            match url {
-                Some(url) => Ok((name, url)),
-                None => Err(format!(
-                    "has no http(s) URL without user name and password for {name:?}"
-                )),
-            }
-        })
-        .collect()
+    let mut targets = BTreeMap::new();
+    for (name, text) in texts {
+        let url = parse_url(&text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .filter(|url| url.username().is_empty() && url.password().is_none());
+        let refused = || format!("has no http(s) URL without user name and password for {name:?}");
+        let url = url.ok_or_else(refused)?;
+        targets.insert(name, url);
+    }
+    Ok(targets)
 }
 
 fn hosts(text: &str) -> Result<Vec<String>, String> {
@@ -339,7 +335,7 @@ fn duration_s(text: &str) -> Result<u64, String> {
 }
 
 fn nightly(text: &str) -> Result<Vec<Nightly>, String> {
-    serde_json::from_str(text).map_err(|_| {
+    sentinel_engine::json::from_str(text).map_err(|_| {
         "is not a JSON list such as [{\"scenario\": \"grove-mix\", \"environment\": \"staging\"}]"
             .to_owned()
     })

@@ -20,6 +20,7 @@ mod cron;
 mod events;
 mod flag;
 mod js;
+mod json;
 mod kill_switch;
 mod limits;
 mod links;

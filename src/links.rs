@@ -228,7 +228,7 @@ impl Drop for Links {
 
 /// The frame that a line of a batch holds, `None` if it holds none of this batch.
 pub(crate) fn frame(id: LinkId, line: &str) -> Option<Frame> {
-    let frame: Frame = serde_json::from_str(line).ok()?;
+    let frame: Frame = crate::json::read(line).ok()?;
     ((frame.slice, frame.batch) == (id.slice, id.line)).then_some(frame)
 }
 

@@ -1,12 +1,13 @@
 //! The body of `POST runs`: read within a bound, then parsed strictly.
 
+use std::fmt;
+
+use sentinel_engine::json;
 use sentinel_engine::plan::{Problem, Via};
-use sentinel_engine::scenario::{
-    ApplicationProfile, LoadScenario, parse_application, parse_scenario,
-};
-use serde::Deserialize;
-use serde_json::error::Category;
-use serde_json::value::RawValue;
+use sentinel_engine::scenario::{ApplicationProfile, LoadScenario};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
 use worker::Request;
 
@@ -14,16 +15,22 @@ use crate::api::error::ApiError;
 use crate::limits::{API_BODY_BYTES_MAX, REGIONS};
 
 /// What a caller asks to be run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "an object with a scenario"
+)]
 pub(crate) struct StartBody {
     /// Which scenario.
     pub(crate) scenario: ScenarioChoice,
     /// Applications for an inline scenario, beside the known ones.
+    #[serde(default)]
     pub(crate) applications: Vec<ApplicationProfile>,
     /// Where to.
     pub(crate) environment: Option<String>,
     /// What the requests reach the target through, the host when nothing is said.
-    pub(crate) via: Via,
+    pub(crate) via: Option<Via>,
     /// `true`: only the plan is wanted. An explicit `false` confirms a run on production.
     pub(crate) dry_run: Option<bool>,
     /// The highest number of users.
@@ -37,6 +44,7 @@ pub(crate) struct StartBody {
     /// For how many days the run is kept, instead of what is configured.
     pub(crate) retention_days: Option<Number>,
     /// From where load is to come, each region with its weight; empty for anywhere.
+    #[serde(default, deserialize_with = "regions")]
     pub(crate) regions: Vec<(String, u32)>,
 }
 
@@ -49,84 +57,42 @@ pub(crate) enum ScenarioChoice {
     Inline(Box<LoadScenario>),
 }
 
-/// The fields as they are sent. Scenario and applications are read as strictly as files are, by the engine.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Fields<'a> {
-    #[serde(borrow)]
-    scenario: &'a RawValue,
-    #[serde(borrow, default)]
-    applications: Vec<&'a RawValue>,
-    environment: Option<String>,
-    via: Option<Via>,
-    dry_run: Option<bool>,
-    users: Option<Number>,
-    duration: Option<String>,
-    profile: Option<String>,
-    seed: Option<Number>,
-    regions: Option<Value>,
-    retention_days: Option<Number>,
-}
-
 impl StartBody {
-    /// Parses a body.
+    /// Parses a body, scenario and applications as strictly as in files.
     ///
     /// # Errors
     /// 400 with the position when it is not JSON, 422 with the path when it is not what is accepted here.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, ApiError> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        // A list would be read as the fields in their order.
-        if json.trim_ascii_start().first() == Some(&b'[') {
-            return Err(problem("body", "is a list: accepted is an object"));
-        }
-        let fields: Fields<'_> =
-            serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-                let path = error.path().to_string();
-                rejected(error.inner(), &path)
-            })?;
-        deserializer.end().map_err(|error| rejected(&error, "."))?;
+        parse(json)
+    }
+}
 
-        let mut problems = Vec::new();
-        let scenario = scenario(fields.scenario.get()).map_err(|found| problems.extend(found));
-        let mut applications = Vec::new();
-        for (at, raw) in fields.applications.into_iter().enumerate() {
-            match parse_application(raw.get().as_bytes()) {
-                Ok(application) => applications.push(application),
-                Err(found) => {
-                    let place = format!("applications[{at}]");
-                    problems.extend(found.0.into_iter().map(|problem| Problem {
-                        path: problem.path.replacen("application", &place, 1),
-                        ..problem
-                    }));
-                }
+impl<'de> Deserialize<'de> for ScenarioChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ChoiceVisitor;
+        impl<'de> Visitor<'de> for ChoiceVisitor {
+            type Value = ScenarioChoice;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a scenario, or a scenario")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<ScenarioChoice, E> {
+                Ok(ScenarioChoice::Named(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ScenarioChoice, A::Error> {
+                let scenario = Deserialize::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ScenarioChoice::Inline(Box::new(scenario)))
             }
         }
-        let regions = regions(fields.regions).unwrap_or_else(|problem| {
-            problems.push(problem);
-            Vec::new()
-        });
-        match scenario {
-            Ok(scenario) if problems.is_empty() => Ok(Self {
-                scenario,
-                applications,
-                environment: fields.environment,
-                via: fields.via.unwrap_or_default(),
-                dry_run: fields.dry_run,
-                users: fields.users,
-                duration: fields.duration,
-                profile: fields.profile,
-                seed: fields.seed,
-                regions,
-                retention_days: fields.retention_days,
-            }),
-            _ => Err(ApiError::problems(problems)),
-        }
+        deserializer.deserialize_any(ChoiceVisitor)
     }
 }
 
 /// What a caller says when everything is to stop.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with a reason")]
 pub(crate) struct StopBody {
     /// Why, for whoever finds the runs stopped.
     pub(crate) reason: String,
@@ -138,10 +104,7 @@ impl StopBody {
     /// # Errors
     /// 400 with the position when it is not JSON, 422 when it is not an object with a reason.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, ApiError> {
-        if json.trim_ascii_start().first() == Some(&b'[') {
-            return Err(problem("body", "is a list: accepted is an object"));
-        }
-        let body: Self = serde_json::from_slice(json).map_err(|error| rejected(&error, "."))?;
+        let body: Self = parse(json)?;
         if body.reason.trim().is_empty() {
             return Err(problem("reason", "is empty: say why everything is to stop"));
         }
@@ -149,44 +112,57 @@ impl StopBody {
     }
 }
 
-fn scenario(json: &str) -> Result<ScenarioChoice, Vec<Problem>> {
-    if json.starts_with('{') {
-        let scenario = parse_scenario(json.as_bytes()).map_err(|problems| problems.0)?;
-        return Ok(ScenarioChoice::Inline(Box::new(scenario)));
-    }
-    serde_json::from_str(json)
-        .map(ScenarioChoice::Named)
-        .map_err(|_| {
-            vec![Problem {
-                path: "scenario".to_owned(),
-                message: "accepted is the name of a scenario, or a scenario".to_owned(),
-            }]
-        })
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ApiError> {
+    json::from_slice(json).map_err(|error| match &error {
+        json::Error::Content { path, .. } => problem(
+            if path.is_empty() { "body" } else { path },
+            error.to_string(),
+        ),
+        json::Error::Syntax(syntax) => ApiError::new(
+            400,
+            "malformed_json",
+            format!("the body is not JSON: {syntax}"),
+        )
+        .with("line", syntax.line())
+        .with("column", syntax.column()),
+    })
+}
+
+fn problem(path: &str, message: impl Into<String>) -> ApiError {
+    ApiError::problems(vec![Problem {
+        path: path.to_owned(),
+        message: message.into(),
+    }])
 }
 
 /// Regions as an object from names to weights, or as a list of names that weigh the same.
-fn regions(value: Option<Value>) -> Result<Vec<(String, u32)>, Problem> {
-    let refused = |found: &Value| Problem {
-        path: "regions".to_owned(),
-        message: format!(
+fn regions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, u32)>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    weighted_regions(value).map_err(|found| {
+        D::Error::custom(format_args!(
             "{found} is not accepted: it takes regions with their weights, such as {{\"weur\": 2, \"enam\": 1}} \
              with whole numbers from 1 to {WEIGHT_MAX}, or a list of regions; there are {}",
             REGIONS.join(", ")
-        ),
-    };
+        ))
+    })
+}
+
+/// # Errors
+/// What is none.
+fn weighted_regions(value: Value) -> Result<Vec<(String, u32)>, Value> {
     let entries: Vec<(Value, Value)> = match value {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Object(weights)) => {
+        Value::Null => return Ok(Vec::new()),
+        Value::Object(weights) => {
             let named = weights.into_iter();
             named
                 .map(|(name, weight)| (Value::from(name), weight))
                 .collect()
         }
-        Some(Value::Array(names)) => {
+        Value::Array(names) => {
             let named = names.into_iter();
             named.map(|name| (name, Value::from(1))).collect()
         }
-        Some(other) => return Err(refused(&other)),
+        other => return Err(other),
     };
     let mut regions: Vec<(String, u32)> = Vec::new();
     for (name, weight) in entries {
@@ -200,31 +176,11 @@ fn regions(value: Option<Value>) -> Result<Vec<(String, u32)>, Problem> {
             number.filter(|weight| (1..=WEIGHT_MAX).contains(weight)),
         ) {
             (Some(name), Some(weight)) => regions.push((name.to_owned(), weight)),
-            (Some(_), None) => return Err(refused(&weight)),
-            (None, _) => return Err(refused(&name)),
+            (Some(_), None) => return Err(weight),
+            (None, _) => return Err(name),
         }
     }
     Ok(regions)
-}
-
-fn problem(path: &str, message: impl Into<String>) -> ApiError {
-    ApiError::problems(vec![Problem {
-        path: path.to_owned(),
-        message: message.into(),
-    }])
-}
-
-fn rejected(error: &serde_json::Error, path: &str) -> ApiError {
-    match error.classify() {
-        Category::Data => problem(if path == "." { "body" } else { path }, error.to_string()),
-        Category::Syntax | Category::Eof | Category::Io => ApiError::new(
-            400,
-            "malformed_json",
-            format!("the body is not JSON: {error}"),
-        )
-        .with("line", error.line())
-        .with("column", error.column()),
-    }
 }
 
 /// The body, however it is sent: the length that is announced may be wrong or absent.
@@ -292,12 +248,14 @@ mod tests {
 
     #[test]
     fn regions_are_weights_or_a_list() {
-        let read = |json: &str| regions(Some(serde_json::from_str(json).expect("JSON")));
+        let read = |json: &str| {
+            parse(&format!(r#"{{"scenario": "a", "regions": {json}}}"#)).map(|body| body.regions)
+        };
         let two = [("enam".to_owned(), 1), ("weur".to_owned(), 2)];
         assert_eq!(read(r#"{"weur": 2, "enam": 1}"#).expect("weights"), two);
         let list = [("weur".to_owned(), 1), ("apac-ne".to_owned(), 1)];
         assert_eq!(read(r#"["weur", "apac-ne"]"#).expect("a list"), list);
-        assert_eq!(regions(None).expect("nothing"), []);
+        assert_eq!(read("null").expect("nothing"), []);
         for wrong in [
             r#""weur""#,
             r#"{"mars": 1}"#,
@@ -305,9 +263,9 @@ mod tests {
             r#"["weur", "weur"]"#,
             r#"{"weur": 1.5}"#,
         ] {
-            let problem = read(wrong).expect_err("refused");
-            assert_eq!(problem.path, "regions");
-            assert!(problem.message.contains("apac-se"), "{}", problem.message);
+            let problem = read(wrong).expect_err("refused").message;
+            assert!(problem.starts_with("regions: "), "{problem}");
+            assert!(problem.contains("apac-se"), "{problem}");
         }
     }
 
@@ -375,7 +333,7 @@ mod tests {
             (r#"{"scenario": "a", "dryRun": "false"}"#, "dryRun"),
             (r#"{"scenario": "a", "users": "many"}"#, "users"),
             (r#"{"scenario": "a", "dry_run": true}"#, "dry_run"),
-            (r#"{"scenario": "a", "scenario": "b"}"#, "body"),
+            (r#"{"scenario": "a", "scenario": "b"}"#, "scenario"),
             (
                 r#"{"scenario": {"name": "a", "bogus": 1}}"#,
                 "scenario.bogus",

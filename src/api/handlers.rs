@@ -1,6 +1,8 @@
 //! From a request to the answer.
 
 use sentinel_engine::batch::RUN_FIELD;
+use sentinel_engine::scenario::{ApplicationProfile, LoadScenario};
+use serde::Serialize;
 use serde_json::json;
 use worker::{Env, Request, Response, Result};
 
@@ -61,8 +63,8 @@ async fn answer(
     let body = match found {
         Route::Health => return json_or_500(health(env, &Ok(config.clone())).await),
         Route::Start => return start::start(request, env, config).await,
-        Route::Scenarios => scenarios(),
-        Route::Scenario(name) => scenario(&name)?,
+        Route::Scenarios => return json_or_500((200, scenarios())),
+        Route::Scenario(name) => return json_or_500((200, scenario(&name)?)),
         Route::Runs => runs::list(env, query).await?,
         Route::Run(id, view) => runs::view(env, &id, view, query).await?,
         Route::Cancel(id) => runs::cancel(env, &id).await?,
@@ -115,25 +117,39 @@ fn openapi() -> std::result::Result<serde_json::Value, ApiError> {
     document.map_err(|_| ApiError::new(500, "internal", "the answer could not be made"))
 }
 
-fn scenarios() -> serde_json::Value {
-    let scenarios = catalog::names().into_iter().filter_map(catalog::scenario);
-    json!({ "scenarios": scenarios.collect::<Vec<_>>() })
+#[derive(Serialize)]
+struct KnownScenarios {
+    scenarios: Vec<LoadScenario>,
 }
 
-fn scenario(name: &str) -> std::result::Result<serde_json::Value, ApiError> {
+fn scenarios() -> KnownScenarios {
+    let scenarios = catalog::names().into_iter().filter_map(catalog::scenario);
+    KnownScenarios {
+        scenarios: scenarios.collect(),
+    }
+}
+
+#[derive(Serialize)]
+struct KnownScenario {
+    scenario: LoadScenario,
+    applications: Vec<ApplicationProfile>,
+}
+
+fn scenario(name: &str) -> std::result::Result<KnownScenario, ApiError> {
     match catalog::scenario(name) {
         Some(scenario) => {
             let used = scenario.applications.iter();
-            let applications: Vec<_> = used.filter_map(|a| catalog::application(&a.name)).collect();
-            Ok(json!({ "scenario": scenario, "applications": applications }))
+            let applications = used.filter_map(|a| catalog::application(&a.name)).collect();
+            Ok(KnownScenario {
+                scenario,
+                applications,
+            })
         }
         None => Err(ApiError::no_scenario(&catalog::names())),
     }
 }
 
-fn json_or_500(
-    (status, body): (u16, serde_json::Value),
-) -> std::result::Result<Response, ApiError> {
+fn json_or_500<T: Serialize>((status, body): (u16, T)) -> std::result::Result<Response, ApiError> {
     let internal = |_| ApiError::new(500, "internal", "the answer could not be made");
     reply::json(status, &body).map_err(internal)
 }

@@ -79,7 +79,7 @@ fn asked(body: StartBody, users_max: u32, own_hosts: Vec<String>) -> (Asked, Vec
         scenario: body.scenario,
         applications: body.applications,
         environment: body.environment,
-        via: body.via,
+        via: body.via.unwrap_or_default(),
         dry_run: body.dry_run,
         users: users.and_then(|users| u32::try_from(users).ok()),
         duration: body.duration,

@@ -176,7 +176,7 @@ impl Driver {
 
     fn playing(&self, line: &str) -> Result<Playing, &'static str> {
         let order: BatchOrder =
-            serde_json::from_str(line).map_err(|_| "the assignment cannot be read")?;
+            crate::json::read(line).map_err(|_| "the assignment cannot be read")?;
         let BatchOrder { assignment, source } = order;
         let BatchPermit { run, slice, batch } = &self.permit;
         let (asked_slice, asked_batch) = (assignment.slice, assignment.share.index());

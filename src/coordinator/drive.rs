@@ -198,7 +198,7 @@ impl Drive<'_> {
         if !self.is_sharded() || RunPart::of_slice(id.slice).is_some() {
             return frame(id, line).map(Bundle::from);
         }
-        let bundle: Bundle = serde_json::from_str(line).ok()?;
+        let bundle: Bundle = crate::json::read(line).ok()?;
         ((bundle.slice, bundle.line) == (id.slice, id.line)).then_some(bundle)
     }
 

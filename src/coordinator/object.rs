@@ -121,7 +121,7 @@ impl DurableObject for RunCoordinator {
 
 impl RunCoordinator {
     async fn start(&self, order: &str) -> Result<Known> {
-        let order: RunOrder = serde_json::from_str(order)?;
+        let order: RunOrder = crate::json::read(order)?;
         let store = Store::open(&self.state.storage())?;
         if store.order()?.is_none() {
             store.set_order(&order)?;

@@ -76,7 +76,7 @@ impl Store {
     /// When SQLite refuses, or another version of this code wrote it.
     pub(super) fn order(&self) -> Result<Option<RunOrder>> {
         match self.fact("order")? {
-            Some(text) => Ok(Some(serde_json::from_str(&text)?)),
+            Some(text) => Ok(Some(crate::json::read(&text)?)),
             None => Ok(None),
         }
     }
@@ -148,7 +148,7 @@ impl Store {
     /// When SQLite refuses.
     pub(super) fn alert(&self) -> Result<Option<Alert>> {
         let text = self.fact("alert")?.filter(|text| !text.is_empty());
-        Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+        text.map(|text| crate::json::read(&text)).transpose()
     }
 
     /// Stores the alert that is to be sent.
@@ -219,7 +219,7 @@ impl Store {
             .map(|IdBody { id, body }| {
                 Ok(Parcel {
                     id: id as i64,
-                    statements: serde_json::from_str(&body)?,
+                    statements: crate::json::read(&body)?,
                 })
             })
             .collect()
@@ -252,9 +252,7 @@ impl Store {
     fn rows<T: DeserializeOwned>(&self, sql: &str, values: &[JsValue]) -> Result<Vec<T>> {
         // One crossing for all rows; and what SQLite throws meanwhile is an error, not the end of the Worker.
         let rows = self.0.exec(sql, &Array::from_iter(values))?.to_array()?;
-        Ok(serde_json::from_str(&String::from(JSON::stringify(
-            &rows,
-        )?))?)
+        crate::json::read(&String::from(JSON::stringify(&rows)?))
     }
 
     fn write(&self, sql: &str, values: &[JsValue]) -> Result<()> {

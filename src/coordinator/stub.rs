@@ -118,6 +118,6 @@ impl<'a> Stub<'a> {
                 "the coordinator answered {status}"
             )));
         }
-        Ok(serde_json::from_str(&response.text().await?)?)
+        crate::json::read(&response.text().await?)
     }
 }

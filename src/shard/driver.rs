@@ -137,7 +137,7 @@ impl Driver {
 
     fn playing(&self, line: &str) -> Result<Playing, &'static str> {
         let ShardCall { order, source } =
-            serde_json::from_str(line).map_err(|_| "the order cannot be read")?;
+            crate::json::read(line).map_err(|_| "the order cannot be read")?;
         let plan = Plan::parse(&source).map_err(|_| "the plan cannot be run")?;
         let first = order.batches.first().ok_or("there is no batch to play")?;
         let clock = RunClock::new(first.assignment.epoch_ms);

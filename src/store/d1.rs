@@ -33,7 +33,7 @@ impl Database {
         let answer = JsFuture::from(self.prepare(statement)?.inner().all()?).await?;
         let results = Reflect::get(&answer, &JsValue::from("results"))?;
         let text = JSON::stringify(&results)?;
-        Ok(serde_json::from_str(&String::from(text))?)
+        crate::json::read(&String::from(text))
     }
 
     /// Runs a statement and tells how many rows it changed.

@@ -33,6 +33,7 @@ pub mod error_class;
 pub mod extractor;
 pub mod histogram;
 mod inbox;
+pub mod json;
 pub mod keys;
 pub mod ledger;
 pub mod load_model;

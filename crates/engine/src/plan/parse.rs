@@ -17,7 +17,7 @@ use crate::duration;
 use crate::metering::Metering;
 use crate::plan::Plan;
 use crate::redact::redact_text;
-use crate::scenario::{ApplicationProfile, LoadScenario, nested_applications, nested_scenario};
+use crate::scenario::{ApplicationProfile, LoadScenario};
 use crate::target::{TargetPolicy, parse_url};
 use crate::tick::Span;
 
@@ -26,10 +26,8 @@ use crate::tick::Span;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlanSource {
     /// The scenario.
-    #[serde(deserialize_with = "nested_scenario")]
     pub scenario: LoadScenario,
     /// The applications that the scenario names; others are left alone.
-    #[serde(deserialize_with = "nested_applications")]
     pub applications: Vec<ApplicationProfile>,
     /// What the caller decides.
     pub options: PlanOptions,

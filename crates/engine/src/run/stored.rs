@@ -8,9 +8,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
+use crate::json;
 use crate::ledger::Ledger;
 use crate::plan::RunPart;
 use crate::run::book::Book;
@@ -299,8 +301,8 @@ fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn from_json<'a, T: Deserialize<'a>>(key: &str, body: &'a str) -> Result<T, RestoreError> {
-    serde_json::from_str(body).map_err(|error| RestoreError::Unreadable {
+fn from_json<T: DeserializeOwned>(key: &str, body: &str) -> Result<T, RestoreError> {
+    json::from_str(body).map_err(|error| RestoreError::Unreadable {
         key: key.to_owned(),
         problem: error.to_string(),
     })

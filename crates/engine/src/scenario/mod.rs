@@ -39,7 +39,6 @@ pub use load::{
 };
 pub use metrics::{MeasuredValue, MetricConfig, MetricSource};
 pub use monitoring::{MonitoredSeries, MonitoringConfig};
-pub(crate) use read::{nested_applications, nested_scenario};
 pub use read::{parse_application, parse_scenario};
 #[cfg(feature = "schema")]
 pub use schema::json_schema;

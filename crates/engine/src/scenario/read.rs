@@ -1,13 +1,9 @@
 //! Reading scenario and application files.
-//!
-//! Invariant: each of the large types is read in one way only, whether it comes as a file or inside another
-//! document. The code that serde derives is compiled anew for each way, and would be a tenth of the Worker.
 
-use serde::de::{DeserializeOwned, Error};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde::de::DeserializeOwned;
 
 use super::{ApplicationProfile, LoadScenario};
+use crate::json;
 use crate::plan::{Problem, Problems};
 
 /// Reads a scenario file. The caller limits its size.
@@ -26,40 +22,15 @@ pub fn parse_application(json: &[u8]) -> Result<ApplicationProfile, Problems> {
     read(json, "application")
 }
 
-/// A scenario inside another document of JSON.
-pub(crate) fn nested_scenario<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<LoadScenario, D::Error> {
-    let json = Box::<RawValue>::deserialize(deserializer)?;
-    parse_scenario(json.get().as_bytes()).map_err(Error::custom)
-}
-
-/// Applications inside another document of JSON.
-pub(crate) fn nested_applications<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<ApplicationProfile>, D::Error> {
-    let list = Vec::<Box<RawValue>>::deserialize(deserializer)?;
-    let read = |json: Box<RawValue>| parse_application(json.get().as_bytes());
-    list.into_iter()
-        .map(read)
-        .collect::<Result<_, _>>()
-        .map_err(Error::custom)
-}
-
 fn read<T: DeserializeOwned>(json: &[u8], root: &str) -> Result<T, Problems> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let problem = |path: String, message: String| Problems(vec![Problem { path, message }]);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let inner = match error.path().to_string() {
-            path if path == "." => root.to_owned(),
+    json::from_slice(json).map_err(|error| {
+        let path = match error.path() {
+            "" => root.to_owned(),
             path => format!("{root}.{path}"),
         };
-        problem(inner, error.inner().to_string())
-    })?;
-    deserializer
-        .end()
-        .map_err(|error| problem(root.to_owned(), error.to_string()))?;
-    Ok(value)
+        let message = error.to_string();
+        Problems(vec![Problem { path, message }])
+    })
 }
 
 #[cfg(test)]

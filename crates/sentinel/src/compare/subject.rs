@@ -1,10 +1,10 @@
 //! A run that is compared.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::fs;
 use std::path::Path;
 
 use sentinel_engine::histogram::{SparseHistogram, bucket_end};
+use sentinel_engine::json;
 use sentinel_engine::summary::{RunStatus, SampleBlock, StepSamples, TestRunResult};
 
 use super::ratio::Blocks;
@@ -26,11 +26,11 @@ impl Subject {
         let refused = |error: &dyn std::fmt::Display| {
             Stopped::invalid(format_args!("{}: {error}", path.display()))
         };
-        let file = File::open(path).map_err(|error| refused(&error))?;
-        let mut json = serde_json::Deserializer::from_reader(BufReader::new(file));
-        let result = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let text = fs::read(path).map_err(|error| refused(&error))?;
+        let result = json::from_slice(&text).map_err(|error| {
+            let place = error.path();
             refused(&format_args!(
-                "not a summary that --out json has written: {error}"
+                "not a summary that --out json has written: {place}: {error}"
             ))
         })?;
         Ok(Self::new(result))
