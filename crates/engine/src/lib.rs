@@ -40,6 +40,7 @@ pub mod load_model;
 pub mod metering;
 pub mod metric;
 pub mod monitor;
+pub mod ordered;
 pub mod parts;
 pub mod phase;
 pub mod plan;

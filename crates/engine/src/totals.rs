@@ -13,6 +13,7 @@ use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::histogram::Histogram;
 use crate::histogram::SparseHistogram;
+use crate::ordered;
 use crate::parts::PartTimes;
 use crate::phase::Phase;
 use crate::scenario::DurableObject;
@@ -243,11 +244,8 @@ impl Aggregate {
     /// Errors that are not the target's but Cloudflare's, by class.
     #[must_use]
     pub fn platform_errors(&self) -> BTreeMap<ErrorClass, u64> {
-        let errors = self.errors.iter();
-        errors
-            .filter(|(class, _)| class.is_of_platform())
-            .map(|(class, count)| (*class, *count))
-            .collect()
+        let errors = self.errors.iter().map(|(class, count)| (*class, *count));
+        ordered::map(errors.filter(|(class, _)| class.is_of_platform()))
     }
 
     /// Requests that came to an end of their own, well or badly.

@@ -8,6 +8,7 @@ use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
 use crate::metric::{Catalog, Contains, MetricId, Rate, TagSet, Trend, Value};
+use crate::ordered;
 use crate::parts::Part;
 use crate::plan::Plan;
 use crate::socket::SessionWindow;
@@ -102,7 +103,7 @@ impl Derivation {
                     metric,
                     event,
                     measure,
-                    tags: tags.collect(),
+                    tags: ordered::map(tags),
                 });
             } else {
                 derivation.wholes.push((metric, event, measure));
@@ -164,7 +165,7 @@ fn step_tags(plan: &Plan, reduce: impl Fn(&TagSet) -> TagSet) -> BTreeMap<StepId
         let tags = whole_tags(plan, step.id);
         (step.id, reduce(&tags))
     });
-    tags.collect()
+    ordered::map(tags)
 }
 
 fn check_tags(plan: &Plan, reduce: impl Fn(&TagSet) -> TagSet) -> BTreeMap<CheckId, TagSet> {
@@ -172,7 +173,7 @@ fn check_tags(plan: &Plan, reduce: impl Fn(&TagSet) -> TagSet) -> BTreeMap<Check
         let tags = with_check(whole_tags(plan, step.id), plan, check.id);
         (check.id, reduce(&tags))
     });
-    tags.collect()
+    ordered::map(tags)
 }
 
 /// The tags of a step, with its scenario where it belongs to one only.

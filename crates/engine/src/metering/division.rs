@@ -7,6 +7,7 @@ use super::custom::Feed;
 use super::requirement::Requirement;
 use super::tags::scenarios_of;
 use crate::metric::{Catalog, MetricId, MetricWindow, Query, TagSet};
+use crate::ordered;
 use crate::plan::Plan;
 use crate::threshold::{ScenarioSpan, Threshold, Timeline};
 
@@ -40,7 +41,9 @@ impl Metering {
             let selection = &requirement.threshold.query().selection;
             let tags = wanted.entry(selection.metric).or_default();
             let asked = selection.filter.iter();
-            tags.extend(asked.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            for (name, value) in asked {
+                tags.insert((name.to_owned(), value.to_owned()));
+            }
         }
         let mut metering = Self {
             catalog,
@@ -63,7 +66,7 @@ impl Metering {
             let mut asked = metering.wanted.get(metric).into_iter().flatten();
             !asked.all(|(name, _)| told(name))
         });
-        metering.recorded = recorded.map(|(metric, _)| metric).collect();
+        metering.recorded = ordered::set(recorded.map(|(metric, _)| metric));
         metering
     }
 

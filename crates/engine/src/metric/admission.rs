@@ -7,6 +7,7 @@
 //! samples stay counted and such queries are answered as incomplete. Which tag sets are kept apart depends on
 //! the order in which they come; sums over all series never do.
 
+use crate::ordered;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -85,10 +86,9 @@ impl Admission {
         let wanted = queries
             .iter()
             .flat_map(|query| query.selection.filter.iter())
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {
-            wanted,
+            wanted: ordered::set(wanted),
             sets: Vec::new(),
             set_ids: BTreeMap::new(),
             overflow_sets: 0,

@@ -1,5 +1,6 @@
 //! What travels: the metrics of one second and phase of one share.
 
+use crate::ordered;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ struct WindowOnWire {
 impl From<MetricWindow> for WindowOnWire {
     fn from(window: MetricWindow) -> Self {
         let sets = window.series.values().flat_map(BTreeMap::keys).cloned();
-        let mut places: BTreeMap<TagSet, usize> = sets.map(|tags| (tags, 0)).collect();
+        let mut places: BTreeMap<TagSet, usize> = ordered::map(sets.map(|tags| (tags, 0)));
         for (place, (_, slot)) in places.iter_mut().enumerate() {
             *slot = place;
         }
@@ -66,10 +67,9 @@ impl From<MetricWindow> for WindowOnWire {
                 .filter_map(|(tags, value)| Some((*places.get(&tags)?, value)));
             (metric, series.collect())
         });
-        let series = series.collect();
         Self {
+            series: ordered::map(series),
             tags: places.into_keys().collect(),
-            series,
         }
     }
 }

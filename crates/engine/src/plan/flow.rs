@@ -12,6 +12,7 @@ use super::types::{Application, Op, Step};
 use crate::data::Table;
 use crate::delay::Delay;
 use crate::duration::Written;
+use crate::ordered;
 use crate::scenario::{Action, ApplicationProfile, Cookies, FlowStep, LatencyLimits};
 use crate::template::{Names, Template, VariableId, is_variable_name};
 use crate::tick::Span;
@@ -403,8 +404,7 @@ fn played_once(
 /// The variables that an application extracts, each once.
 fn extracted(application: &Application) -> Vec<VariableId> {
     let variables = application.steps.iter().flat_map(Step::variables);
-    let variables: BTreeSet<VariableId> = variables.collect();
-    variables.into_iter().collect()
+    ordered::set(variables).into_iter().collect()
 }
 
 /// The places of the tables that the steps refer to.

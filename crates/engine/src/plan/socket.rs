@@ -15,6 +15,7 @@ use super::stream::span_within;
 use super::types::{Extraction, Step};
 use crate::check::Check;
 use crate::extractor::{Extractor, is_token};
+use crate::ordered;
 use crate::scenario::{
     CheckConfig, ExpectConfig, ExpectedStatuses, ExtractMap, ExtractPick, Method, NamedMap,
     ReceiveStep, ReplyKind, RequestConfig, RequestStep, SendConfig, SendStep, SocketConfig,
@@ -461,7 +462,7 @@ fn checks_of(
     report: &mut Report,
 ) -> Checked<Vec<Check>> {
     let known = names.clone();
-    let mut borrowed: BTreeSet<&str> = known.iter().map(String::as_str).collect();
+    let mut borrowed = ordered::set(known.iter().map(String::as_str));
     let checks = checks(written, path, &mut borrowed, numbers, report);
     names.extend(
         written

@@ -16,6 +16,7 @@ use crate::check::{Check, Condition};
 use crate::cookie::Site;
 use crate::duration::{self, Written};
 use crate::extractor::{Extractor, VALUE_BYTES_MAX, compile_regex};
+use crate::ordered;
 use crate::response::ExpectedStatus;
 use crate::scenario::{
     CheckConfig, ExpectedStatuses, ExtractMap, ExtractPick, ExtractRule, LatencyLimits,
@@ -395,7 +396,7 @@ fn wanted_headers(
         .into_iter()
         .chain(scope.keeps_cookies.then_some("set-cookie"))
         .chain(scope.follows_redirects.then_some("location"));
-    let wanted: BTreeSet<Cow<'static, str>> = always.map(Cow::Borrowed).chain(named).collect();
+    let wanted = ordered::set(always.map(Cow::Borrowed).chain(named));
     wanted.into_iter().collect()
 }
 

@@ -1,11 +1,10 @@
 //! From the scenario's data to tables.
 
-use std::collections::BTreeSet;
-
 use super::parse::shown;
 use super::problem::{Checked, Report};
 use crate::data::Table;
 use crate::load_model::Model;
+use crate::ordered;
 use crate::plan::{LoadModel, PlannedScenario};
 use crate::scenario::{DataConfig, DataPer, DataPick, LoadScenario};
 use crate::template::is_variable_name;
@@ -118,7 +117,7 @@ fn table(name: &str, config: &DataConfig, report: &mut Report) -> Table {
             ),
         );
     }
-    let wanted: BTreeSet<&str> = columns.iter().map(String::as_str).collect();
+    let wanted = ordered::set(columns.iter().map(String::as_str));
     let mut table = Table {
         name: name.to_owned(),
         columns: columns.clone(),
@@ -127,7 +126,7 @@ fn table(name: &str, config: &DataConfig, report: &mut Report) -> Table {
         per: config.per,
     };
     for (at, row) in config.rows.iter().take(ROWS_MAX).enumerate() {
-        let given: BTreeSet<&str> = row.iter().map(|(name, _)| name).collect();
+        let given = ordered::set(row.iter().map(|(name, _)| name));
         if given != wanted {
             report.problem(
                 format!("{path}.rows[{at}]"),

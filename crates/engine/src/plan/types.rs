@@ -13,6 +13,7 @@ use crate::delay::Delay;
 use crate::extractor::Extractor;
 use crate::load_model::Model;
 use crate::metering::Metering;
+use crate::ordered;
 use crate::phase::PhaseSpan;
 use crate::plan::{Body, Destination, Monitoring, ObjectCall, Problem, Session, Streaming, Via};
 use crate::response::ExpectedStatus;
@@ -297,9 +298,7 @@ impl Plan {
     #[must_use]
     pub fn bindings(&self) -> BTreeSet<&'static str> {
         let steps = self.applications.iter().flat_map(|app| &app.steps);
-        steps
-            .filter_map(|step| step.destination.binding())
-            .collect()
+        ordered::set(steps.filter_map(|step| step.destination.binding()))
     }
 
     /// The applications in the order of the scenario.
@@ -428,14 +427,13 @@ impl Plan {
         let steps = self.applications.iter().flat_map(|app| &app.steps);
         // The host of a step is literal, so that it is whole in the text before the first place to fill in.
         let urls = steps.filter_map(|step| Url::parse(step.url.literal_start()).ok());
-        urls.filter_map(|url| {
+        ordered::set(urls.filter_map(|url| {
             let host = url.host_str()?.to_owned();
             Some(
                 url.port()
                     .map_or_else(|| host.clone(), |port| format!("{host}:{port}")),
             )
-        })
-        .collect()
+        }))
     }
 
     /// What of the plan is played; everything else that a plan tells is about the whole, but

@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use crate::bottleneck;
 use crate::histogram::SparseHistogram;
 use crate::metric::{Trend, Value};
+use crate::ordered;
 use crate::parts::Part;
 use crate::phase::Phase;
 use crate::plan::{Plan, Step};
@@ -279,7 +280,7 @@ fn applications(plan: &Plan, book: &Book) -> BTreeMap<String, ApplicationResult>
         };
         (application.name.clone(), result)
     };
-    plan.applications().iter().map(result).collect()
+    ordered::map(plan.applications().iter().map(result))
 }
 
 fn scenarios(plan: &Plan, book: &Book) -> Vec<ScenarioResult> {
@@ -345,7 +346,7 @@ fn request_parts(overall: &Aggregate) -> BTreeMap<Part, MetricValues> {
         let trend = Value::Trend(Trend::of_buckets(times));
         (part, values(&trend, |us| us / 1_000.0))
     });
-    values.collect()
+    ordered::map(values)
 }
 
 fn checks(plan: &Plan, book: &Book) -> Vec<CheckResult> {
@@ -378,7 +379,7 @@ fn components(book: &Book) -> BTreeMap<String, ComponentResult> {
         };
         (name.clone(), result)
     };
-    book.totals.components().iter().map(result).collect()
+    ordered::map(book.totals.components().iter().map(result))
 }
 
 pub(crate) fn generator_limited(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error_class::ErrorClass;
+use crate::ordered;
 use crate::plan::{ObjectCall, Plan, Step};
 use crate::run::Book;
 use crate::scenario::{DoOperation, DurableObject};
@@ -62,12 +63,10 @@ pub struct HottestObject {
 /// The results of each class, by its name.
 pub(super) fn results(plan: &Plan, book: &Book, duration: Span) -> BTreeMap<String, ObjectResult> {
     let objects = book.totals.objects().iter();
-    objects
-        .map(|(class, object)| {
-            let result = result(plan, book, duration, *class, object);
-            (class.name().to_owned(), result)
-        })
-        .collect()
+    ordered::map(objects.map(|(class, object)| {
+        let result = result(plan, book, duration, *class, object);
+        (class.name().to_owned(), result)
+    }))
 }
 
 fn result(
