@@ -7,9 +7,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::process;
+use crate::process::{self, Core, on};
 use crate::scenarios::Scenarios;
-use crate::{DELAY_MS, ROUND_S, USERS};
+use crate::{DELAY_MS, ROUND_S, THINKERS, THINKING_S, USERS, USERS_OF_DELAYS};
+
+/// How many requests a second are due to a target that will stand still.
+pub(crate) const FREEZE_RATE: u32 = 2_000;
+/// How long they are, in seconds.
+pub(crate) const FREEZE_S: u32 = 10;
 
 /// What is played at full speed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub(crate) enum Load {
     Plain,
     /// Requests that are made of earlier answers, which only `sentinel` is asked for.
     Flow,
+    /// Requests that the target holds for a while, on a core of the generator's own; only `sentinel` again.
+    Delayed,
 }
 
 /// A program that puts load on a target.
@@ -71,11 +78,18 @@ impl Generator {
 
     /// As many requests as it can send.
     pub(crate) fn at_full_speed(&self, url: &str, scenarios: &Scenarios, load: Load) -> Command {
-        let mut command = Command::new(&self.path);
-        let (users, duration) = (USERS.to_string(), format!("{ROUND_S}s"));
+        let mut command = match load {
+            Load::Plain | Load::Flow => Command::new(&self.path),
+            Load::Delayed => on(Core::First, &self.path),
+        };
+        let (users, name) = match load {
+            Load::Plain => (USERS, "plain"),
+            Load::Flow => (USERS, "flow"),
+            Load::Delayed => (USERS_OF_DELAYS, "delay"),
+        };
+        let (users, duration) = (users.to_string(), format!("{ROUND_S}s"));
         match self.kind {
             Kind::Sentinel => {
-                let name = if load == Load::Plain { "plain" } else { "flow" };
                 command.arg("run").arg(scenarios.path(name));
                 command.args(["--base-url", url, "--quiet", "--vus", &users]);
                 command.args(["--duration", &duration]);
@@ -94,9 +108,9 @@ impl Generator {
 
     /// So many requests a second to a target that holds each for a while; `None` when it has no such mode.
     pub(crate) fn at_rate(&self, url: &str, scenarios: &Scenarios, rate: f64) -> Option<Command> {
-        let mut command = Command::new(&self.path);
+        let mut command = on(Core::First, &self.path);
         let rate = format!("{rate:.0}");
-        let (users, duration) = ((USERS * 20).to_string(), format!("{ROUND_S}s"));
+        let (users, duration) = (USERS_OF_DELAYS.to_string(), format!("{ROUND_S}s"));
         match self.kind {
             Kind::Sentinel => {
                 command.arg("run").arg(scenarios.path("delay"));
@@ -113,6 +127,31 @@ impl Generator {
             Kind::Wrk => return None,
         }
         Some(command)
+    }
+
+    /// Many users who think for a second after each request.
+    pub(crate) fn thinking(&self, url: &str, scenarios: &Scenarios) -> Command {
+        let mut command = Command::new(&self.path);
+        command.arg("run").arg(scenarios.path("think"));
+        command.args(["--base-url", url, "--quiet"]);
+        command.args(["--vus", &THINKERS.to_string()]);
+        command.args(["--duration", &format!("{THINKING_S}s")]);
+        command
+    }
+
+    /// A rate of requests over a few connections, as wrk2 sends them, to a target that can be made to stand still.
+    pub(crate) fn through_a_freeze(&self, url: &str, scenarios: &Scenarios) -> Command {
+        let mut command = Command::new(&self.path);
+        command.arg("run").arg(scenarios.path("freeze"));
+        command.args(["--base-url", url, "--quiet"]);
+        command.args(["--rate", &FREEZE_RATE.to_string()]);
+        // Enough that none is dropped while the target stands still.
+        command.args(["--vus", &(FREEZE_RATE * 3).to_string()]);
+        command.args(["--max-in-flight", "20"]);
+        command.args(["--duration", &format!("{FREEZE_S}s")]);
+        command.arg("--out");
+        command.arg(format!("json={}", scenarios.summary().display()));
+        command
     }
 
     /// Runs such a command and reads what it measured.

@@ -4,6 +4,8 @@
 //! The target's own counts decide for all of them. Rounds alternate, and what is told is the median, so that
 //! whatever else the machine does meets all of them alike.
 
+mod added;
+mod freeze;
 mod generators;
 mod process;
 mod scenarios;
@@ -15,6 +17,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
+use crate::added::Added;
 use crate::generators::{Generator, Load};
 use crate::process::Usage;
 use crate::scenarios::Scenarios;
@@ -28,6 +31,12 @@ const ROUND_S: u32 = 5;
 const USERS: u32 = 50;
 /// How long the target holds each request while the generators' errors are measured, in milliseconds.
 const DELAY_MS: u32 = 20;
+/// How many users there are for that: so many requests are under way at 100,000 a second.
+const USERS_OF_DELAYS: u32 = 2_000;
+/// How many users think while memory is measured, each with a connection of its own.
+const THINKERS: u32 = 10_000;
+/// How long they do, in seconds: longer than it takes until each has sent some fifty requests.
+const THINKING_S: u32 = 60;
 
 /// The outcome of one round.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +65,12 @@ fn main() -> Result<()> {
     }
     let plain = throughput(&target, &present, &scenarios, Load::Plain)?;
     let flow = throughput(&target, &[Generator::sentinel()?], &scenarios, Load::Flow)?;
-    let top = plain.first().map_or(0.0, |row| row.per_second);
-    let errors = added_errors(&target, &present, &scenarios, top / 2.0)?;
+    let errors = added::errors(&present, &scenarios)?;
+    let frozen = freeze::demonstrate(&target, &Generator::sentinel()?, &scenarios)?;
+    let thinkers = memory_of_thinkers(&target, &scenarios)?;
     show(&plain, &flow, &errors);
+    frozen.show();
+    println!("  {THINKERS} users who think for a second take {thinkers:.0} MiB at most");
     let ratio = ratio_to(&plain, "oha");
     if let Some(ratio) = ratio {
         println!("  sentinel does {ratio:.2} of oha's requests per CPU-second");
@@ -72,6 +84,8 @@ fn main() -> Result<()> {
             "flow": flow.iter().map(Row::to_json).collect::<Vec<_>>(),
             "ratioToOha": ratio,
             "addedError": errors.iter().map(Added::to_json).collect::<Vec<_>>(),
+            "freeze": frozen.to_json(),
+            "memoryOfThinkers": {"users": THINKERS, "peakMemoryMib": thinkers},
             "absent": absent,
         });
         let text = format!("{told:#}\n");
@@ -136,61 +150,10 @@ fn throughput(
     Ok(rows.collect())
 }
 
-/// What a generator says beside what the target says, in milliseconds.
-struct Added {
-    name: &'static str,
-    rate: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-}
-
-impl Added {
-    fn to_json(&self) -> Value {
-        json!({
-            "generator": self.name,
-            "rate": self.rate,
-            "p50Ms": self.p50_ms,
-            "p99Ms": self.p99_ms,
-        })
-    }
-}
-
-fn added_errors(
-    target: &Target,
-    generators: &[Generator],
-    scenarios: &Scenarios,
-    rate: f64,
-) -> Result<Vec<Added>> {
-    let mut added = Vec::new();
-    for generator in generators {
-        let mut differences = Vec::new();
-        for _ in 0..ROUNDS {
-            target.reset()?;
-            let Some(command) = generator.at_rate(target.url(), scenarios, rate) else {
-                break;
-            };
-            let told = generator.measured(command, scenarios)?;
-            let truth = target.stats()?;
-            let held = truth
-                .paths
-                .get("/delay")
-                .context("the target was not asked for /delay")?
-                .held;
-            differences.push((
-                told.p50_ms - held.p50_us as f64 / 1e3,
-                told.p99_ms - held.p99_us as f64 / 1e3,
-            ));
-        }
-        if !differences.is_empty() {
-            added.push(Added {
-                name: generator.name,
-                rate,
-                p50_ms: median(differences.iter().map(|d| d.0)),
-                p99_ms: median(differences.iter().map(|d| d.1)),
-            });
-        }
-    }
-    Ok(added)
+/// The most memory that users with pauses take.
+fn memory_of_thinkers(target: &Target, scenarios: &Scenarios) -> Result<f64> {
+    let mut command = Generator::sentinel()?.thinking(target.url(), scenarios);
+    Ok(process::run(&mut command)?.memory_mib)
 }
 
 fn show(plain: &[Row], flow: &[Row], errors: &[Added]) {
@@ -203,10 +166,10 @@ fn show(plain: &[Row], flow: &[Row], errors: &[Added]) {
             );
         }
     }
-    println!("  error at half of sentinel's top rate, ms: p50, p99");
+    println!("  error that is added, ms          p50          p99");
     for row in errors {
         println!(
-            "  {:<10} {:>14.3} {:>12.3}   at {:.0}/s",
+            "  {:<18} {:>12.3} {:>12.3}   at {:.0}/s",
             row.name, row.p50_ms, row.p99_ms, row.rate
         );
     }

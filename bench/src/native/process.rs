@@ -1,6 +1,8 @@
 //! Running a program and finding out what it cost.
 
 use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +16,27 @@ pub(crate) struct Usage {
     pub(crate) cpu_s: f64,
     /// The most memory that it held at once.
     pub(crate) memory_mib: f64,
+}
+
+/// A core of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Core {
+    First,
+    Second,
+}
+
+/// A program that runs on one core, if the machine has two and `taskset` is there.
+pub(crate) fn on(core: Core, program: &Path) -> Command {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let found = Command::new("taskset").arg("--version").output().is_ok();
+    if cores < 2 || !found {
+        eprintln!("no core for each (`taskset` is needed): they wait for each other's turn");
+        return Command::new(program);
+    }
+    let mut command = Command::new("taskset");
+    command.args(["-c", if core == Core::First { "0" } else { "1" }]);
+    command.arg(program);
+    command
 }
 
 /// How often a program is looked at while it runs.

@@ -20,10 +20,12 @@ impl Scenarios {
         let folder = tempfile::tempdir()?;
         let scenarios = Self { folder };
         let get = |url: &str| json!([{"name": "get", "request": {"method": "GET", "url": url}, "expect": {"status": [200]}}]);
-        scenarios.add("plain", &get("/ok"))?;
+        scenarios.add("plain", &get("/ok"), "0s")?;
+        scenarios.add("think", &get("/ok"), "1s")?;
+        scenarios.add("freeze", &get("/freeze"), "0s")?;
         let delay = format!("/delay?ms={}", crate::DELAY_MS);
-        scenarios.add("delay", &get(&delay))?;
-        scenarios.add("flow", &flow())?;
+        scenarios.add("delay", &get(&delay), "0s")?;
+        scenarios.add("flow", &flow(), "0s")?;
         Ok(scenarios)
     }
 
@@ -37,7 +39,7 @@ impl Scenarios {
         self.folder.path().join("summary")
     }
 
-    fn add(&self, name: &str, steps: &Value) -> Result<()> {
+    fn add(&self, name: &str, steps: &Value, pause: &str) -> Result<()> {
         let applications = self.folder.path().join("applications");
         let write = |path: &Path, value: &Value| fs::write(path, value.to_string());
         fs::create_dir_all(&applications)?;
@@ -50,7 +52,7 @@ impl Scenarios {
             "name": name,
             "applications": [{"name": name, "weight": 1}],
             "load": {"vus": 1, "iterations": 1},
-            "pause": "0s",
+            "pause": pause,
         });
         write(&self.path(name), &scenario)?;
         Ok(())

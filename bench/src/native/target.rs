@@ -2,11 +2,13 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use testbed::Stats;
 
 use crate::generators::beside_us;
+use crate::process::{Core, on};
 
 /// The target of all generators.
 pub(crate) struct Target {
@@ -21,10 +23,22 @@ impl Target {
     /// When it does not start.
     pub(crate) fn start() -> Result<Self> {
         let path = beside_us("testbed")?;
-        let mut child = Command::new(&path)
+        Self::spawn(Command::new(path))
+    }
+
+    /// One that has a core of its own.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) fn start_on(core: Core) -> Result<Self> {
+        Self::spawn(on(core, &beside_us("testbed")?))
+    }
+
+    fn spawn(mut command: Command) -> Result<Self> {
+        let mut child = command
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("start {}", path.display()))?;
+            .context("start the testbed")?;
         let mut url = String::new();
         if let Some(out) = child.stdout.take() {
             BufReader::new(out)
@@ -46,6 +60,16 @@ impl Target {
     /// When it does not answer.
     pub(crate) fn reset(&self) -> Result<()> {
         ureq::delete(self.stats_url()).call()?;
+        Ok(())
+    }
+
+    /// Lets requests to `/freeze` wait for this long.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) fn freeze(&self, length: Duration) -> Result<()> {
+        let url = format!("{}/__testbed/freeze?ms={}", self.url, length.as_millis());
+        ureq::post(url).send_empty()?;
         Ok(())
     }
 
