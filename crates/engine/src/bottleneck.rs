@@ -204,7 +204,7 @@ impl<'a> Search<'a> {
             sums.components.get(name).map_or(0, |c| c.duration_us) as f64 / 1_000.0
         };
         let whole = |sums: &Sums| sum_us(&sums.response_us) / 1_000.0;
-        let growth = self.growth(&run, whole, duration);
+        let growth = self.growth(&run, &whole, &duration);
         let measure = json!({ "worstP95Ms": worst_ms, "limitP95Ms": self.latency_limit_ms });
         self.finding(&run, Symptom::LatencySpike, severity, &growth, &measure)
     }
@@ -220,7 +220,7 @@ impl<'a> Search<'a> {
         let worst = rates.fold(0.0, f64::max);
         let errors =
             |sums: &Sums, name: &str| sums.components.get(name).map_or(0, |c| c.errors) as f64;
-        let growth = self.growth(&run, |sums| sums.failed() as f64, errors);
+        let growth = self.growth(&run, &|sums| sums.failed() as f64, &errors);
         let measure = json!({ "worstErrorRate": worst, "limitErrorRate": self.error_limit });
         let severity = severity(worst >= ERROR_CRITICAL);
         self.finding(&run, Symptom::ErrorIncrease, severity, &growth, &measure)
@@ -260,8 +260,8 @@ impl<'a> Search<'a> {
     fn growth(
         &self,
         run: &std::ops::Range<usize>,
-        whole: impl Fn(&Sums) -> f64,
-        of_component: impl Fn(&Sums, &str) -> f64,
+        whole: &dyn Fn(&Sums) -> f64,
+        of_component: &dyn Fn(&Sums, &str) -> f64,
     ) -> Growth {
         let level = Stretch::of(self.points.get(run.clone()).unwrap_or_default());
         let before = self.baseline.level.requests.max(1) as f64;

@@ -58,8 +58,9 @@ impl Popularity {
     pub fn shrink(&mut self) {
         if self.counts.len() > NAMES_MAX {
             let mut counts: Vec<u64> = self.counts.values().copied().collect();
-            counts.sort_unstable_by(|a, b| b.cmp(a));
-            let first_lost = counts.get(NAMES_MAX).copied().unwrap_or_default();
+            counts.sort_unstable();
+            let first_lost = counts.iter().nth_back(NAMES_MAX).copied();
+            let first_lost = first_lost.unwrap_or_default();
             self.lower(first_lost);
         }
     }
