@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use sentinel_engine::summary::TestRunResult;
+use sentinel_engine::histogram::SparseHistogram;
+use sentinel_engine::summary::{Samples, TestRunResult};
 use serde_json::{Value, json};
 
 use super::fake::{Fake, RUN, Reply, end, row};
@@ -28,14 +29,17 @@ fn run(status: &str, passed: bool) -> (Value, Value) {
     let run = row(&Lab::new(), status, passed);
     let text = run["summary_json"].as_str().expect("a summary");
     let mut summary: Value = serde_json::from_str(text).expect("JSON");
-    let samples = summary["samples"].take();
-    let step = &samples["steps"][0];
-    let block = &step["blocks"][0];
+    let samples: Samples = serde_json::from_value(summary["samples"].take()).expect("samples");
+    let step = samples.steps.first().expect("a step");
+    // Of one block for each second that it took.
+    let mut response_us = SparseHistogram::default();
+    let blocks = step.blocks.iter();
+    blocks.for_each(|block| response_us.merge(&block.response_us));
     let histograms = json!({"histograms": [
-        {"run_id": RUN, "step": 0, "app_name": step["application"], "step_name": step["step"], "kind": "response",
-            "histogram": block["responseUs"]},
-        {"run_id": RUN, "step": 0, "app_name": step["application"], "step_name": step["step"], "kind": "service",
-            "histogram": block["responseUs"]},
+        {"run_id": RUN, "step": 0, "app_name": step.application, "step_name": step.step, "kind": "response",
+            "histogram": response_us},
+        {"run_id": RUN, "step": 0, "app_name": step.application, "step_name": step.step, "kind": "service",
+            "histogram": response_us},
     ]});
     let mut run = run;
     // The edge keeps no samples in the summary.
