@@ -257,6 +257,68 @@ fn a_target_that_never_answers_a_handshake_is_given_up_in_time() {
     assert_eq!((total.arrived, total.aborted), (EACH, EACH));
 }
 
+/// A peer that neither reads nor says anything more, and whose connection stays: of the session nothing tells that it
+/// is gone.
+#[test]
+fn a_peer_that_falls_silent_holds_nobody_up() {
+    const USERS: u64 = 3;
+    // Of slices that end no session.
+    let lab = Lab::own_with(|options| options.var("SLICE_SECONDS", "120"));
+    let testbed = lab.testbed();
+    let wait = |timeout: &str| json!({"text": "x", "reply": "next", "timeout": timeout});
+    let says = |timeout: &str| json!([{"name": "say", "send": wait(timeout)}]);
+    let apps = [
+        // Who waits for an answer goes on when it does not come in time, and no close frame is answered either.
+        (
+            "patient",
+            session(&testbed, "/ws/patient?fault=deaf", &says("200ms")),
+        ),
+        // Who waits for longer than the run lasts is cut off.
+        (
+            "stubborn",
+            session(&testbed, "/ws/stubborn?fault=deaf", &says("10m")),
+        ),
+    ];
+    let mut body = steps_of_each(&apps, (3, 1), "60s");
+    body["scenario"]["scenarios"]["stubborn"]["maxDuration"] = json!("5s");
+    body["scenario"]["scenarios"]["stubborn"]["gracefulStop"] = json!("1s");
+    let run = Run::start(&lab, &body);
+    assert_eq!(run.ended(Duration::from_secs(180)), "completed");
+    let summary = run.summary();
+    summary.assert_balanced();
+    assert_eq!(summary.holes(), [] as [Value; 0]);
+
+    let patient = summary.step("patient");
+    assert_eq!(
+        patient["socket"]["ended"],
+        json!({"error": USERS}),
+        "{patient}"
+    );
+    let classes = patient["socket"]["errors"].as_object().expect("classes");
+    assert_eq!(classes.keys().collect::<Vec<_>>(), ["timeout"], "{patient}");
+    assert_eq!(
+        patient["socket"]["messages"][0]["timedOut"], USERS,
+        "{patient}"
+    );
+    let stubborn = summary.step("stubborn");
+    assert_eq!(
+        stubborn["socket"]["ended"],
+        json!({"cut_off": USERS}),
+        "{stubborn}"
+    );
+    assert_eq!(
+        stubborn["socket"]["messages"][0]["cutOff"], USERS,
+        "{stubborn}"
+    );
+    for (step, path) in [(patient, "/ws/patient"), (stubborn, "/ws/stubborn")] {
+        assert_eq!(assert_accounted(step), USERS, "{step}");
+        let truth = truth(&testbed.stats(), path);
+        assert_eq!((truth.sessions, truth.received), (USERS, USERS), "{path}");
+    }
+    assert_eq!(summary.ledger("finished"), USERS);
+    assert_eq!(summary.ledger("interrupted"), USERS);
+}
+
 #[test]
 fn a_session_that_outlasts_its_slice_is_opened_again_where_it_was_and_is_no_error() {
     let lab = Lab::shared();
