@@ -19,6 +19,7 @@ mod listing;
 mod live;
 mod lost_parts;
 mod main_job;
+mod memory;
 mod misconfigured;
 mod monitoring;
 mod objects;

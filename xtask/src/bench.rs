@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use devstack::Project;
 
-use crate::build::{Packing, Worker};
+use crate::build::{self, Packing, Worker};
 use crate::tools::OHA;
 use crate::{run, setup};
 
@@ -29,10 +29,12 @@ enum Needs {
     Worker,
     /// The command, its target, and another load generator to compare with.
     Programs,
+    /// Both Workers as they are deployed, and the command.
+    Both,
 }
 
 /// The benchmarks that there are.
-const BENCHMARKS: [Benchmark; 6] = [
+const BENCHMARKS: [Benchmark; 7] = [
     Benchmark {
         name: "coordinator",
         what: "what a frame costs the coordinator, and how much it stores, with 30 batches of 20 steps",
@@ -81,6 +83,14 @@ const BENCHMARKS: [Benchmark; 6] = [
         needs: Needs::Nothing,
         only_by_name: false,
     },
+    Benchmark {
+        name: "streams",
+        what: "1,000 WebSockets natively and 200 at the edge: nothing lost, times as the target tells them",
+        program: "streams",
+        arguments: &[],
+        needs: Needs::Both,
+        only_by_name: true,
+    },
 ];
 
 /// Run a benchmark, or all of them
@@ -88,7 +98,7 @@ const BENCHMARKS: [Benchmark; 6] = [
 pub(crate) struct Bench {
     /// Which one; all that are short when absent
     name: Option<String>,
-    /// Write the figures of `edge`, `edge-memory` or `native` as JSON
+    /// Write the figures of `edge`, `edge-memory`, `native` or `streams` as JSON
     #[arg(long, value_name = "FILE", requires = "name")]
     json: Option<PathBuf>,
 }
@@ -123,7 +133,7 @@ impl Bench {
                 .args([benchmark.program, "--"])
                 .args(benchmark.arguments);
             if let Some(file) = &self.json {
-                if !matches!(benchmark.program, "edge" | "native") {
+                if !matches!(benchmark.program, "edge" | "native" | "streams") {
                     bail!("the benchmark {} has no figures as JSON", benchmark.name);
                 }
                 command.arg("--json").arg(file);
@@ -141,11 +151,22 @@ impl Needs {
             Self::Worker => Worker::Loadtest.build(project, Packing::ForDeployment),
             Self::Programs => {
                 setup::ensure_tool(project, &OHA)?;
-                let mut command = project.command("cargo");
-                command.args(["build", "--release", "--quiet"]);
-                command.args(["--package", "sentinel", "--package", "testbed"]);
-                run::shown(&mut command)
+                programs(project, &["sentinel", "testbed"])
+            }
+            Self::Both => {
+                build::all(project, Packing::ForDeployment)?;
+                programs(project, &["sentinel"])
             }
         }
     }
+}
+
+/// Builds programs as they are published.
+fn programs(project: &Project, packages: &[&str]) -> Result<()> {
+    let mut command = project.command("cargo");
+    command.args(["build", "--release", "--quiet"]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    run::shown(&mut command)
 }
