@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
+use crate::json_place::JsonPlace;
 use crate::random::Random;
 use crate::response::Exchange;
 
@@ -24,7 +24,7 @@ pub enum Extractor {
     /// The cookie of this name that the answer sets.
     Cookie(String),
     /// What the path finds in the JSON body.
-    Json(JsonPath),
+    Json(JsonPlace),
     /// What the first group of the regular expression matches in the body; the whole match when it has none.
     Regex(Regex),
 }
@@ -96,7 +96,7 @@ impl Extractor {
             return compile_regex(pattern).map(Self::Regex).map_err(refuse);
         }
         if text.starts_with('$') {
-            return JsonPath::parse(text)
+            return JsonPlace::parse(text)
                 .map(Self::Json)
                 .map_err(|error| refuse(format!("is not a JSON path ({error})")));
         }
@@ -162,10 +162,12 @@ impl Extractor {
                     .map(|(_, value)| text(value.trim().trim_matches('"')))
             }
             Self::Json(path) => {
-                let found = path.query(answer.json?);
+                let json = answer.json?;
                 match random {
-                    None => found.first().map(Found::Json),
-                    Some(random) => random.choice(&found.all()).map(|value| Found::Json(value)),
+                    None => path.first(json).map(Found::Json),
+                    Some(random) => random
+                        .choice(&path.all(json))
+                        .map(|value| Found::Json(value)),
                 }
             }
             Self::Regex(regex) => {

@@ -123,10 +123,10 @@ pub fn judge<R: FnOnce() -> Random, F: FnMut(CheckId, bool)>(
     if missed {
         return Err(ErrorClass::Check);
     }
-    if step.extractions.is_empty() {
-        return Ok(());
-    }
-    take(&step.extractions, answer, &mut random(), variables)
+    let extractions = &step.extractions;
+    let mut picks = extractions.iter().map(|extraction| extraction.pick);
+    let mut random = picks.any(|pick| pick == ExtractPick::Random).then(random);
+    take(extractions, answer, random.as_mut(), variables)
 }
 
 /// Holds checks against what came over a WebSocket, and takes values from it.
@@ -145,8 +145,7 @@ pub(crate) fn examine(
         return Err(ErrorClass::Check);
     }
     // The plan has none of which one of several is taken.
-    let mut random = Random::for_purpose(0, 0);
-    take(extractions, answer, &mut random, variables)
+    take(extractions, answer, None, variables)
 }
 
 /// Whether a check that is required does not hold.
@@ -168,11 +167,12 @@ pub(crate) fn misses(
 fn take(
     extractions: &[Extraction],
     answer: Answer<'_>,
-    random: &mut Random,
+    mut random: Option<&mut Random>,
     variables: &mut [Option<String>],
 ) -> Result<(), ErrorClass> {
     let values = extractions.iter().map(|extraction| {
-        let chance = (extraction.pick == ExtractPick::Random).then_some(&mut *random);
+        let is_random = extraction.pick == ExtractPick::Random;
+        let chance = random.as_deref_mut().filter(|_| is_random);
         let found = extraction.extractor.find_any(answer, chance);
         found
             .and_then(Found::into_value)

@@ -176,9 +176,11 @@ impl Batch {
             awaited: 0,
             unsent: 0,
             sent_any: false,
-            extras: Extras::boxed(Extras {
-                rows,
-                ..Extras::default()
+            extras: (!rows.is_empty()).then(|| {
+                Box::new(Extras {
+                    rows,
+                    ..Extras::default()
+                })
             }),
             random,
         });

@@ -25,6 +25,14 @@ pub struct RampingVus {
     segments: Vec<Segment>,
     segment: usize, // index of the segment that is played, in [0, segments.len()]
     active: u64,    // users of this share that are active
+    upcoming: Upcoming,
+}
+
+/// The next change, which is asked for at each event and comes once in a while.
+#[derive(Clone, Copy, Debug)]
+enum Upcoming {
+    Unknown,
+    Known(Option<(Tick, VuChange)>),
 }
 
 /// A stage, or one of the jumps at the beginning and the end, with its place in time.
@@ -69,6 +77,7 @@ impl RampingVus {
             segments,
             segment: 0,
             active: 0,
+            upcoming: Upcoming::Unknown,
         }
     }
 
@@ -85,6 +94,7 @@ impl RampingVus {
             VuChange::Start(_) => self.active += 1,
             VuChange::Stop(_) => self.active -= 1,
         }
+        self.upcoming = Upcoming::Unknown;
         Some((at, change))
     }
 
@@ -102,6 +112,15 @@ impl RampingVus {
 
     /// The next change, moving on over segments that have none left.
     fn upcoming(&mut self) -> Option<(Tick, VuChange)> {
+        if let Upcoming::Known(next) = self.upcoming {
+            return next;
+        }
+        let next = self.find_upcoming();
+        self.upcoming = Upcoming::Known(next);
+        next
+    }
+
+    fn find_upcoming(&mut self) -> Option<(Tick, VuChange)> {
         loop {
             let segment = self.segments.get(self.segment)?;
             if let Some(next) = segment.change_after(&self.stripes, self.active) {

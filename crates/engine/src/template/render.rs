@@ -176,7 +176,7 @@ fn append_key(key: Option<u64>, out: &mut String) {
 }
 
 fn append_number(number: impl Into<u64>, out: &mut String) {
-    let _ = write!(out, "{}", number.into()); // a String takes all
+    out.push_str(itoa::Buffer::new().format(number.into()));
 }
 
 /// A random UUID (version 4, RFC 9562).
