@@ -14,6 +14,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use crate::batch::driver::Driver;
 use crate::batch::failure::{classify, classify_socket};
+use crate::batch::told::LANES_KEPT;
 use crate::js::{Exchanges, Sockets};
 
 /// Identifier, status, header fields.
@@ -79,6 +80,7 @@ impl OfExchanges {
     pub(super) fn exchanges(&self, env: &JsValue) -> Exchanges {
         Exchanges::new(
             env,
+            LANES_KEPT,
             function(&self.headers),
             function(&self.head),
             function(&self.chunk),

@@ -5,7 +5,6 @@
 //! closures hold it weakly, so that everything is freed when the batch is over.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use js_sys::Promise;
@@ -15,7 +14,6 @@ use sentinel_engine::batch::{
 };
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::tick::{Span, Tick};
-use sentinel_engine::window::StepId;
 use sentinel_engine::wire::Frame;
 use serde_json::json;
 use wasm_bindgen::JsValue;
@@ -23,8 +21,9 @@ use wasm_bindgen::prelude::Closure;
 use worker::Env;
 
 use crate::batch::callbacks::{OfExchanges, OfSockets, function, with};
-use crate::batch::message::{message, own_fields};
+use crate::batch::message::{fields, own_fields};
 use crate::batch::order::BatchOrder;
+use crate::batch::told::Told;
 use crate::clock::{RunClock, now_ms};
 use crate::js::{Exchanges, Port, Sockets, clear_timeout, set_timeout};
 use crate::limits::{CLOSE_GRACE_MS, FLAG_CHECK_MS, LEASE_MS, LINE_BYTES_MAX, UNREAD_BYTES_MAX};
@@ -78,8 +77,7 @@ enum State {
 struct Playing {
     batch: Batch,
     clock: RunClock,
-    /// Under which number each kind of request was announced. A redirect may have another method than its step.
-    announced: BTreeMap<(StepId, &'static str), u32>,
+    told: Told,
     timer: Option<(JsValue, Tick)>,
     lease_until: Tick,
     next_flag_check_ms: u64,
@@ -195,7 +193,7 @@ impl Driver {
         Ok(Playing {
             batch: Batch::new(plan, assignment),
             clock,
-            announced: BTreeMap::new(),
+            told: Told::default(),
             timer: None,
             lease_until,
             next_flag_check_ms,
@@ -270,10 +268,10 @@ impl Driver {
                 Output::Send(request) => self.send(playing, request),
                 Output::Open(opening) => self.open(&opening),
                 Output::Socket(RequestId(id), order) => self.order(id as f64, order),
-                Output::Abort(RequestId(id)) => {
+                Output::Abort(id) => {
                     // It is known to one of them.
-                    self.exchanges.abort(id as f64);
-                    self.sockets.abort(id as f64);
+                    self.exchanges.abort(id.0 as f64, id.place());
+                    self.sockets.abort(id.0 as f64);
                 }
                 Output::Ship(frame) => self.ship(playing, &frame),
                 Output::WakeAt(tick, _) => {
@@ -285,39 +283,44 @@ impl Driver {
         }
     }
 
-    fn send(&self, playing: &mut Playing, request: Request) {
-        let method = request.method.name();
-        let next = u32::try_from(playing.announced.len()).unwrap_or(u32::MAX);
-        let kind = playing.announced.entry((request.step, method));
-        let step = *kind.or_insert(next);
-        if step == next {
+    fn send(&self, playing: &mut Playing, mut request: Request) {
+        let (kind, is_new) = playing.told.kind(&request);
+        if is_new {
             self.exchanges.announce(
-                step,
-                method,
+                kind,
+                request.method.name(),
                 request.streams,
                 request.wants_body,
                 &request.wants_headers.join("\n"),
                 request.body_limit_bytes as f64,
             );
         }
+        let RequestId(id) = request.id;
+        let place = request.id.place();
+        let told = &mut playing.told;
+        let news = told.news(place, kind, &mut request, &self.own_fields);
         let object = match &request.address {
             Address::Host | Address::Binding(_) => None,
             Address::Object { name, .. } => Some(name.as_str()),
         };
-        let (message, binding) = (
-            message(&request, &self.own_fields),
+        self.exchanges.send(
+            id as f64,
+            place,
+            kind,
+            news.url.then_some(&request.url),
+            news.fields.as_deref(),
+            request.body,
             request.address.binding(),
+            object,
         );
-        let id = request.id.0 as f64;
-        self.exchanges
-            .send(id, step, &message, request.body, binding, object);
     }
 
     fn open(&self, opening: &Opening) {
         let request = &opening.request;
         self.sockets.open(
             request.id.0 as f64,
-            &message(request, &self.own_fields),
+            &request.url,
+            &fields(&request.headers, &self.own_fields),
             &opening.protocols.join("\n"),
             &request.wants_headers.join("\n"),
             request.address.binding(),

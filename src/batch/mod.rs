@@ -10,6 +10,7 @@ mod endpoint;
 mod failure;
 mod message;
 mod order;
+mod told;
 
 pub(crate) use endpoint::answer;
 pub(crate) use order::BatchOrder;

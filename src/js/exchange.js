@@ -1,14 +1,15 @@
 // The requests of one batch. One crossing into JavaScript sends a request, one crossing back brings its end:
 // promises and streams stay on this side, because each of them would cost a crossing more.
 //
-// What a request costs beside `fetch` itself is mostly the reading of its options and header fields. So a `Request`
-// of each step is kept for each request that is under way at the same time, and only what differs is set anew.
+// What a request costs beside `fetch` itself is mostly what is made for it and thrown away: texts, header fields, and
+// the objects by which JavaScript sees them. So each place for a request keeps, of every kind of request, what it was
+// told last, and is told only what differs.
 
 export class Exchanges {
   #env;
-  #steps = [];
-  #running = new Map();
-  #idle = [];
+  #lanesKept;
+  #kinds = [];
+  #lanes = [];
   #isLocated = false;
   #onHeaders;
   #onHead;
@@ -17,8 +18,9 @@ export class Exchanges {
   #onAnswer;
   #onFailure;
 
-  constructor(env, onHeaders, onHead, onChunk, onEnd, onAnswer, onFailure) {
+  constructor(env, lanesKept, onHeaders, onHead, onChunk, onEnd, onAnswer, onFailure) {
     this.#env = env;
+    this.#lanesKept = lanesKept;
     this.#onHeaders = onHeaders;
     this.#onHead = onHead;
     this.#onChunk = onChunk;
@@ -27,53 +29,52 @@ export class Exchanges {
     this.#onFailure = onFailure;
   }
 
-  // What all requests of a step have in common, except that a redirect may change the method: then it is announced
-  // again. `wanted` are names of header fields of the answer, one a line.
-  announce(step, method, streams, wantsBody, wanted, bodyBytesMax) {
-    this.#steps[step] = { method, streams, wantsBody, wanted: words(wanted), bodyBytesMax };
+  // What all requests of a kind have in common: those of a step, except that a redirect may change the method.
+  // `wanted` are names of header fields of the answer, one a line.
+  announce(kind, method, streams, wantsBody, wanted, bodyBytesMax) {
+    this.#kinds[kind] = { method, streams, wantsBody, wanted: words(wanted), bodyBytesMax };
   }
 
-  // `message` are lines: the URL, then the header fields, a name and a value in turn. Without a `binding` the request
-  // goes to the host of its URL; with one to that Worker, or to the Durable Object of the name `object`.
-  send(id, step, message, body, binding, object) {
-    const lane = this.#idle.pop() ?? new Lane();
-    this.#running.set(id, lane);
-    this.#exchange(id, lane, step, message.split("\n"), body, binding, object);
+  // At a `place` there is one request at a time. `fields` are lines, a name and a value in turn. At the first
+  // `lanesKept` places, `url` and `fields` are left out where they are those of the kind's request before this one at
+  // the same place. Without a `binding` the request goes to the host of its URL; with one to that Worker, or to the
+  // Durable Object of the name `object`.
+  send(id, place, kind, url, fields, body, binding, object) {
+    if (place >= this.#lanesKept) this.#lanes[place] = undefined;
+    const lane = (this.#lanes[place] ??= new Lane());
+    const message = lane.begin(id, kind);
+    message.tell(url, fields);
+    this.#exchange(id, lane, this.#kinds[kind], message, body, binding, object);
   }
 
-  abort(id) {
-    const lane = this.#running.get(id);
-    this.#running.delete(id);
-    lane?.abort();
+  abort(id, place) {
+    const lane = this.#lanes[place];
+    if (lane?.end(id)) lane.abort();
   }
 
   // After this nothing is called back any more.
   close() {
-    const lanes = [...this.#running.values()];
-    this.#running.clear();
-    for (const lane of lanes) lane.abort();
+    for (const lane of this.#lanes.splice(0)) if (lane?.end(lane.id)) lane.abort();
   }
 
-  async #exchange(id, lane, number, lines, body, binding, object) {
+  async #exchange(id, lane, kind, message, body, binding, object) {
     try {
-      const step = this.#steps[number];
-      const init = lane.init(number, step.method, lines, body);
-      const response = await this.#fetch(lines[0], init, binding, object);
+      const response = await this.#fetch(message, kind.method, lane.signal, body, binding, object);
       // Whoever aborted it does not want to hear of it.
-      if (!this.#running.has(id)) {
+      if (lane.id !== id) {
         response.body?.cancel().catch(() => {});
         return;
       }
-      const { status, headers } = response;
-      const { wantsBody, wanted, bodyBytesMax } = step;
-      if (step.streams) {
-        await this.#follow(id, response, wanted);
+      if (kind.streams) {
+        await this.#follow(id, lane, response, kind.wanted);
         return;
       }
       this.#onHeaders(id);
-      const isPage = mayBePage(response);
+      const { status, headers } = response;
+      const { wantsBody, bodyBytesMax } = kind;
+      const isPage = mayBePage(status, headers);
       const keepsBody = wantsBody || isPage;
-      const fields = pick(response, this.#names(wanted));
+      const fields = picked(headers, this.#names(kind.wanted), isPage);
       let bytes = NOTHING;
       let size = 0;
       let truncated = false;
@@ -89,12 +90,12 @@ export class Exchanges {
         ({ bytes, size, truncated } = await drain(response, keepsBody, bodyBytesMax));
       }
       if (isPage && !wantsBody) bytes = bytes.subarray(0, PAGE_BYTES_MAX);
-      if (!this.#running.delete(id)) return;
-      if (this.#idle.length < IDLE_MAX) this.#idle.push(lane);
+      if (!lane.end(id)) return;
       if (bytes.length === 0 && fields === "" && !truncated) this.#onEnd(id, status, size);
       else this.#onAnswer(id, status, fields, bytes, size, truncated);
     } catch (error) {
-      if (!this.#running.delete(id)) return;
+      if (!lane.end(id)) return;
+      message.forget();
       const marks = object === undefined ? [] : MARKS.filter((mark) => error?.[mark] === true);
       this.#onFailure(id, String(error?.name), String(error?.message), marks.join(" "));
     }
@@ -102,15 +103,15 @@ export class Exchanges {
 
   // A stream: its pieces are told as they come, so that there is never more than one of them here, and the clock
   // stands at the moment of each.
-  async #follow(id, response, wanted) {
+  async #follow(id, lane, response, wanted) {
     const { status } = response;
     this.#onHead(id, status, pick(response, this.#names(wanted)));
     const reader = response.body?.getReader();
-    while (this.#running.has(id)) {
+    while (lane.id === id) {
       const { done, value } = reader === undefined ? { done: true } : await reader.read();
-      if (!this.#running.has(id)) break;
+      if (lane.id !== id) break;
       if (done) {
-        this.#running.delete(id);
+        lane.end(id);
         this.#onEnd(id, status, 0);
         return;
       }
@@ -126,58 +127,117 @@ export class Exchanges {
     return [...wanted, "cf-ray"];
   }
 
-  #fetch(url, init, binding, object) {
-    if (binding === undefined) return fetch(url, init);
+  #fetch(message, method, signal, body, binding, object) {
+    const request = message.request(method, signal, binding === undefined);
+    const { url } = message;
+    // A request that has a body could be sent only once.
+    const init = body === undefined ? request : { method, headers: request.headers, body, redirect: "manual", signal };
+    if (binding === undefined) return init === request && message.isBound ? fetch(request) : fetch(url, init);
     const bound = this.#env[binding];
     // A stub that threw may be broken for good: each request has one of its own.
     return object === undefined ? bound.fetch(url, init) : bound.getByName(object).fetch("https://object" + url, init);
   }
 }
 
-// How many lanes are kept for later requests. As many requests can wait for headers as there are slots; more are
-// under way only while bodies arrive.
-const IDLE_MAX = 32;
-
-// One of the requests that are under way at the same time. Used for one after the other, until one is aborted or
-// fails.
+// A place for requests, which are sent from it one after the other.
 class Lane {
-  #controller = new AbortController();
-  #known = [];
+  id; // of the request that is under way
+  signal;
+  #controller;
+  #messages = [];
+
+  constructor() {
+    this.#renew();
+  }
+
+  begin(id, kind) {
+    this.id = id;
+    return (this.#messages[kind] ??= new Message());
+  }
+
+  // Whether the request was still under way.
+  end(id) {
+    if (id === undefined || this.id !== id) return false;
+    this.id = undefined;
+    return true;
+  }
 
   abort() {
     this.#controller.abort();
+    this.#renew();
+    for (const message of this.#messages) message?.forget();
   }
 
-  // What `fetch` is to be told beside the URL. A header field that cannot be sent throws.
-  init(step, method, lines, body) {
-    const { signal } = this.#controller;
-    const known = this.#known[step];
-    let request = known?.request;
-    if (request !== undefined && known.method === method && namesAreEqual(known.lines, lines)) {
-      for (let at = 2; at < lines.length; at += 2) {
-        if (lines[at] !== known.lines[at]) request.headers.set(lines[at - 1], lines[at]);
-      }
-    } else {
-      const headers = fieldsOf(lines);
-      request = new Request(ANY_URL, { method, headers, redirect: "manual", signal });
-    }
-    this.#known[step] = { request, method, lines };
-    // A request that has a body could be sent only once.
-    return body === undefined ? request : { method, headers: request.headers, body, redirect: "manual", signal };
+  #renew() {
+    this.#controller = new AbortController();
+    this.signal = this.#controller.signal;
   }
 }
 
-// A request is always sent to the URL that it is given then.
+// What was told last of a kind of request at a place, and the `Request` that was made of it.
+class Message {
+  url;
+  isBound = false; // whether the `Request` is one to this URL
+  #isRepeated = false;
+  #lines;
+  #request;
+  #requestLines;
+
+  tell(url, fields) {
+    this.#isRepeated = url === undefined;
+    if (fields !== undefined) this.#lines = words(fields);
+    if (url === undefined) return;
+    this.url = url;
+    this.isBound = false;
+  }
+
+  // The next `Request` is made anew.
+  forget() {
+    this.#request = undefined;
+    this.isBound = false;
+  }
+
+  // What is to be sent. A URL that comes again is made part of it, if it `isToHost`: otherwise `fetch` would have to
+  // copy the `Request` for it. A header field that cannot be sent throws.
+  request(method, signal, isToHost) {
+    if (this.#request === undefined) {
+      const headers = fieldsOf(this.#lines);
+      this.#request = new Request(ANY_URL, { method, headers, redirect: "manual", signal });
+    } else if (this.#lines !== this.#requestLines) {
+      this.#change(this.#requestLines, this.#lines);
+    }
+    this.#requestLines = this.#lines;
+    if (this.#isRepeated && isToHost && !this.isBound) {
+      this.#request = new Request(this.url, this.#request);
+      this.isBound = true;
+    }
+    return this.#request;
+  }
+
+  #change(lines, others) {
+    const { headers } = this.#request;
+    if (namesAreEqual(lines, others)) {
+      for (let at = 1; at < others.length; at += 2) {
+        if (others[at] !== lines[at]) headers.set(others[at - 1], others[at]);
+      }
+      return;
+    }
+    for (let at = 0; at < lines.length; at += 2) headers.delete(lines[at]);
+    for (let at = 0; at < others.length; at += 2) headers.append(others[at], others[at + 1]);
+  }
+}
+
+// A request is sent to the URL that it is given then.
 const ANY_URL = "http://localhost/";
 
 function namesAreEqual(lines, others) {
   if (lines.length !== others.length) return false;
-  for (let at = 1; at < lines.length; at += 2) if (lines[at] !== others[at]) return false;
+  for (let at = 0; at < lines.length; at += 2) if (lines[at] !== others[at]) return false;
   return true;
 }
 
 // Whether an error may be an answer that Cloudflare gave in the target's stead: its page tells which one it is.
-function mayBePage({ status, headers }) {
+function mayBePage(status, headers) {
   return status >= 400 && headers.get("server")?.toLowerCase() === "cloudflare";
 }
 
@@ -186,10 +246,10 @@ const PAGE_BYTES_MAX = 16384;
 // What the runtime says about a Durable Object's failure, beside the words.
 const MARKS = ["overloaded", "durableObjectReset", "retryable"];
 
-// The header fields of a message: all of its lines but the URL.
+// Header fields of lines, a name and a value in turn.
 export function fieldsOf(lines) {
   const headers = new Headers();
-  for (let at = 2; at < lines.length; at += 2) headers.append(lines[at - 1], lines[at]);
+  for (let at = 0; at < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
   return headers;
 }
 
@@ -199,14 +259,23 @@ export function words(text) {
 }
 
 // The header fields that are wanted, as lines, and what tells Cloudflare from the target.
-export function pick(response, wanted) {
-  const { headers } = response;
-  const lines = [];
-  for (const name of mayBePage(response) ? [...wanted, "server"] : wanted) {
-    const values = name === "set-cookie" ? headers.getSetCookie() : [headers.get(name)];
-    for (const value of values) if (value !== null) lines.push(name, value);
+export function pick({ status, headers }, wanted) {
+  return picked(headers, wanted, mayBePage(status, headers));
+}
+
+function picked(headers, wanted, isPage) {
+  let lines = "";
+  for (const name of wanted) {
+    // Asking whether there are any costs less than a list of none.
+    if (name !== "set-cookie") lines += line(name, headers.get(name));
+    else if (headers.has(name)) for (const value of headers.getSetCookie()) lines += line(name, value);
   }
-  return lines.join("\n");
+  if (isPage) lines += line("server", headers.get("server"));
+  return lines.slice(1);
+}
+
+function line(name, value) {
+  return value === null ? "" : `\n${name}\n${value}`;
 }
 
 const NOTHING = new Uint8Array(0);

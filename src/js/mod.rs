@@ -20,6 +20,7 @@ extern "C" {
     #[wasm_bindgen(constructor)]
     pub(crate) fn new(
         env: &JsValue,
+        lanes_kept: u32,
         on_headers: &Function,
         on_head: &Function,
         on_chunk: &Function,
@@ -28,11 +29,11 @@ extern "C" {
         on_failure: &Function,
     ) -> Exchanges;
 
-    /// Says what all requests of a step have in common, before the first of them.
+    /// Says what all requests of a kind have in common, before the first of them.
     #[wasm_bindgen(method)]
     pub(crate) fn announce(
         this: &Exchanges,
-        step: u32,
+        kind: u32,
         method: &str,
         streams: bool,
         wants_body: bool,
@@ -40,13 +41,16 @@ extern "C" {
         body_bytes_max: f64,
     );
 
-    /// Sends a request. Its end is called back, unless it is aborted.
+    /// Sends a request. Its end is called back, unless it is aborted. At the first `lanes_kept` places, the URL and
+    /// the fields are told if they are others than those of the last request of the kind at the same place.
     #[wasm_bindgen(method)]
     pub(crate) fn send(
         this: &Exchanges,
         id: f64,
-        step: u32,
-        message: &str,
+        place: u32,
+        kind: u32,
+        url: Option<&str>,
+        fields: Option<&str>,
         body: Option<Vec<u8>>,
         binding: Option<&str>,
         object: Option<&str>,
@@ -54,7 +58,7 @@ extern "C" {
 
     /// Gives a request up. Nothing more is called back about it.
     #[wasm_bindgen(method)]
-    pub(crate) fn abort(this: &Exchanges, id: f64);
+    pub(crate) fn abort(this: &Exchanges, id: f64, place: u32);
 
     /// Gives all requests up.
     #[wasm_bindgen(method)]
@@ -87,7 +91,8 @@ extern "C" {
     pub(crate) fn open(
         this: &Sockets,
         id: f64,
-        message: &str,
+        url: &str,
+        fields: &str,
         protocols: &str,
         wanted: &str,
         binding: Option<&str>,

@@ -25,12 +25,12 @@ export class Sockets {
     this.#onRefused = onRefused;
   }
 
-  // `message` are lines: the URL, then the header fields, a name and a value in turn. `protocols` and `wanted`, names
-  // of header fields of the answer, are lines too. Without a `binding` the handshake goes to the host of its URL.
-  open(id, message, protocols, wanted, binding) {
+  // `fields` are lines, a name and a value in turn. `protocols` and `wanted`, names of header fields of the answer, are
+  // lines too. Without a `binding` the handshake goes to the host of its URL.
+  open(id, url, fields, protocols, wanted, binding) {
     const socket = { controller: new AbortController(), webSocket: null, closing: false };
     this.#known.set(id, socket);
-    this.#shakeHands(id, socket, message.split("\n"), words(protocols), words(wanted), binding);
+    this.#shakeHands(id, socket, url, words(fields), words(protocols), words(wanted), binding);
   }
 
   // `content` is a text or bytes.
@@ -93,14 +93,14 @@ export class Sockets {
     }
   }
 
-  async #shakeHands(id, socket, lines, protocols, wanted, binding) {
+  async #shakeHands(id, socket, url, lines, protocols, wanted, binding) {
     try {
       const headers = fieldsOf(lines);
       headers.set("upgrade", "websocket");
       if (protocols.length > 0) headers.set("sec-websocket-protocol", protocols.join(", "));
       const init = { headers, redirect: "manual", signal: socket.controller.signal };
       const place = binding === undefined ? globalThis : this.#env[binding];
-      const response = await place.fetch(lines[0], init);
+      const response = await place.fetch(url, init);
       const fields = pick(response, wanted);
       if (!this.#known.has(id)) return; // it was aborted, and its connection with it
       if (response.webSocket === null) {

@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 const source = await readFile(new URL("../../src/js/exchange.js", import.meta.url));
 const { Exchanges } = await import(`data:text/javascript;base64,${source.toString("base64")}`);
 
+const LANES_KEPT = 32;
 const PAGE = "error code: 1015";
 const LONG = "x".repeat(40_000);
 
@@ -72,6 +73,7 @@ function batch(env = {}) {
   };
   const exchanges = new Exchanges(
     env,
+    LANES_KEPT,
     (id) => tell({ what: "headers", id }),
     (id, status, fields) => tell({ what: "head", id, status, fields }),
     (id, bytes) => tell({ what: "chunk", id, text: Buffer.from(bytes).toString() }),
@@ -100,11 +102,12 @@ function send(exchanges, id, path, options = {}) {
   again(exchanges, id, id, path, options);
 }
 
-// Another request of a step that was announced.
+// Another request of a step that was announced, at its own place unless the options have one. Without a path, and with
+// `null` for the fields, it is like the one before it.
 function again(exchanges, id, step, path, options = {}) {
-  const { fields = [], body, binding, object } = options;
-  const url = object === undefined ? base + path : path;
-  exchanges.send(id, step, [url, ...fields].join("\n"), body, binding, object);
+  const { place = id, fields = [], body, binding, object } = options;
+  const url = path === undefined || object !== undefined ? path : base + path;
+  exchanges.send(id, place, step, url, fields?.join("\n"), body, binding, object);
 }
 
 test("a request arrives as it was sent, and is told first by its headers, then by its end", async () => {
@@ -169,7 +172,7 @@ test("a stream that breaks is a failure, and one that was given up is told no mo
   assert.equal((await ended(1)).what, "failure");
   send(exchanges, 2, "/half", { streams: true });
   await until(() => told.some((event) => event.id === 2 && event.what === "chunk"));
-  exchanges.abort(2);
+  exchanges.abort(2, 2);
   send(exchanges, 3, "/plain");
   await ended(3);
   const pieces = told.filter((event) => event.id === 2).map((event) => event.what);
@@ -236,9 +239,9 @@ test("of a request that was given up nothing more is told, before its headers or
   send(exchanges, 1, "/never");
   send(exchanges, 2, "/half");
   await until(() => told.some((event) => event.what === "headers" && event.id === 2));
-  exchanges.abort(1);
-  exchanges.abort(2);
-  exchanges.abort(99);
+  exchanges.abort(1, 1);
+  exchanges.abort(2, 2);
+  exchanges.abort(99, 99);
   // What was given up would be told before what is sent only now.
   send(exchanges, 3, "/plain");
   await ended(3);
@@ -261,12 +264,62 @@ test("what is kept of a step's requests does not leak into the next one", async 
   exchanges.announce(0, "GET", false, false, "", 1_000_000);
   const told = [];
   for (const [id, fields] of [["x-a", "1", "x-b", "1"], ["x-a", "2", "x-b", "1"], ["x-b", "3"], []].entries()) {
-    again(exchanges, id, 0, "/plain", { fields });
+    again(exchanges, id, 0, "/plain", { place: 7, fields });
     await ended(id);
     const { headers } = received.at(-1);
     told.push([headers["x-a"], headers["x-b"]]);
   }
   assert.deepEqual(told, [["1", "1"], ["2", "1"], [undefined, "3"], [undefined, undefined]]);
+});
+
+test("what is not told again is what it was, at each place and whatever came between", async () => {
+  const { exchanges, ended, until, told } = batch();
+  exchanges.announce(0, "GET", false, true, "", 1_000_000);
+  exchanges.announce(1, "POST", false, true, "", 1_000_000);
+  let id = 0;
+  const arrives = async (place, kind, path, fields, body) => {
+    id += 1;
+    again(exchanges, id, kind, path, { place, fields, body });
+    assert.equal((await ended(id)).body, "hello");
+    const { method, url, headers, body: arrived } = received.at(-1);
+    return [method, url, headers["x-a"], arrived];
+  };
+  const get = (url, field) => ["GET", url, field, ""];
+  assert.deepEqual(await arrives(0, 0, "/plain?1", ["x-a", "1"]), get("/plain?1", "1"));
+  assert.deepEqual(await arrives(0, 0, undefined, null), get("/plain?1", "1"));
+  assert.deepEqual(await arrives(0, 0, undefined, null), get("/plain?1", "1"));
+  assert.deepEqual(await arrives(0, 0, undefined, ["x-a", "2"]), get("/plain?1", "2"));
+  assert.deepEqual(await arrives(1, 0, "/plain?2", ["x-a", "3"]), get("/plain?2", "3"));
+  assert.deepEqual(await arrives(0, 0, "/plain?3", null), get("/plain?3", "2"));
+  const body = new TextEncoder().encode("a body");
+  assert.deepEqual(await arrives(0, 1, "/plain?4", ["x-a", "4"], body), ["POST", "/plain?4", "4", "a body"]);
+  assert.deepEqual(await arrives(0, 1, undefined, null, body), ["POST", "/plain?4", "4", "a body"]);
+  assert.deepEqual(await arrives(0, 0, undefined, null), get("/plain?3", "2"));
+  // Neither one that is given up nor one that fails is what the next one needs.
+  const before = received.length;
+  again(exchanges, 100, 0, "/never", { place: 0, fields: ["x-a", "5"] });
+  while (received.length === before) await new Promise((resolve) => setTimeout(resolve, 1));
+  exchanges.abort(100, 0);
+  assert.deepEqual(await arrives(0, 0, "/plain?5", null), get("/plain?5", "5"));
+  again(exchanges, 101, 0, undefined, { place: 0, fields: ["bad name", "1"] });
+  await until(() => told.some((event) => event.id === 101 && event.what === "failure"));
+  again(exchanges, 102, 0, undefined, { place: 0, fields: null });
+  await until(() => told.some((event) => event.id === 102 && event.what === "failure"));
+  assert.deepEqual(await arrives(0, 0, undefined, ["x-a", "6"]), get("/plain?5", "6"));
+});
+
+test("a request that goes to the host again is not one to a binding, and the other way round", async () => {
+  const asked = [];
+  const GROVE = { fetch: async (url) => (asked.push(url), new Response("bound")) };
+  const { exchanges, ended } = batch({ GROVE });
+  exchanges.announce(0, "GET", false, true, "", 1_000_000);
+  for (const [id, binding] of [undefined, "GROVE", undefined, undefined, "GROVE"].entries()) {
+    const first = id === 0;
+    const options = { place: 0, fields: first ? [] : null, binding };
+    again(exchanges, id, 0, first ? "/plain" : undefined, options);
+    assert.equal((await ended(id)).body, binding === undefined ? "hello" : "bound");
+  }
+  assert.deepEqual(asked, [`${base}/plain`, `${base}/plain`]);
 });
 
 test("a request to a binding goes to its Worker", async () => {

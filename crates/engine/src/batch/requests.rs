@@ -175,7 +175,7 @@ impl Requests {
             generation = entry.generation;
         }
         self.under_way += 1;
-        let id = RequestId((u64::from(generation) << 32) | index as u64);
+        let id = id_of(index, generation);
         // Every request has the same time limit, but a redirect has what its first request has left of it.
         let later = |at: &(Tick, RequestId)| at.0 > deadline;
         if self.deadlines.back().is_some_and(later) {
@@ -270,7 +270,7 @@ impl Requests {
             .iter()
             .enumerate()
             .filter(|(_, entry)| entry.request.as_ref().is_some_and(of_user));
-        ids.map(|(index, entry)| RequestId((u64::from(entry.generation) << 32) | index as u64))
+        ids.map(|(index, entry)| id_of(index, entry.generation))
             .collect()
     }
 
@@ -284,13 +284,17 @@ impl Requests {
 
 impl Entry {
     fn is_named_by(&self, id: RequestId) -> bool {
-        u64::from(self.generation) == id.0 >> 32
+        self.generation == id.nth()
     }
 }
 
-/// The lower half of an id is the place in the table, which is far below 2³² entries.
+/// The table is far below 2³² entries.
+fn id_of(index: usize, generation: u32) -> RequestId {
+    RequestId::new(u32::try_from(index).unwrap_or(u32::MAX), generation)
+}
+
 const fn index_of(id: RequestId) -> usize {
-    (id.0 & 0xFFFF_FFFF) as usize
+    id.place() as usize
 }
 
 #[cfg(test)]

@@ -13,6 +13,25 @@ use crate::wire::Frame;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
+impl RequestId {
+    /// The name of the `nth` request at a place.
+    pub(super) fn new(place: u32, nth: u32) -> Self {
+        Self((u64::from(nth) << 32) | u64::from(place))
+    }
+
+    /// The place of the request among those that are under way: from 0, as low as one is free, and no other request's
+    /// as long as this one is under way.
+    #[must_use]
+    pub const fn place(self) -> u32 {
+        (self.0 & 0xFFFF_FFFF) as u32
+    }
+
+    /// How many requests were at its place before it.
+    pub(super) const fn nth(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
 /// What a driver tells the batch.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
