@@ -53,7 +53,9 @@ impl OfExchanges {
         let (headers, head, chunk) = (teller(), teller(), teller());
         let (end, answer, failure) = (teller(), teller(), teller());
         Self {
-            headers: Closure::new(move |id| headers.tell(&Input::Headers(request_id(id)))),
+            headers: Closure::new(move |id| {
+                with(&headers.0, |driver| driver.headers(request_id(id)));
+            }),
             head: Closure::new(move |id, status, lines: String| {
                 let headers = &fields(&lines);
                 head.tell(&Input::Head(request_id(id), Head { status, headers }));

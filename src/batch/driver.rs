@@ -232,6 +232,17 @@ impl Driver {
         self.step(&Input::Wake);
     }
 
+    /// The header of an answer is here.
+    pub(super) fn headers(&self, id: RequestId) {
+        let is_told = match &mut *self.state.borrow_mut() {
+            State::Playing(playing) => playing.batch.free_slot(id),
+            State::Waiting | State::Over => true,
+        };
+        if !is_told {
+            self.step(&Input::Headers(id));
+        }
+    }
+
     /// Takes in one event and does what the engine asks for.
     pub(super) fn step(&self, input: &Input<'_>) {
         let mut state = self.state.borrow_mut();

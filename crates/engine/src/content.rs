@@ -11,15 +11,12 @@ pub fn append_user_id(vu: u32, out: &mut String) {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(vu);
     out.push_str("user-");
-    out.extend(std::iter::repeat_n(
-        '0',
-        USER_DIGITS_MIN.saturating_sub(digits.len()),
-    ));
+    out.push_str(USER_DIGITS.get(digits.len()..).unwrap_or_default());
     out.push_str(digits);
 }
 
 /// Names of users sort in the order of their numbers, as far as these many digits reach.
-const USER_DIGITS_MIN: usize = 6;
+const USER_DIGITS: &str = "000000";
 
 /// The title of a post: 3 to 9 words.
 #[must_use]

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use crate::json_place::JsonPlace;
+use crate::json_path::Path;
 use crate::random::Random;
 use crate::response::Exchange;
 
@@ -24,7 +24,7 @@ pub enum Extractor {
     /// The cookie of this name that the answer sets.
     Cookie(String),
     /// What the path finds in the JSON body.
-    Json(JsonPlace),
+    Json(Path),
     /// What the first group of the regular expression matches in the body; the whole match when it has none.
     Regex(Regex),
 }
@@ -96,7 +96,7 @@ impl Extractor {
             return compile_regex(pattern).map(Self::Regex).map_err(refuse);
         }
         if text.starts_with('$') {
-            return JsonPlace::parse(text)
+            return Path::parse(text)
                 .map(Self::Json)
                 .map_err(|error| refuse(format!("is not a JSON path ({error})")));
         }

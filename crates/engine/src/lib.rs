@@ -34,7 +34,7 @@ pub mod extractor;
 pub mod histogram;
 mod inbox;
 pub mod json;
-pub mod json_place;
+pub mod json_path;
 pub mod keys;
 pub mod ledger;
 pub mod load_model;

@@ -116,10 +116,8 @@ impl Batch {
             return;
         }
         if let Input::Headers(id) = input
-            && !self.requests.any_waiting()
+            && self.free_slot(id)
         {
-            // A slot that nobody waits for. All else can wait for the next event, which comes soon.
-            self.requests.headers(id);
             return;
         }
         let now = now.max(self.now);

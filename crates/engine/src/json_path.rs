@@ -8,7 +8,7 @@ use serde_json_path::{JsonPath, ParseError};
 
 /// A place in a document, or many.
 #[derive(Clone, Debug)]
-pub struct JsonPlace {
+pub struct Path {
     path: JsonPath,
     steps: Option<Vec<Step>>, // those to the one place that is named
 }
@@ -19,7 +19,7 @@ enum Step {
     Element(usize),
 }
 
-impl JsonPlace {
+impl Path {
     /// Parses a path of RFC 9535.
     ///
     /// # Errors
@@ -122,16 +122,16 @@ mod tests {
     proptest! {
         #[test]
         fn the_short_way_finds_what_the_long_one_finds(path in r"\$(\.[ab_]|\[[0-3]\]){0,5}") {
-            let (place, document) = (JsonPlace::parse(&path).unwrap(), document());
-            prop_assert!(place.steps.is_some());
-            prop_assert_eq!(place.first(&document), place.path.query(&document).first());
+            let (path, document) = (Path::parse(&path).unwrap(), document());
+            prop_assert!(path.steps.is_some());
+            prop_assert_eq!(path.first(&document), path.path.query(&document).first());
         }
 
         #[test]
         fn whatever_is_a_path_finds_the_same(text in r"\$[.\[\]0-3ab*?_ -]{0,6}") {
-            if let Ok(place) = JsonPlace::parse(&text) {
+            if let Ok(path) = Path::parse(&text) {
                 let document = document();
-                prop_assert_eq!(place.first(&document), place.path.query(&document).first());
+                prop_assert_eq!(path.first(&document), path.path.query(&document).first());
             }
         }
     }
