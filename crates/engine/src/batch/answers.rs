@@ -24,7 +24,7 @@ use crate::window::Window;
 impl Batch {
     /// Takes in that the header of an answer has arrived, if nobody waits for its slot: then nothing follows from it, and
     /// all that has become due meanwhile can wait for the next event, which comes soon. Answers whether it did; otherwise
-    /// a driver tells [`Input::Headers`]. This spares a driver to read its clock.
+    /// a driver tells [`Input::Headers`](crate::batch::Input::Headers). This spares a driver the reading of its clock.
     pub fn free_slot(&mut self, id: RequestId) -> bool {
         let is_unwanted = !self.requests.any_waiting();
         if is_unwanted {
