@@ -7,6 +7,7 @@ use std::mem::take;
 
 use sentinel_engine::batch::Request;
 use sentinel_engine::scenario::Method;
+use sentinel_engine::window::StepId;
 
 use crate::batch::message;
 
@@ -17,8 +18,8 @@ pub(super) const LANES_KEPT: u32 = 32;
 /// What was told.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    kinds: Vec<Vec<(Method, u32)>>, // by step
-    kinds_count: u32,
+    /// By number. A table by step would be large: a poll of the target has a step beyond all of a plan's.
+    kinds: Vec<(StepId, Method)>,
     lanes: Vec<Vec<Message>>, // by place, then by kind
 }
 
@@ -43,21 +44,13 @@ impl Told {
     /// The number of the kind of requests that this one is of, and whether it is new. Those of a step are of one kind,
     /// unless a redirect has another method.
     pub(super) fn kind(&mut self, request: &Request) -> (u32, bool) {
-        let step = usize::from(request.step.0);
-        if self.kinds.len() <= step {
-            self.kinds.resize_with(step + 1, Vec::new);
+        let kind = (request.step, request.method);
+        let known = self.kinds.iter().position(|known| *known == kind);
+        let number = known.unwrap_or(self.kinds.len());
+        if known.is_none() {
+            self.kinds.push(kind);
         }
-        let next = self.kinds_count;
-        let Some(kinds) = self.kinds.get_mut(step) else {
-            return (next, true);
-        };
-        let known = kinds.iter().find(|(method, _)| *method == request.method);
-        if let Some((_, kind)) = known {
-            return (*kind, false);
-        }
-        kinds.push((request.method, next));
-        self.kinds_count += 1;
-        (next, true)
+        (u32::try_from(number).unwrap_or(u32::MAX), known.is_none())
     }
 
     /// What is new of a request of this kind at this place. Takes its header fields.

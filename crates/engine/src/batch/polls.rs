@@ -22,7 +22,7 @@ const GRACE: Span = Span::from_secs(1);
 pub(super) struct Polls {
     interval_us: NonZeroU64,
     next: Tick,
-    sent: u64,
+    sent: u32,
     under_way: Option<UnderWay>,
 }
 
@@ -63,8 +63,8 @@ impl Polls {
         let number = now.as_us() / self.interval_us + 1;
         self.next = Tick::from_us(number.saturating_mul(self.interval_us.get()));
         // The table of requests has no entry of this place, so that no request of a user has such a name.
-        let id = RequestId((self.sent << 32) | u64::from(u32::MAX));
-        self.sent += 1;
+        let id = RequestId::new(u32::MAX, self.sent);
+        self.sent = self.sent.wrapping_add(1);
         self.under_way = Some(UnderWay {
             id,
             deadline,
