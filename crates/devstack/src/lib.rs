@@ -13,6 +13,7 @@ mod config;
 mod group;
 mod options;
 mod outage;
+mod port;
 mod processes;
 mod project;
 mod readiness;

@@ -1,7 +1,6 @@
 //! The stack itself: both Workers, started together, each stopped, killed and restarted by name.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use crate::config::{self, Overrides, WorkerConfig};
 use crate::group::Group;
 use crate::options::Options;
+use crate::port::Port;
 use crate::project::Project;
 use crate::readiness::{Wait, wait_until_ready};
 use crate::state::{self, StateDir};
@@ -42,7 +42,7 @@ pub struct DevStack {
 struct Running {
     config: WorkerConfig,
     folder: PathBuf,
-    port: u16,
+    port: Port,
     health: &'static str,
     log_level: &'static str,
     group: Option<Group>,
@@ -56,7 +56,6 @@ impl DevStack {
     /// When a Worker is not built or does not become ready; with the end of its log.
     pub fn start(options: Options) -> Result<Self> {
         let state = StateDir::open(options.state.as_deref())?;
-        let [load_test_port, grove_port] = free_ports()?;
         let token = options.token.clone().map_or_else(random_secret, Ok)?;
         let batch_key = options.batch_key.clone().map_or_else(random_secret, Ok)?;
         let root = options.project.root();
@@ -64,7 +63,7 @@ impl DevStack {
         let grove = Running::prepare(
             &root.join("grove/wrangler.toml"),
             state.path().join("grove"),
-            grove_port,
+            Port::reserve()?,
             "/__stats",
             // Below this level wrangler prints a line for each request: work that competes with it.
             "warn",
@@ -81,7 +80,7 @@ impl DevStack {
         let load_test = Running::prepare(
             &root.join("wrangler.toml"),
             state.path().join("loadtest"),
-            load_test_port,
+            Port::reserve()?,
             "/api/loadtest/health",
             "log",
             &Overrides {
@@ -238,7 +237,7 @@ impl Running {
     fn prepare(
         source: &Path,
         folder: PathBuf,
-        port: u16,
+        port: Port,
         health: &'static str,
         log_level: &'static str,
         overrides: &Overrides<'_>,
@@ -260,7 +259,7 @@ impl Running {
     }
 
     fn authority(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.port.number())
     }
 
     fn log(&self) -> PathBuf {
@@ -277,7 +276,7 @@ impl Running {
             .args(["dev", "--ip", "127.0.0.1", "--inspector-port", "0"])
             .args(["--show-interactive-dev-session", "false"])
             .args(["--log-level", self.log_level, "--port"])
-            .arg(self.port.to_string())
+            .arg(self.port.number().to_string())
             .arg("--config")
             .arg(&self.config.file)
             .arg("--persist-to")
@@ -315,18 +314,6 @@ fn local<const N: usize>(
         .collect();
     vars.extend(given.clone());
     vars
-}
-
-/// Ports that nobody listens on. All are held until the last is found, so that they differ.
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let mut held = Vec::new();
-    let mut ports = [0; N];
-    for port in &mut ports {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
-        *port = listener.local_addr().context("find a free port")?.port();
-        held.push(listener);
-    }
-    Ok(ports)
 }
 
 /// 256 random bits in hexadecimal.

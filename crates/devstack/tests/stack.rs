@@ -112,6 +112,26 @@ fn one_stack_gives_everything_that_the_tests_need() {
 }
 
 #[test]
+fn stacks_that_start_at_the_same_moment_do_not_get_into_each_others_way() {
+    let start = |name: &str| DevStack::start(options().var("EXTRA", name)).expect("it starts");
+    let names = ["first", "second", "third"];
+    let stacks: Vec<DevStack> = thread::scope(|scope| {
+        let starting = names.map(|name| scope.spawn(move || start(name)));
+        let started = starting
+            .into_iter()
+            .map(|thread| thread.join().expect("a stack"));
+        started.collect()
+    });
+    for (name, stack) in names.iter().zip(&stacks) {
+        let vars: serde_json::Value =
+            serde_json::from_str(&get(&format!("{}/vars", stack.url()))).expect("JSON");
+        assert_eq!(vars["EXTRA"], *name);
+        assert_eq!(get(&format!("{}/count", stack.grove_url())), "1");
+        assert_eq!(get(&format!("{}/neighbour", stack.url())), "grove");
+    }
+}
+
+#[test]
 fn a_given_state_outlives_the_stack() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let first = DevStack::start(options().state(dir.path())).expect("the stack starts");
