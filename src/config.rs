@@ -17,7 +17,7 @@ use url::Url;
 use wasm_bindgen::JsValue;
 use worker::Env;
 
-use crate::limits::BATCHES_MAX;
+use crate::limits::{BATCHES_MAX, SLICE_S_MAX};
 
 /// A text that must not be shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -340,9 +340,6 @@ fn nightly(text: &str) -> Result<Vec<Nightly>, String> {
             .to_owned()
     })
 }
-
-/// An alarm lasts for a slice and for the last answers in it, together less than the platform's 15 minutes.
-const SLICE_S_MAX: u32 = 120;
 
 /// The largest count that every reader of JSON holds exactly.
 const COUNT_MAX: u64 = (1 << 53) - 1;

@@ -40,6 +40,16 @@ pub(crate) const REGIONS: [&str; 11] = [
 /// docs: /workers/platform/limits/#subrequests
 pub(crate) const SUBREQUESTS_MAX: u64 = 1_000_000;
 
+/// CPU time of one invocation: `limits.cpu_ms` of wrangler.toml, which a test holds against this. A slice, which is
+/// one invocation of a batch and one turn of an alarm, ends long before it can have used that up.
+/// docs: /workers/platform/limits/#cpu-time
+pub(crate) const CPU_MS_MAX: u64 = 300_000;
+
+/// The longest slice, in seconds. An alarm lasts for a slice and for the last answers in it, together less than the
+/// platform's 15 minutes.
+pub(crate) const SLICE_S_MAX: u32 = 120;
+const _: () = assert!(SLICE_S_MAX as u64 * 1_000 < CPU_MS_MAX);
+
 /// Requests that one thread sends in a second, with some left for answers that take more work. A batch runs on
 /// the thread of whoever started it (docs: /workers/runtime-apis/bindings/service-bindings/), and such a thread
 /// was measured to send 8,000 with nothing else to do.
@@ -103,8 +113,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_subrequests_are_those_of_the_configuration() {
+    fn subrequests_and_cpu_time_are_those_of_the_configuration() {
         let config = include_str!("../wrangler.toml").replace('_', "");
         assert!(config.contains(&format!("\nsubrequests = {SUBREQUESTS_MAX}\n")));
+        assert!(config.contains(&format!("\ncpums = {CPU_MS_MAX}\n")));
     }
 }

@@ -47,12 +47,22 @@ pub(super) struct Live {
     playing: RefCell<Option<Playing>>,
     /// Where events of the slice that is being played go.
     events: RefCell<Option<UnboundedSender<Event>>>,
+    /// Whether a turn of the alarm has begun and has not ended.
+    is_turning: Cell<bool>,
     /// When the alarm last showed that it is alive.
     pub(super) beat_ms: Cell<u64>,
     /// How many users were active in the second that was published last.
     pub(super) users: Cell<u32>,
     publisher: RefCell<Option<Publisher>>,
     turns_failed: Cell<u32>,
+}
+
+impl Live {
+    /// Whether a turn of the alarm is going on. One that has shown no sign of life for a lease counts as gone.
+    fn is_at_work(&self) -> bool {
+        let silent_ms = now_ms().saturating_sub(self.beat_ms.get());
+        self.is_turning.get() && silent_ms <= ALARM_LEASE_MS
+    }
 }
 
 /// What is to be done when the alarm has done its turn.
@@ -90,7 +100,18 @@ impl DurableObject for RunCoordinator {
 
     /// Never fails: after six failures in a row the platform would give the alarm up for good.
     async fn alarm(&self) -> Result<Response> {
-        let next = match self.turn().await {
+        if self.live.is_at_work() {
+            // Two turns at the same time would be two coordinators of one run.
+            if let Err(error) = self.state.storage().set_alarm(lease_ms()).await {
+                log::event("alarm_not_set", "", json!(log::brief(&error)));
+            }
+            return Response::empty();
+        }
+        self.live.is_turning.set(true);
+        self.live.beat_ms.set(now_ms());
+        let turned = self.turn().await;
+        self.live.is_turning.set(false);
+        let next = match turned {
             Ok(next) => {
                 self.live.turns_failed.set(0);
                 next
@@ -203,7 +224,6 @@ impl RunCoordinator {
         };
         // Before anything else, so that the run goes on whatever happens to this turn.
         storage.set_alarm(lease_ms()).await?;
-        self.live.beat_ms.set(now_ms());
         let publisher = self.publisher(&store, &order);
         if !store.is_over()? {
             let over = self.play(&store, &order, &publisher).await?;

@@ -1,5 +1,4 @@
-//! Parts of the load tester that misbehave while the others go on: batches, and the object of one shard. A module
-//! before the Worker makes them do so, which the Worker knows nothing of.
+//! Parts of the load tester that misbehave while the others go on: batches, and the object of one shard.
 
 use std::time::Duration;
 
@@ -8,18 +7,6 @@ use serde_json::{Value, json};
 use crate::support::{Lab, Run, Summary, count};
 
 const LIMIT: Duration = Duration::from_secs(180);
-
-/// A stack whose parts misbehave when they are asked to.
-fn lab() -> Lab {
-    Lab::own_with(|options| options.entry(include_str!("support/faulty.js")))
-}
-
-/// Says which parts are to misbehave in the next run.
-fn set_faults(lab: &Lab, faults: &Value) {
-    ureq::post(format!("{}/__faults", lab.url()))
-        .send_json(faults)
-        .expect("the faults are set");
-}
 
 /// These batches, by slice and number, were lost for these reasons. On a machine that is too slow others may be.
 fn assert_lost(summary: &Summary, batches: &[((u64, u64), &str)]) {
@@ -48,11 +35,11 @@ fn assert_nothing_is_counted_twice(summary: &Summary, arrived: u64) {
 
 #[test]
 fn batches_that_misbehave_leave_stated_holes_and_a_balanced_ledger() {
-    let lab = lab();
+    let lab = Lab::faulty(|options| options);
     let faults = json!({
         "0.1": "never answers", "0.2": "dies", "0.3": "twice", "0.4": "late", "1.3": "silent",
     });
-    set_faults(&lab, &json!({ "batches": faults }));
+    lab.misbehave(&json!({ "batches": faults }));
     let before = lab.grove.total();
     let body = json!({
         "scenario": "grove-mix", "environment": "staging", "users": 25, "duration": "14s",
@@ -79,10 +66,31 @@ fn batches_that_misbehave_leave_stated_holes_and_a_balanced_ledger() {
     assert_eq!(lab.running(), [] as [String; 0]);
 }
 
+/// Alone, because what lost batches have sent and not told would hide what is counted twice.
+#[test]
+fn what_a_batch_says_twice_is_counted_once() {
+    let lab = Lab::faulty(|options| options);
+    lab.misbehave(&json!({ "batches": {"0.0": "twice", "0.1": "twice", "1.0": "twice"} }));
+    let before = lab.grove.total();
+    let body = json!({
+        "scenario": "grove-mix", "environment": "staging", "users": 12, "duration": "10s",
+    });
+    let run = Run::start(&lab, &body);
+    assert_eq!(run.ended(LIMIT), "completed", "{}", run.row());
+    let summary = run.summary();
+    summary.assert_balanced();
+    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.ledger("sent"), lab.grove.total() - before);
+    assert!(
+        lab.logs().contains("on purpose: said twice"),
+        "each of them spoke twice"
+    );
+}
+
 #[test]
 fn a_shard_that_is_lost_alone_stops_nobody_else() {
-    let lab = lab();
-    set_faults(&lab, &json!({ "shard": "weur/001" }));
+    let lab = Lab::faulty(|options| options);
+    lab.misbehave(&json!({ "shard": "weur/001" }));
     let before = lab.grove.total();
     let body = json!({
         "scenario": "grove-mix", "environment": "staging", "users": 12, "duration": "14s",
@@ -102,4 +110,37 @@ fn a_shard_that_is_lost_alone_stops_nobody_else() {
     let coverage = |region: &str| regions[region]["coverage"].as_f64().expect("a number");
     assert!(coverage("weur") < coverage("enam"), "{regions}");
     assert_nothing_is_counted_twice(&summary, lab.grove.total() - before);
+}
+
+#[test]
+fn a_shard_that_has_too_much_to_do_is_left_alone_for_a_slice_and_stops_nobody_else() {
+    let lab = Lab::faulty(|options| options);
+    lab.misbehave(&json!({ "overloaded": "enam/000" }));
+    let before = lab.grove.total();
+    let body = json!({
+        "scenario": "grove-mix", "environment": "staging", "users": 12, "duration": "14s",
+        "regions": {"weur": 2, "enam": 1},
+    });
+    let run = Run::start(&lab, &body);
+    assert_eq!(run.ended(LIMIT), "completed", "{}", run.row());
+    let summary = run.summary();
+    summary.assert_balanced();
+    assert_lost(&summary, &[((0, 0), "overloaded")]);
+    let regions = &summary.0["regions"];
+    let coverage = |region: &str| regions[region]["coverage"].as_f64().expect("a number");
+    assert!(coverage("enam") < coverage("weur"), "{regions}");
+    assert!(
+        count(&regions["enam"], "totalRequests") > 0,
+        "it played the slices after that: {regions}"
+    );
+    assert_nothing_is_counted_twice(&summary, lab.grove.total() - before);
+
+    // The platform says of such errors that they can be tried again; it would make matters worse.
+    let slices = summary.0["slices"].as_u64().expect("a count");
+    let asked = lab.shards_reached().into_iter();
+    let plays = asked.filter(|call| {
+        let name = call["name"].as_str().expect("a name");
+        call["path"] == "/play" && name.ends_with("enam/000")
+    });
+    assert_eq!(plays.count() as u64, slices);
 }

@@ -2,6 +2,7 @@
 //! through the public API, D1, KV and cron triggers. Each module is one promise to them.
 
 mod absent_target;
+mod alarms;
 mod assertions;
 mod bad_input;
 mod cancel;

@@ -1,4 +1,5 @@
-//! D1 and KV refuse while a run goes on: the load goes on too, and nothing that was measured is lost.
+//! D1 and KV refuse while a run goes on: the load goes on too, and nothing that was measured is lost, not even when
+//! the runtime is killed meanwhile.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ fn log(lab: &Lab) -> String {
 
 #[test]
 fn a_minute_without_d1_loses_nothing() {
-    let lab = Lab::own();
+    let mut lab = Lab::own();
     let run = Run::start(&lab, &body("staging", "12s"));
     run.has_seconds(2);
     let outage = lab.refuse_d1().expect("D1 refuses");
@@ -42,6 +43,15 @@ fn a_minute_without_d1_loses_nothing() {
     assert!(lab.grove.total() > sent_before + 20, "the load went on");
     assert_eq!(run.status(), "running", "D1 does not know of its end yet");
     assert!(log(&lab).contains("database_failed"));
+    until("the load is over", Duration::from_secs(60), || {
+        log(&lab).contains("run_ended").then_some(())
+    });
+    // What D1 has not taken is stored where a crash does not reach it.
+    let id = run.id;
+    lab.kill_hard(Service::LoadTest);
+    lab.restart(Service::LoadTest).expect("it starts again");
+    let run = Run::again(&lab, &id);
+    assert_eq!(run.status(), "running", "D1 still refuses");
     drop(outage);
 
     assert_eq!(run.ended(Duration::from_secs(120)), "completed");

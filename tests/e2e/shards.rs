@@ -1,13 +1,13 @@
 //! A run through shards: regions force them on a run of any size. What Grove counted, what D1 holds and what the
 //! ledger says are the same number, with shards as without them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use devstack::Service;
 use serde_json::{Value, json};
 
 use crate::downtime::assert_ended_with_hole;
-use crate::support::{Lab, Reply, Run, count, inline, profile, until};
+use crate::support::{Lab, Reply, Run, count, inline, profile, unix_ms, until};
 
 /// A run of grove-mix from two regions: three batches, two of them in the first region.
 fn body(duration: &str) -> Value {
@@ -64,6 +64,64 @@ fn a_run_from_two_regions_accounts_for_every_request() {
     assert_eq!(
         config["shards"],
         json!([{"batches": 1, "region": "enam"}, {"batches": 2, "region": "weur"}])
+    );
+}
+
+#[test]
+fn shards_are_created_where_they_are_wanted_one_after_another_and_start_together() {
+    let lab = Lab::faulty(|options| options.var("BATCHES_PER_SHARD", "1"));
+    let testbed = lab.testbed();
+    let step = json!({"name": "get", "request": {"method": "GET", "url": format!("{}/ok", testbed.url())}});
+    let mut body = inline(&profile(6, [0, 3, 0, 0]), &json!([step]));
+    body["regions"] = json!({"weur": 2, "enam": 1});
+    lab.misbehave(&json!({}));
+    let run = Run::start(&lab, &body);
+    assert_eq!(run.ended(Duration::from_secs(120)), "completed");
+    run.summary().assert_balanced();
+
+    let calls = lab.shards_reached();
+    assert!(calls.len() >= 6, "{calls:?}");
+    let (readied, played) = (&calls[..3], &calls[3..6]);
+    for (phase, path) in [(readied, "/ready"), (played, "/play")] {
+        let first_ms = count(&phase[0], "atMs");
+        for (call, nth) in phase.iter().zip(0..) {
+            assert_eq!(
+                call["path"], path,
+                "all are ready before one plays: {calls:?}"
+            );
+            let name = call["name"].as_str().expect("a name");
+            let region = call["region"].as_str().expect("a region");
+            assert_eq!(name, format!("staging/{region}/{nth:03}"));
+            // 20 ms after one another; the clock and the timers have steps of a millisecond.
+            let at_ms = count(call, "atMs") - first_ms;
+            assert!(at_ms + 2 >= nth * 20, "{calls:?}");
+        }
+    }
+    let regions: Vec<&Value> = played.iter().map(|call| &call["region"]).collect();
+    assert_eq!(regions, ["enam", "weur", "weur"]);
+
+    // The start lay ahead when the last shard was ready, and nobody began before it.
+    let start_ms = unix_ms(&run.summary().0["startTime"]).cast_unsigned();
+    let ready_ms = count(&readied[2], "atMs");
+    assert!(start_ms >= ready_ms + 1_500, "{start_ms} {ready_ms}");
+    let stats = testbed.stats();
+    let now_ms = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_millis() as u64;
+    let first_slice: Vec<u64> = stats
+        .batches
+        .iter()
+        .filter(|batch| batch.batch.starts_with("0."))
+        .map(|batch| {
+            let first_us = batch.tally.first_arrival_us.expect("a request");
+            now_ms - (stats.now_us - first_us) / 1_000
+        })
+        .collect();
+    assert_eq!(first_slice.len(), 3);
+    assert!(
+        first_slice.iter().all(|first_ms| *first_ms + 2 >= start_ms),
+        "{first_slice:?} {start_ms}"
     );
 }
 

@@ -32,6 +32,16 @@ impl DevStack {
             .with_context(|| format!("query D1 of {}: {sql}", self.config(service).name))
     }
 
+    /// Changes the load tester's D1 database from outside; answers how many rows were changed.
+    ///
+    /// # Errors
+    /// When the statement is refused.
+    pub fn d1_execute(&self, sql: &str) -> Result<usize> {
+        let connection = open(&database_file(&self.persist(Service::LoadTest))?)?;
+        let changed = connection.execute(sql, []);
+        changed.with_context(|| format!("change D1: {sql}"))
+    }
+
     /// Writes a key of the load tester's `MONITOR_KV` from outside, with wrangler.
     ///
     /// # Errors
@@ -110,11 +120,16 @@ fn database_file(persist: &Path) -> Result<PathBuf> {
     only_database(&persist.join("v3/d1/miniflare-D1DatabaseObject"))
 }
 
+fn open(file: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    Ok(connection)
+}
+
 fn query(file: &Path, sql: &str) -> Result<Vec<Value>> {
     // Opened for writing because a reader of a write-ahead log needs to lock it; the pragma keeps
     // the query from changing anything.
-    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
+    let connection = open(file)?;
     connection.pragma_update(None, "query_only", true)?;
     let mut statement = connection.prepare(sql)?;
     let names: Vec<String> = statement.column_names().map(str::to_owned).collect();

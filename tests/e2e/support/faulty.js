@@ -1,19 +1,23 @@
 // The load tester as it was built, with parts that misbehave when a test asks for it: `POST /__faults` with
-// {"batches": {"0.2": "dies"}, "shard": "weur/001"}. Batches are named by slice and number, shards by the end of their
-// object's name. The body is what counts until the next one.
+// {"batches": {"0.2": "dies"}, "shard": "weur/001", "overloaded": "enam/000", "alarms": "twice"}. Batches are named by
+// slice and number, shards by the end of their object's name. The body is what counts until the next one.
+// `GET /__shards` answers how coordinators have reached for shards since then.
 
-import Worker, { LoadShard as Shard } from "./index.js";
+import Worker, { LoadShard as Shard, RunCoordinator as Coordinator } from "./index.js";
 export * from "./index.js";
 
 let faults = {};
+let reached = [];
 
 export default class extends Worker {
   async fetch(request) {
     const { pathname } = new URL(request.url);
     if (pathname === "/__faults") {
       faults = await request.json();
+      reached = [];
       return new Response(null, { status: 204 });
     }
+    if (pathname === "/__shards") return Response.json(reached);
     const fault = pathname === "/internal/batch" ? faults.batches?.[nameOf(request)] : undefined;
     if (fault === "never answers") await new Promise((resolve) => setTimeout(resolve, 60_000));
     const response = await super.fetch(request);
@@ -50,6 +54,7 @@ const FAULTS = {
   twice: () =>
     new TransformStream({
       transform(chunk, controller) {
+        console.log("on purpose: said twice");
         controller.enqueue(chunk);
         controller.enqueue(chunk);
       },
@@ -63,6 +68,57 @@ const FAULTS = {
       },
     }),
 };
+
+// A coordinator whose alarm comes otherwise than it was set, and who is told that a shard has too much to do.
+export class RunCoordinator {
+  #coordinator;
+
+  constructor(state, env) {
+    const SHARDS = new Proxy(env.SHARDS, { get: watched });
+    this.#coordinator = new Coordinator(state, { ...env, SHARDS });
+  }
+
+  fetch(request) {
+    return this.#coordinator.fetch(request);
+  }
+
+  async alarm() {
+    const alarm = () => this.#coordinator.alarm();
+    switch (faults.alarms) {
+      // Each comes a second time while the first is at work, and a third time when that is done.
+      case "thrice":
+        await Promise.all([alarm(), alarm()]);
+        return alarm();
+      // The first that comes is lost, and with it all that would have followed.
+      case "lost":
+        faults = {};
+        console.log("on purpose: the alarm is lost");
+        return;
+      default:
+        return alarm();
+    }
+  }
+}
+
+// The namespace of the shards, of which each call is noted: for whom, where the object is to be, for what, and when.
+function watched(namespace, property) {
+  const value = namespace[property];
+  // By the name of its class the Worker tells what a binding is.
+  if (property === "constructor") return value;
+  if (property !== "get") return typeof value === "function" ? value.bind(namespace) : value;
+  return (id, options) => ({
+    fetch(...request) {
+      const path = new URL(request[0].url ?? request[0]).pathname;
+      reached.push({ name: id.name, region: options?.locationHint, path, atMs: Date.now() });
+      if (path === "/play" && faults.overloaded !== undefined && id.name.endsWith(faults.overloaded)) {
+        faults = {};
+        const error = new Error("on purpose: the object is overloaded");
+        return Promise.reject(Object.assign(error, { overloaded: true, retryable: true }));
+      }
+      return namespace.get(id, options).fetch(...request);
+    },
+  });
+}
 
 // A shard whose object is reset while it plays, once, as by a machine that fails.
 export class LoadShard {

@@ -2,6 +2,7 @@
 
 mod api;
 mod coordinator;
+mod faults;
 mod footprint;
 mod grove;
 mod lab;

@@ -352,6 +352,24 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_sends_no_more_in_a_slice_than_its_invocation_may() {
+        // 50 requests a second, 3,000 in a slice.
+        let of = |requests_per_slice| {
+            let capacity = Capacity {
+                users_per_batch: 1_000,
+                requests_per_slice,
+                ..CAPACITY
+            };
+            Spread::of(&plan(100, "1800ms"), &capacity, &[])
+                .unwrap()
+                .batches
+        };
+        assert_eq!(of(900_000), 4, "as its slots need");
+        assert_eq!(of(300), 10);
+        assert_eq!(of(299), 11);
+    }
+
+    #[test]
     fn regions_get_what_they_weigh() {
         let spread = spread(90, "9s", &[("weur", 2), ("enam", 1)]).unwrap();
         assert_eq!(spread.batches, 12);
