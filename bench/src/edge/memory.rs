@@ -26,7 +26,7 @@ const GROWTH_MIB_PER_H_MAX: f64 = 60.0;
 /// # Errors
 /// When a slice does not end as it should.
 pub(crate) fn run(root: &Path, target: &Testbed, length: Duration) -> Result<(bool, Value)> {
-    let runtime = Runtime::start(root, Serving::Both)?;
+    let runtime = Runtime::start(root, Serving::Both(None))?;
     let begin = Instant::now();
     let samples = thread::scope(|scope| -> Result<Vec<(f64, f64)>> {
         let playing = scope.spawn(|| -> Result<u64> {
@@ -35,7 +35,7 @@ pub(crate) fn run(root: &Path, target: &Testbed, length: Duration) -> Result<(bo
                 .checked_sub(begin.elapsed())
                 .filter(|left| !left.is_zero())
             {
-                let (ledger, _) = slice(&runtime, target, Work::Full, left.min(SLICE))?;
+                let (ledger, _) = slice(runtime.batch_port, target, Work::Full, left.min(SLICE))?;
                 requests += ledger.sent;
             }
             Ok(requests)

@@ -19,11 +19,11 @@ pub(crate) const BATCH_KEY: &str = "the key of the benchmark's batches";
 
 /// Which Workers a runtime serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Serving {
+pub(crate) enum Serving<'a> {
     /// The bare loop alone.
     Bare,
-    /// The bare loop and the load tester.
-    Both,
+    /// The bare loop and the load tester; and another build of that, which lies in this folder.
+    Both(Option<&'a Path>),
 }
 
 /// A running `workerd`. Dropping it ends it.
@@ -32,6 +32,8 @@ pub(crate) struct Runtime {
     child: Child,
     /// Where the load tester listens.
     pub(crate) batch_port: u16,
+    /// Where the other build of the load tester listens, if there is one.
+    pub(crate) other_port: Option<u16>,
     /// Where the bare loop listens.
     pub(crate) bare_port: u16,
     /// How long it took from the start of the process until it served.
@@ -44,17 +46,22 @@ impl Runtime {
     ///
     /// # Errors
     /// When the Worker is not built, or the runtime does not serve within a minute.
-    pub(crate) fn start(root: &Path, serving: Serving) -> Result<Self> {
+    pub(crate) fn start(root: &Path, serving: Serving<'_>) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for the runtime")?;
-        let [batch_port, bare_port] = free_ports()?;
+        let [batch_port, other_port, bare_port] = free_ports()?;
         fs::write(folder.path().join("bare.js"), include_str!("bare.js"))?;
-        for name in ["index.js", "index_bg.wasm"] {
-            let built = root.join("build").join(name);
-            fs::copy(&built, folder.path().join(name))
-                .with_context(|| format!("copy {}", built.display()))?;
+        let build = root.join("build");
+        let mut builds = Vec::new(); // name and place, and the port
+        if let Serving::Both(other) = serving {
+            builds.push(("batch", build.as_path(), batch_port));
+            builds.extend(other.map(|other| ("other", other, other_port)));
         }
+        for (name, from, _) in &builds {
+            copy_worker(from, &folder.path().join(name))?;
+        }
+        let workers = builds.iter().map(|(name, _, port)| (*name, *port));
         let config = folder.path().join("config.capnp");
-        fs::write(&config, capnp(root, serving, batch_port, bare_port)?)?;
+        fs::write(&config, capnp(root, workers, bare_port)?)?;
         let begin = Instant::now();
         let mut child = pinned(&binary(root)?)
             .args(["serve", "--experimental"])
@@ -64,7 +71,7 @@ impl Runtime {
             .context("start workerd")?;
         let port = match serving {
             Serving::Bare => bare_port,
-            Serving::Both => batch_port,
+            Serving::Both(_) => batch_port,
         };
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if let Some(status) = child.try_wait()? {
@@ -79,6 +86,7 @@ impl Runtime {
         let mut runtime = Self {
             child,
             batch_port,
+            other_port: matches!(serving, Serving::Both(Some(_))).then_some(other_port),
             bare_port,
             started_in: Duration::ZERO,
             _folder: folder,
@@ -155,17 +163,33 @@ fn binary(root: &Path) -> Result<PathBuf> {
         .context("workerd is not installed: run `cargo xtask setup`")
 }
 
-fn free_ports() -> Result<[u16; 2]> {
-    let listeners = [
-        TcpListener::bind("127.0.0.1:0")?,
-        TcpListener::bind("127.0.0.1:0")?,
-    ];
-    let [first, second] = &listeners;
-    Ok([first.local_addr()?.port(), second.local_addr()?.port()])
+/// Copies a built Worker.
+fn copy_worker(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir(to)?;
+    for name in ["index.js", "index_bg.wasm"] {
+        let built = from.join(name);
+        fs::copy(&built, to.join(name)).with_context(|| format!("copy {}", built.display()))?;
+    }
+    Ok(())
 }
 
-/// The runtime's configuration, with the flags of the Worker's own.
-fn capnp(root: &Path, serving: Serving, batch_port: u16, bare_port: u16) -> Result<String> {
+fn free_ports() -> Result<[u16; 3]> {
+    let bind = || TcpListener::bind("127.0.0.1:0");
+    let listeners = [bind()?, bind()?, bind()?];
+    let mut ports = [0; 3];
+    for (port, listener) in ports.iter_mut().zip(&listeners) {
+        *port = listener.local_addr()?.port();
+    }
+    Ok(ports)
+}
+
+/// The runtime's configuration, with the flags of the Worker's own. `workers` are builds of the load tester, each in
+/// the folder of its name, with their ports.
+fn capnp<'a>(
+    root: &Path,
+    workers: impl Iterator<Item = (&'a str, u16)>,
+    bare_port: u16,
+) -> Result<String> {
     let wrangler: Table = fs::read_to_string(root.join("wrangler.toml"))?.parse()?;
     let date = wrangler.get("compatibility_date").and_then(|v| v.as_str());
     let date = date.context("wrangler.toml has no compatibility_date")?;
@@ -184,24 +208,26 @@ fn capnp(root: &Path, serving: Serving, batch_port: u16, bare_port: u16) -> Resu
     ] {
         write!(bindings, "(name = \"{name}\", text = \"{value}\"), ")?;
     }
-    let (service, socket) = match serving {
-        Serving::Bare => (String::new(), String::new()),
-        Serving::Both => (
-            format!(
-                "(name = \"batch\", worker = (modules = [(name = \"index.js\", esModule = embed \"index.js\"), \
-                 (name = \"index_bg.wasm\", wasm = embed \"index_bg.wasm\")], bindings = [{bindings}], {common})),"
-            ),
-            format!(
-                "(name = \"batch\", address = \"127.0.0.1:{batch_port}\", service = \"batch\"),"
-            ),
-        ),
-    };
+    let (mut services, mut sockets) = (String::new(), String::new());
+    for (name, port) in workers {
+        writeln!(
+            services,
+            "(name = \"{name}\", worker = (modules = [\
+             (name = \"index.js\", esModule = embed \"{name}/index.js\"), \
+             (name = \"index_bg.wasm\", wasm = embed \"{name}/index_bg.wasm\")], \
+             bindings = [{bindings}], {common})),"
+        )?;
+        writeln!(
+            sockets,
+            "(name = \"{name}\", address = \"127.0.0.1:{port}\", service = \"{name}\"),"
+        )?;
+    }
     Ok(format!(
         "using Workerd = import \"/workerd/workerd.capnp\";\n\
          const config :Workerd.Config = (\n\
-         services = [{service}\n\
+         services = [{services}\
          (name = \"bare\", worker = (modules = [(name = \"bare.js\", esModule = embed \"bare.js\")], {common})),\n\
          (name = \"internet\", network = (allow = [\"private\", \"public\"]))],\n\
-         sockets = [{socket} (name = \"bare\", address = \"127.0.0.1:{bare_port}\", service = \"bare\")]);\n"
+         sockets = [{sockets}(name = \"bare\", address = \"127.0.0.1:{bare_port}\", service = \"bare\")]);\n"
     ))
 }

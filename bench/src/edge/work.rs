@@ -34,6 +34,16 @@ impl Work {
     /// Both.
     pub(crate) const ALL: [Self; 2] = [Self::Plain, Self::Full];
 
+    /// The one of this name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|work| work.name() == name)
+            .with_context(|| format!("unknown work {name:?}: accepted are plain and full"))
+    }
+
     /// For people and for JSON.
     pub(crate) const fn name(self) -> &'static str {
         match self {
