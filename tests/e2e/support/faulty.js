@@ -32,7 +32,7 @@ function nameOf(request) {
   return `${slice}.${batch}`;
 }
 
-// What becomes of a batch's lines on their way. A chunk is a whole number of lines.
+// What becomes of a batch's lines on their way.
 const FAULTS = {
   // Nothing is ever heard of it, not even that it has ended.
   silent: () =>
@@ -43,31 +43,39 @@ const FAULTS = {
   // Its stream breaks after the second frame.
   dies: () => {
     let left = 2;
-    return new TransformStream({
-      transform(chunk, controller) {
-        if (left-- > 0) controller.enqueue(chunk);
-        else controller.error(new Error("on purpose: the batch dies"));
-      },
+    return lines((line, controller) => {
+      if (left-- > 0) controller.enqueue(line);
+      else controller.error(new Error("on purpose: the batch dies"));
     });
   },
   // It says everything twice.
   twice: () =>
-    new TransformStream({
-      transform(chunk, controller) {
-        console.log("on purpose: said twice");
-        controller.enqueue(chunk);
-        controller.enqueue(chunk);
-      },
+    lines((line, controller) => {
+      console.log("on purpose: said twice");
+      controller.enqueue(line);
+      controller.enqueue(line);
     }),
   // Each second is heard somewhat later than the one before.
   late: () =>
-    new TransformStream({
-      async transform(chunk, controller) {
-        await new Promise((resolve) => setTimeout(resolve, 1_200));
-        controller.enqueue(chunk);
-      },
+    lines(async (line, controller) => {
+      await new Promise((resolve) => setTimeout(resolve, 1_200));
+      controller.enqueue(line);
     }),
 };
+
+// Passes each line on by itself: a long one arrives in several pieces.
+function lines(pass) {
+  const decoder = new TextDecoder();
+  const encoder = new TextEncoder();
+  let rest = "";
+  return new TransformStream({
+    async transform(piece, controller) {
+      const whole = (rest + decoder.decode(piece, { stream: true })).split("\n");
+      rest = whole.pop();
+      for (const line of whole) await pass(encoder.encode(`${line}\n`), controller);
+    },
+  });
+}
 
 // A coordinator whose alarm comes otherwise than it was set, and who is told that a shard has too much to do.
 export class RunCoordinator {
