@@ -24,7 +24,7 @@ fn a_target_that_goes_away_is_counted_as_errors() {
     summary.assert_balanced();
     assert!(!summary.passed());
     assert_eq!(
-        summary.holes(),
+        summary.losses(),
         [] as [Value; 0],
         "the load tester did its part"
     );

@@ -29,7 +29,7 @@ fn assert_played_once(lab: &Lab, run: &Run<'_>) {
     assert_eq!(run.ended(LIMIT), "completed", "{}", run.row());
     let summary = run.summary();
     summary.assert_balanced();
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     assert_eq!(summary.ledger("sent"), lab.grove.total());
     let rows = run.rows("metrics");
     let times: Vec<u64> = rows.iter().map(|row| count(row, "timestamp")).collect();

@@ -104,7 +104,7 @@ fn runs_on_two_environments_at_once_do_not_disturb_each_other() {
         assert_eq!(run.ended(Duration::from_secs(40)), "completed");
         let summary = run.summary();
         summary.assert_balanced();
-        assert_eq!(summary.holes(), [] as [Value; 0]);
+        assert_eq!(summary.losses(), [] as [Value; 0]);
         assert_eq!(summary.ledger("interrupted"), 0, "{}", summary.0["ledger"]);
         assert!(run.rows("metrics").len() >= 6);
         sent += summary.ledger("sent");

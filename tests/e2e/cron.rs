@@ -49,7 +49,7 @@ fn the_watchdog_does_not_disturb_a_run() {
     assert_eq!(run.ended(Duration::from_secs(40)), "completed");
     let summary = run.summary();
     summary.assert_balanced();
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     assert_eq!(summary.ledger("sent"), lab.grove.total() - before);
     let rows = run.rows("metrics");
     for pair in rows.windows(2) {

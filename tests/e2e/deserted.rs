@@ -104,7 +104,7 @@ fn two_coordinators_of_one_run_do_not_mix_what_they_measure() {
 
     let summary = run.summary();
     summary.assert_balanced();
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     assert_eq!(
         summary.ledger("sent"),
         testbed.stats().path("/ok/real").arrived

@@ -79,7 +79,7 @@ fn what_a_batch_says_twice_is_counted_once() {
     assert_eq!(run.ended(LIMIT), "completed", "{}", run.row());
     let summary = run.summary();
     summary.assert_balanced();
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     assert_eq!(summary.ledger("sent"), lab.grove.total() - before);
     assert!(
         lab.logs().contains("on purpose: said twice"),

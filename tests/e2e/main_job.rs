@@ -1,8 +1,7 @@
 //! The main job: a scenario by name, scaled, on staging, from the first request to the last row. It is run once,
 //! and each test looks at another promise about it.
 
-use std::panic;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -44,12 +43,8 @@ pub(crate) struct Record {
     pub(crate) arrived: u64,
 }
 
-/// The run, which the first caller waits for.
-pub(crate) fn record() -> &'static Record {
-    static RECORD: OnceLock<Option<Record>> = OnceLock::new();
-    let record = RECORD.get_or_init(|| panic::catch_unwind(make_record).ok());
-    record.as_ref().expect("the main job failed, see above")
-}
+/// The main job, which is played when the first test asks for it. When it fails, all of them do.
+pub(crate) static RECORD: LazyLock<Record> = LazyLock::new(make_record);
 
 fn make_record() -> Record {
     let lab = Lab::shared();
@@ -98,7 +93,7 @@ fn the_start_is_answered_at_once_with_where_to_look() {
         accepted,
         located,
         ..
-    } = record();
+    } = &*RECORD;
     let answer = accepted.expect(202);
     assert!(
         answer["message"]
@@ -124,7 +119,7 @@ fn each_step_has_the_histograms_of_all_its_answers() {
         summary,
         histograms,
         ..
-    } = record();
+    } = &*RECORD;
     let steps = summary.0["steps"].as_array().expect("steps");
     for (number, step) in steps.iter().enumerate() {
         for kind in ["response", "service"] {
@@ -149,7 +144,7 @@ fn each_step_has_the_histograms_of_all_its_answers() {
 
 #[test]
 fn the_timeline_has_exactly_one_row_for_each_second() {
-    let Record { row, metrics, .. } = record();
+    let Record { row, metrics, .. } = &*RECORD;
     let timestamps: Vec<i64> = metrics
         .iter()
         .map(|row| row["timestamp"].as_i64().expect("a whole number of ms"))
@@ -187,7 +182,7 @@ fn the_timeline_has_exactly_one_row_for_each_second() {
 fn the_timeline_follows_the_plan() {
     let Record {
         scenario, metrics, ..
-    } = record();
+    } = &*RECORD;
     let profile = Profile::parse(&scenario["userProfile"]).scaled(USERS, SECONDS);
     // Scaled numbers of users are rounded to whole ones.
     profile.assert_followed(metrics, 1.0);
@@ -199,7 +194,7 @@ fn the_timeline_follows_the_plan() {
 fn each_second_tells_what_was_measured() {
     let Record {
         summary, metrics, ..
-    } = record();
+    } = &*RECORD;
     let number = |row: &Value, field: &str| row[field].as_f64();
     for row in metrics {
         let latencies: Vec<f64> = ["latency_p50", "latency_p95", "latency_p99", "latency_max"]
@@ -250,7 +245,7 @@ fn each_second_tells_what_was_measured() {
 
 #[test]
 fn each_application_has_its_results() {
-    let Record { scenario, apps, .. } = record();
+    let Record { scenario, apps, .. } = &*RECORD;
     let names = |rows: &[Value], field: &str| {
         let mut names: Vec<String> = rows
             .iter()
@@ -300,7 +295,7 @@ fn each_assertion_of_the_scenario_has_its_actual_value() {
         assertions,
         summary,
         ..
-    } = record();
+    } = &*RECORD;
     let expected = scenario["assertions"].as_array().expect("a list");
     assert!(!expected.is_empty());
     assert_eq!(assertions.len(), expected.len());
@@ -345,7 +340,7 @@ fn no_request_is_lost_or_invented() {
         apps,
         summary,
         ..
-    } = record();
+    } = &*RECORD;
     let stored: u64 = apps.iter().map(|row| count(row, "total_requests")).sum();
     assert_eq!(*arrived, stored, "what Grove counted and what D1 holds");
     assert_eq!(
@@ -361,11 +356,11 @@ fn no_request_is_lost_or_invented() {
 
 #[test]
 fn the_ledger_balances() {
-    let Record { summary, .. } = record();
+    let Record { summary, .. } = &*RECORD;
     summary.assert_balanced();
     assert!(summary.ledger("planned") > 0);
     assert_eq!(summary.ledger("lost"), 0);
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     let fields = summary.0["ledger"].as_object().expect("an object");
     for field in LEDGER_FIELDS {
         assert!(fields.contains_key(field), "{field}");

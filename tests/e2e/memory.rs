@@ -52,6 +52,7 @@ fn gigabytes_of_a_stream_are_let_go_of() {
     assert_eq!(pieces["ended"], json!({"server": 8}));
     let came = &summary.0["applicationResults"]["pieces"]["bytesReceived"];
     let came = came.as_u64().expect("a number") / 1_048_576;
+    println!("{came} MiB came, and {before} MiB became {peak} MiB");
     assert!(came >= CAME_MIB_MIN, "{came} MiB");
     assert!(
         peak <= before + GROWTH_MIB_MAX,

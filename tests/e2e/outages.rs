@@ -57,7 +57,7 @@ fn a_minute_without_d1_loses_nothing() {
     assert_eq!(run.ended(Duration::from_secs(120)), "completed");
     let summary = run.summary();
     summary.assert_balanced();
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     let rows = run.rows("metrics");
     let times: Vec<u64> = rows.iter().map(|row| count(row, "timestamp")).collect();
     assert!(times.len() >= 12, "a row for each second: {times:?}");
@@ -117,7 +117,7 @@ fn while_d1_cannot_be_read_the_api_says_so_and_the_load_goes_on() {
     assert_eq!(run.ended(Duration::from_secs(120)), "completed");
     let summary = run.summary();
     summary.assert_balanced();
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     let rows = run.rows("metrics");
     assert!(rows.len() >= 20, "a row for each second: {}", rows.len());
     assert_eq!(
@@ -153,5 +153,5 @@ fn a_run_goes_on_without_kv_and_can_be_cancelled() {
         "{arrived} arrived: {}",
         summary.0["ledger"]
     );
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
 }

@@ -26,7 +26,7 @@ fn a_run_from_two_regions_accounts_for_every_request() {
     assert_eq!(status, "completed", "{}", run.row());
     let summary = run.summary();
     summary.assert_balanced();
-    assert_eq!(summary.holes(), &[] as &[Value]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     let sent = summary.ledger("sent");
     assert!(sent > 0);
     assert_eq!(lab.grove.total() - before, sent, "what Grove received");

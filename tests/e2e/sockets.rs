@@ -1,8 +1,7 @@
 //! WebSockets at the edge: every message of every session is accounted for, and what is broken is counted in its
 //! class.
 
-use std::panic;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -119,11 +118,8 @@ struct Record {
     stats: Stats,
 }
 
-fn record() -> &'static Record {
-    static RECORD: OnceLock<Option<Record>> = OnceLock::new();
-    let record = RECORD.get_or_init(|| panic::catch_unwind(make_record).ok());
-    record.as_ref().expect("the run failed, see above")
-}
+/// The run, which is played when the first test asks for it. When it fails, all of them do.
+static RECORD: LazyLock<Record> = LazyLock::new(make_record);
 
 fn make_record() -> Record {
     // Of slices that end no session.
@@ -190,10 +186,10 @@ fn assert_accounted(step: &Value) -> u64 {
 fn a_run_with_broken_sessions_ends_with_a_balanced_ledger_and_no_hole() {
     let Record {
         summary, status, ..
-    } = record();
+    } = &*RECORD;
     assert_eq!(status, "completed");
     summary.assert_balanced();
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     let sessions = (OPENED.len() + UNOPENED.len()) as u64 * EACH;
     assert_eq!(summary.ledger("sent"), sessions, "a handshake is a request");
     assert_eq!(summary.ledger("finished"), sessions);
@@ -201,7 +197,7 @@ fn a_run_with_broken_sessions_ends_with_a_balanced_ledger_and_no_hole() {
 
 #[test]
 fn each_session_ends_as_the_target_has_it_and_each_message_is_counted_as_there() {
-    let Record { summary, stats, .. } = record();
+    let Record { summary, stats, .. } = &*RECORD;
     for (app, path, _, end, class) in OPENED {
         let step = summary.step(app);
         let socket = &step["socket"];
@@ -230,7 +226,7 @@ fn each_session_ends_as_the_target_has_it_and_each_message_is_counted_as_there()
 #[test]
 fn a_session_that_is_not_opened_is_a_request_that_failed() {
     for (app, _, class) in UNOPENED {
-        let step = record().summary.step(app);
+        let step = RECORD.summary.step(app);
         assert_eq!(
             step["errorBreakdown"],
             json!({class: EACH}),
@@ -286,7 +282,7 @@ fn a_peer_that_falls_silent_holds_nobody_up() {
     assert_eq!(run.ended(Duration::from_secs(180)), "completed");
     let summary = run.summary();
     summary.assert_balanced();
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
 
     let patient = summary.step("patient");
     assert_eq!(
@@ -332,7 +328,7 @@ fn a_session_that_outlasts_its_slice_is_opened_again_where_it_was_and_is_no_erro
     assert_eq!(run.ended(Duration::from_secs(120)), "completed");
     let summary = run.summary();
     summary.assert_balanced();
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     assert_eq!(summary.ledger("finished"), 3);
     let step = summary.step("chat");
     let socket = &step["socket"];
@@ -397,7 +393,7 @@ fn every_message_of_two_hundred_sessions_at_once_is_accounted_for() {
     assert_eq!(run.ended(Duration::from_secs(180)), "completed");
     let summary = run.summary();
     summary.assert_balanced();
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     let step = summary.step("chat");
     let socket = &step["socket"];
     assert_eq!(socket["ended"], json!({"client": 200}), "{step}");

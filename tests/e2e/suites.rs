@@ -51,7 +51,7 @@ fn assert_scenario(lab: &Lab, testbed: &Testbed, folder: &Path, name: &str, iter
     let summary = run.summary();
     summary.assert_balanced();
     assert!(summary.passed(), "{name}: {}", summary.0);
-    assert_eq!(summary.holes(), [] as [Value; 0], "{name}");
+    assert_eq!(summary.losses(), [] as [Value; 0], "{name}");
     assert_eq!(
         summary.ledger("finished"),
         2 * u64::from(iterations),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::main_job::record;
+use crate::main_job::RECORD;
 use crate::support::unix_ms;
 
 /// What a field holds.
@@ -218,7 +218,7 @@ fn assert_is(kind: &Kind, name: &str, value: &Value) {
 
 #[test]
 fn the_summary_is_the_specs_test_run_result() {
-    let record = record();
+    let record = &*RECORD;
     let summary = &record.summary.0;
     assert_is(&TEST_RUN_RESULT, "summary_json", summary);
     assert_eq!(summary["id"], record.id.as_str());
@@ -244,7 +244,7 @@ fn the_summary_is_the_specs_test_run_result() {
 
 #[test]
 fn the_summary_tells_the_same_as_the_tables() {
-    let record = record();
+    let record = &*RECORD;
     let summary = &record.summary.0;
     let list = |field: &str| summary[field].as_array().expect("a list").clone();
     let timeline = list("timeline");
@@ -306,7 +306,7 @@ fn same(a: Option<f64>, b: Option<f64>) -> bool {
 
 #[test]
 fn the_configuration_is_the_specs_test_run_config() {
-    let record = record();
+    let record = &*RECORD;
     assert_is(&TEST_RUN_CONFIG, "config_json", &record.config);
     assert_eq!(record.config["scenarioName"], "grove-mix");
     assert_eq!(record.config["environment"], "staging");

@@ -2,8 +2,7 @@
 //! ends neither the run nor the load on the others. All of them are played in one run.
 
 use std::collections::BTreeMap;
-use std::panic;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -94,12 +93,8 @@ impl Record {
     }
 }
 
-/// The run, which the first caller waits for.
-fn record() -> &'static Record {
-    static RECORD: OnceLock<Option<Record>> = OnceLock::new();
-    let record = RECORD.get_or_init(|| panic::catch_unwind(make_record).ok());
-    record.as_ref().expect("the run failed, see above")
-}
+/// The run, which is played when the first test asks for it. When it fails, all of them do.
+static RECORD: LazyLock<Record> = LazyLock::new(make_record);
 
 fn make_record() -> Record {
     let lab = Lab::shared();
@@ -135,10 +130,10 @@ fn make_record() -> Record {
 fn a_run_on_broken_targets_ends_with_a_balanced_ledger_and_no_hole() {
     let Record {
         summary, status, ..
-    } = record();
+    } = &*RECORD;
     assert_eq!(status, "completed");
     summary.assert_balanced();
-    assert_eq!(summary.holes(), [] as [Value; 0]);
+    assert_eq!(summary.losses(), [] as [Value; 0]);
     assert!(!summary.passed());
     let apps = FAULTS.len() as u64 + 2;
     assert_eq!(summary.ledger("sent"), apps * EACH);
@@ -149,14 +144,14 @@ fn a_run_on_broken_targets_ends_with_a_balanced_ledger_and_no_hole() {
 fn each_fault_has_its_class() {
     for (app, _, class) in FAULTS {
         let expected = class.map_or(json!({}), |class| json!({class: EACH}));
-        assert_eq!(record().errors(app), expected, "{app}");
-        assert_eq!(record().requests(app), EACH, "{app}");
+        assert_eq!(RECORD.errors(app), expected, "{app}");
+        assert_eq!(RECORD.requests(app), EACH, "{app}");
     }
 }
 
 #[test]
 fn what_cloudflare_failed_is_told_apart_from_what_the_target_failed() {
-    let summary = &record().summary;
+    let summary = &RECORD.summary;
     assert_eq!(
         summary.0["platformErrors"],
         json!({"cloudflare_1015": EACH, "cloudflare_1042": EACH, "cloudflare_522": EACH})
@@ -170,7 +165,7 @@ fn what_cloudflare_failed_is_told_apart_from_what_the_target_failed() {
 #[test]
 fn each_request_is_counted_as_the_target_counted_it() {
     for (app, path, _) in FAULTS {
-        let tally = record().tally(path);
+        let tally = RECORD.tally(path);
         if ["close", "reset"].contains(&app) {
             // The runtime asks again, by itself, as often as a connection that it had used before ends without a
             // byte of an answer: how many of those it keeps, nobody knows.
@@ -184,7 +179,7 @@ fn each_request_is_counted_as_the_target_counted_it() {
 #[test]
 fn what_hangs_or_is_too_large_is_let_go_of() {
     for path in ["/hang", "/hang-body", "/bytes", "/endless"] {
-        let tally = record().tally(path);
+        let tally = RECORD.tally(path);
         assert_eq!((tally.waiting, tally.sending), (0, 0), "{path}: {tally:?}");
         // All of the 10 MB may be in the buffers between the two when the batch stops reading.
         let in_buffers = if path == "/bytes" { tally.completed } else { 0 };
@@ -194,14 +189,14 @@ fn what_hangs_or_is_too_large_is_let_go_of() {
 
 #[test]
 fn a_redirect_leads_nowhere() {
-    assert_eq!(record().errors("redirect"), json!({"status_302": EACH}));
-    assert_eq!(record().tally("/redirect").completed, EACH);
-    assert_eq!(record().strayed, 0, "the other host was asked");
+    assert_eq!(RECORD.errors("redirect"), json!({"status_302": EACH}));
+    assert_eq!(RECORD.tally("/redirect").completed, EACH);
+    assert_eq!(RECORD.strayed, 0, "the other host was asked");
 }
 
 #[test]
 fn a_target_that_is_down_is_an_error_each_time() {
     // The runtime does not tell a refused connection from a broken one.
-    assert_eq!(record().errors("down"), json!({"reset": EACH}));
-    assert_eq!(record().requests("down"), EACH);
+    assert_eq!(RECORD.errors("down"), json!({"reset": EACH}));
+    assert_eq!(RECORD.requests("down"), EACH);
 }

@@ -134,6 +134,16 @@ impl Summary {
         self.0["holes"].as_array().expect("a list of holes")
     }
 
+    /// The holes in which something was lost. A machine that is too slow lets all batches wait for more than a second
+    /// where two slices meet, which is a hole too, but one without a loss.
+    pub(crate) fn losses(&self) -> Vec<Value> {
+        let holes = self.holes().iter();
+        holes
+            .filter(|hole| hole["reason"] != "waited")
+            .cloned()
+            .collect()
+    }
+
     /// Checks the ledger's equations.
     pub(crate) fn assert_balanced(&self) {
         let [
