@@ -12,6 +12,7 @@
 mod alert;
 mod api;
 mod batch;
+mod called;
 mod catalog;
 mod clock;
 mod config;

@@ -10,13 +10,13 @@ use js_sys::{Function, Reflect};
 use sentinel_engine::run::LossReason;
 use sentinel_engine::tick::Span;
 use sentinel_engine::wire::{Assignment, Frame};
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::Closure;
-use wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, Result};
 
 use crate::api::BATCH_PATH;
 use crate::batch::BatchOrder;
-use crate::js::{Link, to_object, to_service};
+use crate::js::{Link, function, to_object, to_service};
 use crate::limits::{BEAT_MS, LINE_BYTES_MAX, STOP_GRACE_MS};
 use crate::shard::{ShardCall, ShardName};
 use crate::token::Permit;
@@ -230,10 +230,6 @@ impl Drop for Links {
 pub(crate) fn frame(id: LinkId, line: &str) -> Option<Frame> {
     let frame: Frame = crate::json::read(line).ok()?;
     ((frame.slice, frame.batch) == (id.slice, id.line)).then_some(frame)
-}
-
-fn function<T: ?Sized>(closure: &Closure<T>) -> &Function {
-    closure.as_ref().unchecked_ref()
 }
 
 /// How often a shard that could not be reached is tried again in the same slice, where the platform says that it

@@ -4,18 +4,17 @@
 
 use std::rc::Weak;
 
-use js_sys::Function;
 use sentinel_engine::batch::{Failure, Head, Input, MESSAGE_BYTES_MAX, RequestId, SocketInput};
 use sentinel_engine::parts::Parts;
 use sentinel_engine::response::Exchange;
-use wasm_bindgen::closure::WasmClosure;
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::Closure;
-use wasm_bindgen::{JsCast, JsValue};
 
 use crate::batch::driver::Driver;
 use crate::batch::failure::{classify, classify_socket};
 use crate::batch::told::LANES_KEPT;
-use crate::js::{Exchanges, Sockets};
+use crate::called::with;
+use crate::js::{Exchanges, Sockets, function};
 
 /// Identifier, status, header fields.
 type OnHead = dyn Fn(f64, u16, String);
@@ -165,18 +164,6 @@ impl Teller {
         };
         self.tell(&Input::Answered(request_id(id), exchange));
     }
-}
-
-/// Lets a driver act, if it is still there.
-pub(super) fn with(driver: &Weak<Driver>, act: impl FnOnce(&Driver)) {
-    if let Some(driver) = driver.upgrade() {
-        act(&driver);
-    }
-}
-
-/// A closure as JavaScript sees it.
-pub(super) fn function<T: ?Sized + WasmClosure>(closure: &Closure<T>) -> &Function {
-    closure.as_ref().unchecked_ref()
 }
 
 /// Header fields from lines, a name and a value in turn.

@@ -14,19 +14,18 @@ use sentinel_engine::batch::{
 };
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::tick::{Span, Tick};
-use sentinel_engine::wire::Frame;
 use serde_json::json;
 use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::Closure;
 use worker::Env;
 
-use crate::batch::callbacks::{OfExchanges, OfSockets, function, with};
+use crate::batch::callbacks::{OfExchanges, OfSockets};
 use crate::batch::message::{fields, own_fields};
 use crate::batch::order::BatchOrder;
 use crate::batch::told::Told;
+use crate::called::{Called, Caller, Timer, with};
 use crate::clock::{RunClock, now_ms};
-use crate::js::{Exchanges, Port, Sockets, clear_timeout, set_timeout};
-use crate::limits::{CLOSE_GRACE_MS, FLAG_CHECK_MS, LEASE_MS, LINE_BYTES_MAX, UNREAD_BYTES_MAX};
+use crate::js::{Exchanges, Port, Sockets};
+use crate::limits::{CLOSE_GRACE_MS, FLAG_CHECK_MS, LEASE_MS};
 use crate::{flag, log};
 
 /// A batch with everything that it needs of the runtime.
@@ -38,8 +37,8 @@ pub(super) struct Driver {
     state: RefCell<State>,
     exchanges: Exchanges,
     sockets: Sockets,
-    port: Port,
-    callbacks: Callbacks,
+    caller: Caller,
+    _callbacks: Callbacks, // held as long as the objects that call them
 }
 
 /// Which batch was signed for.
@@ -53,13 +52,10 @@ pub(super) struct BatchPermit {
     pub(super) batch: u32,
 }
 
-/// What JavaScript calls. Held as long as the objects that call it.
+/// What happens to requests and WebSockets.
 struct Callbacks {
     exchanges: OfExchanges,
     sockets: OfSockets,
-    line: Closure<dyn Fn(String)>,
-    gone: Closure<dyn Fn()>,
-    wake: Closure<dyn Fn()>,
 }
 
 /// | state | event | next |
@@ -78,7 +74,7 @@ struct Playing {
     batch: Batch,
     clock: RunClock,
     told: Told,
-    timer: Option<(JsValue, Tick)>,
+    timer: Timer,
     lease_until: Tick,
     next_flag_check_ms: u64,
     gone: bool,
@@ -86,13 +82,9 @@ struct Playing {
 
 impl Callbacks {
     fn new(driver: &Weak<Driver>) -> Self {
-        let (on_line, on_gone, on_wake) = (driver.clone(), driver.clone(), driver.clone());
         Self {
             exchanges: OfExchanges::new(driver),
             sockets: OfSockets::new(driver),
-            line: Closure::new(move |line: String| with(&on_line, |driver| driver.heard(&line))),
-            gone: Closure::new(move || with(&on_gone, Driver::deserted)),
-            wake: Closure::new(move || with(&on_wake, Driver::woken)),
         }
     }
 }
@@ -110,21 +102,15 @@ impl Driver {
                 own_fields: own_fields(&permit),
                 permit,
                 state: RefCell::new(State::Waiting),
-                port: Port::new(
-                    body,
-                    signal,
-                    LINE_BYTES_MAX as f64,
-                    function(&callbacks.line),
-                    function(&callbacks.gone),
-                ),
-                callbacks,
+                caller: Caller::new(this, body, signal),
+                _callbacks: callbacks,
             }
         })
     }
 
     /// The line to the coordinator.
     pub(super) const fn port(&self) -> &Port {
-        &self.port
+        self.caller.port()
     }
 
     /// Resolves some time after the end of the line, when the WebSockets are gone that were being closed then.
@@ -132,43 +118,11 @@ impl Driver {
         self.sockets.gone(CLOSE_GRACE_MS)
     }
 
-    /// The coordinator said something.
-    fn heard(&self, line: &str) {
-        match line {
-            "beat" => self.lease(),
-            "stop" => self.step(&Input::Stop),
-            order => self.begin(order),
-        }
-    }
-
-    fn begin(&self, line: &str) {
-        if !matches!(*self.state.borrow(), State::Waiting) {
-            return;
-        }
-        match self.playing(line) {
-            Ok(playing) => {
-                let early_ms = playing.clock.ms_before_start();
-                *self.state.borrow_mut() = State::Playing(Box::new(playing));
-                if early_ms > 0 {
-                    self.wait_for_start(early_ms);
-                } else {
-                    self.step(&Input::Wake);
-                }
-            }
-            Err(reason) => {
-                let BatchPermit { run, slice, batch } = &self.permit;
-                let details = json!({ "slice": slice, "batch": batch, "reason": reason });
-                log::event("batch_refused", run, details);
-                self.end();
-            }
-        }
-    }
-
     /// All batches of a run through shards start at the same time, which lies ahead of the first orders.
     fn wait_for_start(&self, early_ms: u64) {
         if let State::Playing(playing) = &mut *self.state.borrow_mut() {
-            let timer = set_timeout(function(&self.callbacks.wake), early_ms as f64);
-            playing.timer = Some((timer, Tick::ZERO));
+            self.caller
+                .wake_in(&mut playing.timer, early_ms, Tick::ZERO);
         }
     }
 
@@ -194,42 +148,11 @@ impl Driver {
             batch: Batch::new(plan, assignment),
             clock,
             told: Told::default(),
-            timer: None,
+            timer: Timer::default(),
             lease_until,
             next_flag_check_ms,
             gone: false,
         })
-    }
-
-    fn lease(&self) {
-        if let State::Playing(playing) = &mut *self.state.borrow_mut() {
-            playing.lease_until = playing.clock.now() + Span::from_ms(LEASE_MS);
-        }
-    }
-
-    /// The coordinator is gone.
-    fn deserted(&self) {
-        if matches!(*self.state.borrow(), State::Waiting) {
-            self.end();
-        }
-        self.step(&Input::LeaseExpired);
-    }
-
-    /// The timer has fired.
-    fn woken(&self) {
-        let mut check_flag = false;
-        if let State::Playing(playing) = &mut *self.state.borrow_mut() {
-            playing.timer = None;
-            let now = now_ms();
-            check_flag = now >= playing.next_flag_check_ms;
-            if check_flag {
-                playing.next_flag_check_ms = now + FLAG_CHECK_MS;
-            }
-        }
-        if check_flag {
-            self.check_flag();
-        }
-        self.step(&Input::Wake);
     }
 
     /// The header of an answer is here.
@@ -258,9 +181,6 @@ impl Driver {
             over = self.feed(playing, now, Input::LeaseExpired);
         }
         if over {
-            if let Some((timer, _)) = playing.timer.take() {
-                clear_timeout(&timer);
-            }
             drop(state);
             self.end();
         }
@@ -284,9 +204,10 @@ impl Driver {
                     self.exchanges.abort(id.0 as f64, id.place());
                     self.sockets.abort(id.0 as f64);
                 }
-                Output::Ship(frame) => self.ship(playing, &frame),
+                Output::Ship(frame) => playing.gone |= !self.caller.tell(&frame),
                 Output::WakeAt(tick, _) => {
-                    self.wake_at(playing, tick);
+                    let Playing { timer, clock, .. } = playing;
+                    self.caller.wake_at(timer, clock, tick);
                     return false;
                 }
                 Output::Done => return true,
@@ -348,30 +269,6 @@ impl Driver {
         }
     }
 
-    fn ship(&self, playing: &mut Playing, frame: &Frame) {
-        let Ok(line) = serde_json::to_string(frame) else {
-            playing.gone = true;
-            return;
-        };
-        let unread = self.port.ship(&line);
-        if !(0.0..=UNREAD_BYTES_MAX).contains(&unread) {
-            playing.gone = true;
-        }
-    }
-
-    /// A timer that fires too early is good enough: waking for nothing changes nothing.
-    fn wake_at(&self, playing: &mut Playing, tick: Tick) {
-        if playing.timer.as_ref().is_some_and(|(_, at)| *at <= tick) {
-            return;
-        }
-        if let Some((timer, _)) = playing.timer.take() {
-            clear_timeout(&timer);
-        }
-        let ms = playing.clock.ms_until(tick);
-        let timer = set_timeout(function(&self.callbacks.wake), ms as f64);
-        playing.timer = Some((timer, tick));
-    }
-
     fn check_flag(&self) {
         let (env, run, this) = (self.env.clone(), self.permit.run.clone(), self.this.clone());
         spawn_local(async move {
@@ -385,6 +282,64 @@ impl Driver {
         *self.state.borrow_mut() = State::Over;
         self.exchanges.close();
         self.sockets.close();
-        self.port.close();
+        self.caller.port().close();
+    }
+}
+
+impl Called for Driver {
+    fn begin(&self, order: &str) {
+        if !matches!(*self.state.borrow(), State::Waiting) {
+            return;
+        }
+        match self.playing(order) {
+            Ok(playing) => {
+                let early_ms = playing.clock.ms_before_start();
+                *self.state.borrow_mut() = State::Playing(Box::new(playing));
+                if early_ms > 0 {
+                    self.wait_for_start(early_ms);
+                } else {
+                    self.step(&Input::Wake);
+                }
+            }
+            Err(reason) => {
+                let BatchPermit { run, slice, batch } = &self.permit;
+                let details = json!({ "slice": slice, "batch": batch, "reason": reason });
+                log::event("batch_refused", run, details);
+                self.end();
+            }
+        }
+    }
+
+    fn lease(&self) {
+        if let State::Playing(playing) = &mut *self.state.borrow_mut() {
+            playing.lease_until = playing.clock.now() + Span::from_ms(LEASE_MS);
+        }
+    }
+
+    fn stop(&self) {
+        self.step(&Input::Stop);
+    }
+
+    fn deserted(&self) {
+        if matches!(*self.state.borrow(), State::Waiting) {
+            self.end();
+        }
+        self.step(&Input::LeaseExpired);
+    }
+
+    fn woken(&self) {
+        let mut check_flag = false;
+        if let State::Playing(playing) = &mut *self.state.borrow_mut() {
+            playing.timer.fired();
+            let now = now_ms();
+            check_flag = now >= playing.next_flag_check_ms;
+            if check_flag {
+                playing.next_flag_check_ms = now + FLAG_CHECK_MS;
+            }
+        }
+        if check_flag {
+            self.check_flag();
+        }
+        self.step(&Input::Wake);
     }
 }

@@ -5,8 +5,9 @@
 //! called back after `close`.
 
 use js_sys::{Function, Promise};
-use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::closure::WasmClosure;
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use wasm_bindgen::{JsCast, JsValue};
 
 #[wasm_bindgen(module = "/src/js/exchange.js")]
 extern "C" {
@@ -201,4 +202,9 @@ extern "C" {
     /// Stops a timer.
     #[wasm_bindgen(js_name = clearTimeout)]
     pub(crate) fn clear_timeout(timer: &JsValue);
+}
+
+/// A closure as JavaScript sees it.
+pub(crate) fn function<T: ?Sized + WasmClosure>(closure: &Closure<T>) -> &Function {
+    closure.as_ref().unchecked_ref()
 }

@@ -7,22 +7,19 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use js_sys::Function;
-use sentinel_engine::bundle::Bundle;
 use sentinel_engine::plan::{Plan, PlanSource};
 use sentinel_engine::run::LossReason;
 use sentinel_engine::shard::{Input, Kept, Output, Shard};
-use sentinel_engine::tick::Tick;
 use sentinel_engine::wire::Assignment;
 use serde_json::json;
-use wasm_bindgen::prelude::Closure;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use worker::Env;
 
 use crate::batch::BatchOrder;
+use crate::called::{Called, Caller, Timer, with};
 use crate::clock::{RunClock, now_ms};
-use crate::js::{Port, clear_timeout, set_timeout};
-use crate::limits::{LEASE_MS, LINE_BYTES_MAX, UNREAD_BYTES_MAX};
+use crate::js::Port;
+use crate::limits::LEASE_MS;
 use crate::links::{LinkEvent, LinkId, Links, frame};
 use crate::log;
 use crate::shard::name::ShardCall;
@@ -34,15 +31,7 @@ pub(super) struct Driver {
     key: String,
     home: Rc<RefCell<Kept>>, // the object's, for the next slice
     state: RefCell<State>,
-    port: Port,
-    callbacks: Callbacks,
-}
-
-/// What JavaScript calls. Held as long as the objects that call it.
-struct Callbacks {
-    line: Closure<dyn Fn(String)>,
-    gone: Closure<dyn Fn()>,
-    wake: Closure<dyn Fn()>,
+    caller: Caller,
 }
 
 /// | state | event | next |
@@ -64,7 +53,7 @@ struct Playing {
     source: PlanSource,
     links: Links,
     clock: RunClock,
-    timer: Option<(JsValue, Tick)>,
+    timer: Timer,
     lease_until_ms: u64,
     gone: bool,
 }
@@ -78,61 +67,19 @@ impl Driver {
         body: &JsValue,
         signal: &JsValue,
     ) -> Rc<Self> {
-        Rc::new_cyclic(|this: &Weak<Self>| {
-            let (on_line, on_gone, on_wake) = (this.clone(), this.clone(), this.clone());
-            let callbacks = Callbacks {
-                line: Closure::new(move |line: String| {
-                    with(&on_line, |driver| driver.heard(&line));
-                }),
-                gone: Closure::new(move || with(&on_gone, Self::deserted)),
-                wake: Closure::new(move || with(&on_wake, Self::woken)),
-            };
-            Self {
-                this: this.clone(),
-                env,
-                key,
-                home,
-                state: RefCell::new(State::Waiting),
-                port: Port::new(
-                    body,
-                    signal,
-                    LINE_BYTES_MAX as f64,
-                    function(&callbacks.line),
-                    function(&callbacks.gone),
-                ),
-                callbacks,
-            }
+        Rc::new_cyclic(|this| Self {
+            this: this.clone(),
+            env,
+            key,
+            home,
+            state: RefCell::new(State::Waiting),
+            caller: Caller::new(this, body, signal),
         })
     }
 
     /// The line to the coordinator.
     pub(super) const fn port(&self) -> &Port {
-        &self.port
-    }
-
-    /// The coordinator said something.
-    fn heard(&self, line: &str) {
-        match line {
-            "beat" => self.lease(),
-            "stop" => self.step(Input::Stop),
-            order => self.begin(order),
-        }
-    }
-
-    fn begin(&self, line: &str) {
-        if !matches!(*self.state.borrow(), State::Waiting) {
-            return;
-        }
-        match self.playing(line) {
-            Ok(playing) => {
-                *self.state.borrow_mut() = State::Playing(Box::new(playing));
-                self.step(Input::Wake);
-            }
-            Err(reason) => {
-                log::event("shard_refused", "", json!({ "reason": reason }));
-                self.end();
-            }
-        }
+        self.caller.port()
     }
 
     fn playing(&self, line: &str) -> Result<Playing, &'static str> {
@@ -150,38 +97,10 @@ impl Driver {
             source,
             links: Links::new(move |event| with(&this, |driver| driver.batch_said(event))),
             clock,
-            timer: None,
+            timer: Timer::default(),
             lease_until_ms: now_ms() + LEASE_MS,
             gone: false,
         })
-    }
-
-    fn lease(&self) {
-        if let State::Playing(playing) = &mut *self.state.borrow_mut() {
-            playing.lease_until_ms = now_ms() + LEASE_MS;
-        }
-    }
-
-    /// The coordinator is gone.
-    fn deserted(&self) {
-        if matches!(*self.state.borrow(), State::Waiting) {
-            self.end();
-        }
-        self.step(Input::LeaseExpired);
-    }
-
-    /// The timer has fired.
-    fn woken(&self) {
-        let mut expired = false;
-        if let State::Playing(playing) = &mut *self.state.borrow_mut() {
-            playing.timer = None;
-            expired = now_ms() >= playing.lease_until_ms;
-        }
-        self.step(if expired {
-            Input::LeaseExpired
-        } else {
-            Input::Wake
-        });
     }
 
     /// Something happened on the line to a batch.
@@ -220,9 +139,10 @@ impl Driver {
             match playing.shard.poll_output() {
                 Output::Assign(assignment) => self.start(playing, *assignment),
                 Output::StopBatch(batch) => playing.links.stop(playing.id(batch)),
-                Output::Ship(bundle) => self.ship(playing, &bundle),
+                Output::Ship(bundle) => playing.gone |= !self.caller.tell(&*bundle),
                 Output::WakeAt(tick) => {
-                    self.wake_at(playing, tick);
+                    let Playing { timer, clock, .. } = playing;
+                    self.caller.wake_at(timer, clock, tick);
                     return false;
                 }
                 Output::Done => return true,
@@ -249,35 +169,60 @@ impl Driver {
         }
     }
 
-    fn ship(&self, playing: &mut Playing, bundle: &Bundle) {
-        let Ok(line) = serde_json::to_string(bundle) else {
-            playing.gone = true;
-            return;
-        };
-        let unread = self.port.ship(&line);
-        if !(0.0..=UNREAD_BYTES_MAX).contains(&unread) {
-            playing.gone = true;
-        }
-    }
-
-    /// A timer that fires too early is good enough: waking for nothing changes nothing.
-    fn wake_at(&self, playing: &mut Playing, tick: Tick) {
-        if playing.timer.as_ref().is_some_and(|(_, at)| *at <= tick) {
-            return;
-        }
-        playing.clear_timer();
-        let ms = playing.clock.ms_until(tick);
-        let timer = set_timeout(function(&self.callbacks.wake), ms as f64);
-        playing.timer = Some((timer, tick));
-    }
-
     fn end(&self) {
         let state = self.state.replace(State::Over);
-        if let State::Playing(mut playing) = state {
-            playing.clear_timer();
+        if let State::Playing(playing) = state {
             self.home.replace(playing.shard.into_kept());
         }
-        self.port.close();
+        self.caller.port().close();
+    }
+}
+
+impl Called for Driver {
+    fn begin(&self, order: &str) {
+        if !matches!(*self.state.borrow(), State::Waiting) {
+            return;
+        }
+        match self.playing(order) {
+            Ok(playing) => {
+                *self.state.borrow_mut() = State::Playing(Box::new(playing));
+                self.step(Input::Wake);
+            }
+            Err(reason) => {
+                log::event("shard_refused", "", json!({ "reason": reason }));
+                self.end();
+            }
+        }
+    }
+
+    fn lease(&self) {
+        if let State::Playing(playing) = &mut *self.state.borrow_mut() {
+            playing.lease_until_ms = now_ms() + LEASE_MS;
+        }
+    }
+
+    fn stop(&self) {
+        self.step(Input::Stop);
+    }
+
+    fn deserted(&self) {
+        if matches!(*self.state.borrow(), State::Waiting) {
+            self.end();
+        }
+        self.step(Input::LeaseExpired);
+    }
+
+    fn woken(&self) {
+        let mut expired = false;
+        if let State::Playing(playing) = &mut *self.state.borrow_mut() {
+            playing.timer.fired();
+            expired = now_ms() >= playing.lease_until_ms;
+        }
+        self.step(if expired {
+            Input::LeaseExpired
+        } else {
+            Input::Wake
+        });
     }
 }
 
@@ -322,20 +267,4 @@ impl Playing {
             reason,
         }
     }
-
-    fn clear_timer(&mut self) {
-        if let Some((timer, _)) = self.timer.take() {
-            clear_timeout(&timer);
-        }
-    }
-}
-
-fn with(driver: &Weak<Driver>, act: impl FnOnce(&Driver)) {
-    if let Some(driver) = driver.upgrade() {
-        act(&driver);
-    }
-}
-
-fn function<T: ?Sized + wasm_bindgen::closure::WasmClosure>(closure: &Closure<T>) -> &Function {
-    closure.as_ref().unchecked_ref()
 }
