@@ -29,12 +29,14 @@ enum Needs {
     Worker,
     /// The command, its target, and another load generator to compare with.
     Programs,
+    /// Both Workers as they are deployed.
+    Workers,
     /// Both Workers as they are deployed, and the command.
     Both,
 }
 
 /// The benchmarks that there are.
-const BENCHMARKS: [Benchmark; 7] = [
+const BENCHMARKS: [Benchmark; 8] = [
     Benchmark {
         name: "coordinator",
         what: "what a frame costs the coordinator, and how much it stores, with 30 batches of 20 steps",
@@ -91,6 +93,14 @@ const BENCHMARKS: [Benchmark; 7] = [
         needs: Needs::Both,
         only_by_name: true,
     },
+    Benchmark {
+        name: "ways",
+        what: "one operation of a Durable Object through the public host, a service binding, and the object itself",
+        program: "ways",
+        arguments: &[],
+        needs: Needs::Workers,
+        only_by_name: true,
+    },
 ];
 
 /// Run a benchmark, or all of them
@@ -98,7 +108,7 @@ const BENCHMARKS: [Benchmark; 7] = [
 pub(crate) struct Bench {
     /// Which one; all that are short when absent
     name: Option<String>,
-    /// Write the figures of `edge`, `edge-memory`, `native` or `streams` as JSON
+    /// Write the figures of `edge`, `edge-memory`, `native`, `streams` or `ways` as JSON
     #[arg(long, value_name = "FILE", requires = "name")]
     json: Option<PathBuf>,
 }
@@ -133,7 +143,7 @@ impl Bench {
                 .args([benchmark.program, "--"])
                 .args(benchmark.arguments);
             if let Some(file) = &self.json {
-                if !matches!(benchmark.program, "edge" | "native" | "streams") {
+                if !matches!(benchmark.program, "edge" | "native" | "streams" | "ways") {
                     bail!("the benchmark {} has no figures as JSON", benchmark.name);
                 }
                 command.arg("--json").arg(file);
@@ -153,6 +163,7 @@ impl Needs {
                 setup::ensure_tool(project, &OHA)?;
                 programs(project, &["sentinel", "testbed"])
             }
+            Self::Workers => build::all(project, Packing::ForDeployment),
             Self::Both => {
                 build::all(project, Packing::ForDeployment)?;
                 programs(project, &["sentinel"])
