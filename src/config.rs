@@ -3,7 +3,6 @@
 //! Invariant: a problem names the variable and what is accepted, never the variable's value: secrets and
 //! addresses stay out of answers and logs.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroU32;
 
@@ -11,6 +10,7 @@ use js_sys::{JSON, Reflect};
 use sentinel_engine::duration;
 use sentinel_engine::plan::TARGET_BINDING;
 use sentinel_engine::scenario::DurableObject;
+use sentinel_engine::sorted::{SortedMap, SortedSet};
 use sentinel_engine::target::{TargetPolicy, host_list, parse_url};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -31,7 +31,7 @@ pub(crate) struct Config {
     /// Signs what a coordinator sends to its batches.
     pub(crate) batch_key: Secret,
     /// The environments that can be tested, and where each of them is.
-    pub(crate) targets: BTreeMap<String, Url>,
+    pub(crate) targets: SortedMap<String, Url>,
     /// Hosts (`name` or `name:port`) that load may go to.
     pub(crate) allowed_hosts: Vec<String>,
     /// The highest number of users of a run.
@@ -57,7 +57,7 @@ pub(crate) struct Config {
     /// The environment that the bindings of the target's Worker and objects lead to, if they are to be used.
     pub(crate) bound_environment: Option<String>,
     /// The bindings of the target's Worker and objects that there are.
-    pub(crate) bindings: BTreeSet<&'static str>,
+    pub(crate) bindings: SortedSet<&'static str>,
 }
 
 /// Limits on the load; what is `None` has no limit.
@@ -170,7 +170,7 @@ impl Config {
             }),
             bound_environment: read
                 .optional("BOUND_ENVIRONMENT", None, |text| Ok(Some(text.to_owned()))),
-            bindings: BTreeSet::new(),
+            bindings: SortedSet::new(),
         };
         for night in &config.nightly {
             if !config.targets.contains_key(&night.environment) {
@@ -269,14 +269,14 @@ impl From<String> for Secret {
     }
 }
 
-fn targets(text: &str) -> Result<BTreeMap<String, Url>, String> {
+fn targets(text: &str) -> Result<SortedMap<String, Url>, String> {
     let accepted = "is not a JSON object from environment names to http(s) URLs";
-    let texts: BTreeMap<String, String> =
+    let texts: SortedMap<String, String> =
         sentinel_engine::json::from_str(text).map_err(|_| accepted.to_owned())?;
     if texts.is_empty() {
         return Err("names no environment".to_owned());
     }
-    let mut targets = BTreeMap::new();
+    let mut targets = SortedMap::new();
     for (name, text) in texts {
         let url = parse_url(&text)
             .ok()

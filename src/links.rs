@@ -3,11 +3,11 @@
 //!
 //! Invariant: what is said on a line arrives in a later turn, and each line that was opened ends once.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use js_sys::{Function, Reflect};
 use sentinel_engine::run::LossReason;
+use sentinel_engine::sorted::SortedMap;
 use sentinel_engine::tick::Span;
 use sentinel_engine::wire::{Assignment, Frame};
 use wasm_bindgen::JsValue;
@@ -56,7 +56,7 @@ type Hear = Rc<dyn Fn(LinkEvent)>;
 /// The lines that are open.
 pub(crate) struct Links {
     hear: Hear,
-    open: BTreeMap<LinkId, Open>,
+    open: SortedMap<LinkId, Open>,
 }
 
 struct Open {
@@ -92,7 +92,7 @@ impl Links {
     pub(crate) fn new(hear: impl Fn(LinkEvent) + 'static) -> Self {
         Self {
             hear: Rc::new(hear),
-            open: BTreeMap::new(),
+            open: SortedMap::new(),
         }
     }
 

@@ -250,7 +250,8 @@ fn check_bindings(config: &Config, environment: &str, plan: &Plan) -> Result<(),
         ));
     }
     let list = |names: Vec<&str>| names.join(", ");
-    let missing: Vec<&str> = needed.difference(&config.bindings).copied().collect();
+    let is_missing = |binding: &&str| !config.bindings.contains(binding);
+    let missing: Vec<&str> = needed.into_iter().filter(is_missing).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -3,11 +3,10 @@
 //! Invariant: the labels are bounded by the configuration and by the plans that are running: environment,
 //! scenario, application, step, outcome, threshold. A run's identifier is the label of one sample only.
 
-use std::collections::BTreeSet;
-
 use futures::future::join_all;
 use sentinel_engine::assertion::Verdict;
 use sentinel_engine::run::{LiveMeasured, LiveReport, LiveStep};
+use sentinel_engine::sorted::SortedSet;
 use serde_json::Value;
 use worker::{Env, Response, ResponseBuilder, Result};
 
@@ -204,7 +203,7 @@ impl Live {
             self.coverage.add(of, coverage);
         }
         self.limited.add(of, truth(measured.generator_limited));
-        let mut told = BTreeSet::new();
+        let mut told = SortedSet::new();
         for outcome in &measured.outcomes {
             let labels = (outcome.metric.as_str(), outcome.threshold.as_str());
             // The same threshold may stand twice in a plan, a sample may not.
@@ -291,7 +290,7 @@ fn write_finished(page: &mut String, finished: &[Row]) {
         Kind::Gauge,
         "How long the last run that ended took.",
     );
-    let mut told = BTreeSet::new();
+    let mut told = SortedSet::new();
     for row in finished {
         let (environment, scenario) = (text(row, "environment"), text(row, "scenario_name"));
         let key = (environment.clone(), scenario.clone());

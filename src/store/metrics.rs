@@ -45,7 +45,7 @@ pub(crate) fn metrics_between(run: &str, after_ms: i64, until_ms: i64, limit: u3
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use sentinel_engine::sorted::SortedMap;
 
     use sentinel_engine::phase::Phase;
     use sentinel_engine::totals::LatencyPercentiles;
@@ -62,7 +62,7 @@ mod tests {
             requests_per_sec: 2.5,
             latency: LatencyPercentiles::default(),
             error_rate: 0.0,
-            errors_by_type: BTreeMap::new(),
+            errors_by_type: SortedMap::new(),
             do_metrics: None,
             d1_metrics: None,
             storage_metrics: None,

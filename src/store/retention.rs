@@ -165,7 +165,7 @@ mod tests {
             requests_per_sec: 2.5,
             latency: LatencyPercentiles::default(),
             error_rate: 0.0,
-            errors_by_type: std::collections::BTreeMap::new(),
+            errors_by_type: sentinel_engine::sorted::SortedMap::new(),
             do_metrics: None,
             d1_metrics: None,
             storage_metrics: None,

@@ -4,13 +4,12 @@
 //! Invariant: the sums of the windows are the sums of the news, so that neither has to be computed from the
 //! other, and what is told twice has the same key (slice, line, sequence).
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Ledger;
 use crate::phase::Phase;
 use crate::run::LossReason;
+use crate::sorted::SortedMap;
 use crate::tick::{Span, Tick};
 use crate::window::{Window, is_default};
 use crate::wire::{Assignment, BatchEnd, Frame};
@@ -53,8 +52,8 @@ pub struct BatchNews {
     #[serde(default, skip_serializing_if = "is_default")]
     pub ledger: Ledger,
     /// Iterations begun, by scenario.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub begun: BTreeMap<u16, u64>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub begun: SortedMap<u16, u64>,
     /// Users that were active at the end of each window, in the windows' order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<(u32, Phase, u32)>,

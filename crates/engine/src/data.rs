@@ -73,7 +73,7 @@ const DATA_STREAM: u64 = 0xDA7A_0000_0000_0000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use crate::sorted::SortedSet;
 
     fn table(rows: usize, pick: DataPick, per: DataPer) -> Table {
         Table {
@@ -122,7 +122,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(rows(), rows());
-        assert_eq!(rows().into_iter().collect::<BTreeSet<_>>().len(), 5);
+        assert_eq!(rows().into_iter().collect::<SortedSet<_>>().len(), 5);
         let kept = table(5, DataPick::Random, DataPer::User);
         assert_eq!(kept.deal(deal(3, 0)), kept.deal(deal(3, 1)));
     }

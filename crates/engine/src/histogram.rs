@@ -5,7 +5,7 @@
 //! (G. Tene, <https://hdrhistogram.org>), so that merging loses nothing that recording had not already
 //! rounded away. Invariant: a value above the range is counted as overflow, never clamped into a bucket.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 use hdrhistogram::Histogram as HdrHistogram;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -43,7 +43,7 @@ pub(crate) fn percentile(
 /// The buckets that were hit, with their counts. Mergeable, and small when few distinct values came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SparseHistogram {
-    buckets: BTreeMap<u64, u64>, // lowest value of a bucket, in [0, VALUE_MAX], to a count >= 1
+    buckets: SortedMap<u64, u64>, // lowest value of a bucket, in [0, VALUE_MAX], to a count >= 1
     overflow: u64,
 }
 
@@ -182,7 +182,7 @@ impl<'de> Deserialize<'de> for SparseHistogram {
             ));
         };
         let mut histogram = Self {
-            buckets: BTreeMap::new(),
+            buckets: SortedMap::new(),
             overflow,
         };
         let mut value = 0_u64;
@@ -266,7 +266,7 @@ impl Histogram {
     #[must_use]
     pub fn to_sparse(&self) -> SparseHistogram {
         let mut sparse = SparseHistogram {
-            buckets: BTreeMap::new(),
+            buckets: SortedMap::new(),
             overflow: self.overflow,
         };
         for bucket in self.inner.iter().flat_map(HdrHistogram::iter_recorded) {

@@ -3,11 +3,10 @@
 //! Both receivers use it, the run for its lines and a shard for its batches. Invariant: messages are taken in
 //! the order of their sequence, each once; one that comes early waits, and at most [`EARLY_MAX`] wait.
 
-use std::collections::BTreeMap;
-
 use crate::ledger::Ledger;
 use crate::metric::{self, MetricWindow};
 use crate::plan::Plan;
+use crate::sorted::SortedMap;
 use crate::tick::{Span, Tick};
 use crate::window::Window;
 
@@ -32,7 +31,7 @@ const SERIES_MAX: usize = 2 * metric::SERIES_MAX;
 #[derive(Debug)]
 pub(crate) struct Inbox<T> {
     next: u32,
-    early: BTreeMap<u32, T>, // by sequence, all above next
+    early: SortedMap<u32, T>, // by sequence, all above next
 }
 
 /// What becomes of a message that comes in.
@@ -73,7 +72,7 @@ impl<T> Inbox<T> {
     pub(crate) const fn new() -> Self {
         Self {
             next: 0,
-            early: BTreeMap::new(),
+            early: SortedMap::new(),
         }
     }
 
@@ -182,7 +181,7 @@ pub(crate) fn is_plausible_ledger(ledger: &Ledger) -> bool {
 
 /// Whether batches can have recorded these metrics.
 fn are_of_plan(metrics: &MetricWindow, batches: usize, plan: &Plan) -> bool {
-    let series: usize = metrics.series.values().map(BTreeMap::len).sum();
+    let series: usize = metrics.series.values().map(SortedMap::len).sum();
     series <= SERIES_MAX.saturating_mul(batches) && plan.metering().admits(metrics)
 }
 

@@ -3,11 +3,10 @@
 //! Invariant: a part that was not measured is absent, never zero: zero says that it took no time, as connecting
 //! does where a connection is used again.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::SparseHistogram;
+use crate::sorted::SortedMap;
 use crate::tick::Span;
 
 /// A part of the time that a request takes, in k6's terms.
@@ -92,7 +91,7 @@ impl Parts {
 /// The parts of many requests, in microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct PartTimes(BTreeMap<Part, SparseHistogram>);
+pub struct PartTimes(SortedMap<Part, SparseHistogram>);
 
 impl PartTimes {
     /// Adds the parts of a request.

@@ -5,11 +5,10 @@
 //! too low by at most [`Popularity::undercount`] (J. Misra and D. Gries, 1982; merged as by P. Agarwal et al.,
 //! 2012). Invariant: memory is bounded whatever names come, and each count is a lower bound.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::{Deserialize, Serialize};
 
 use crate::random::mix;
+use crate::sorted::{SortedMap, SortedSet};
 
 /// How many names have counts of their own. A name that makes up more than 1 in so many is never lost.
 pub const NAMES_MAX: usize = 64;
@@ -22,9 +21,9 @@ const HASHES_MAX: usize = 256;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Popularity {
     total: u64,
-    counts: BTreeMap<String, u64>,
+    counts: SortedMap<String, u64>,
     undercount: u64,
-    hashes: BTreeSet<u64>, // the smallest ones
+    hashes: SortedSet<u64>, // the smallest ones
 }
 
 impl Popularity {
@@ -46,7 +45,7 @@ impl Popularity {
     pub fn add(&mut self, other: &Self) {
         self.total = self.total.saturating_add(other.total);
         self.undercount = self.undercount.saturating_add(other.undercount);
-        self.hashes.extend(&other.hashes);
+        self.hashes.extend(other.hashes.iter().copied());
         self.forget_large_hashes();
         for (name, count) in &other.counts {
             let own = self.counts.entry(name.clone()).or_insert(0);

@@ -126,8 +126,7 @@ mod tests {
     #[test]
     fn between_includes_both_ends() {
         let mut random = Random::for_purpose(7, 1);
-        let seen: std::collections::BTreeSet<u64> =
-            (0..200).map(|_| random.between(3, 5)).collect();
+        let seen: crate::sorted::SortedSet<u64> = (0..200).map(|_| random.between(3, 5)).collect();
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), [3, 4, 5]);
         assert_eq!(random.between(9, 2), 9);
     }

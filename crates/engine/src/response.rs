@@ -365,7 +365,7 @@ mod tests {
         for extraction in &mut step.extractions {
             extraction.pick = ExtractPick::Random;
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = crate::sorted::SortedSet::new();
         for seed in 0..50 {
             let mut variables = [None, None, None];
             let exchange = Exchange {

@@ -3,12 +3,11 @@
 //! Both shells write these, so that a result does not depend on where a run was played. Invariant: field
 //! names are column names; the columns `id` (except of a run) and `created_at` are the database's own.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::assertion::NO_DATA_VALUE;
 use crate::error_class::ErrorClass;
+use crate::sorted::SortedMap;
 use crate::summary::{Report, StepHistograms, TestRunResult};
 use crate::timeline::TimelineRow;
 
@@ -217,7 +216,7 @@ fn app_results(result: &TestRunResult) -> Vec<AppResultRow> {
         p50_latency_ms: application.p50_latency,
         p95_latency_ms: application.p95_latency,
         p99_latency_ms: application.p99_latency,
-        errors_by_type: to_json::<BTreeMap<ErrorClass, u64>>(&application.error_breakdown),
+        errors_by_type: to_json::<SortedMap<ErrorClass, u64>>(&application.error_breakdown),
     };
     applications.map(row).collect()
 }

@@ -5,19 +5,17 @@
 //! come from merged histograms, never from other percentiles. Memory is bounded by the plan's steps, the
 //! closed set of error classes and [`COMPONENTS_MAX`] component names.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::histogram::Histogram;
 use crate::histogram::SparseHistogram;
-use crate::ordered;
 use crate::parts::PartTimes;
 use crate::phase::Phase;
 use crate::scenario::DurableObject;
 use crate::socket::SessionWindow;
+use crate::sorted::SortedMap;
 use crate::stream::StreamWindow;
 use crate::timeline::Second;
 use crate::window::{
@@ -29,12 +27,12 @@ use crate::window::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Totals {
-    phases: BTreeMap<Phase, PhaseTotals>,
-    components: BTreeMap<String, ComponentWindow>,
-    scenarios: BTreeMap<u16, ScenarioWindow>,
-    checks: BTreeMap<CheckId, (u64, u64)>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    objects: BTreeMap<DurableObject, ObjectWindow>,
+    phases: SortedMap<Phase, PhaseTotals>,
+    components: SortedMap<String, ComponentWindow>,
+    scenarios: SortedMap<u16, ScenarioWindow>,
+    checks: SortedMap<CheckId, (u64, u64)>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    objects: SortedMap<DurableObject, ObjectWindow>,
     slot_wait_us: SparseHistogram,
     lateness_us: SparseHistogram,
 }
@@ -43,7 +41,7 @@ pub struct Totals {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PhaseTotals {
     users_max: u32,
-    steps: BTreeMap<StepId, StepWindow>,
+    steps: SortedMap<StepId, StepWindow>,
 }
 
 impl Totals {
@@ -132,13 +130,13 @@ impl Totals {
 
     /// What the target told about its components, by name.
     #[must_use]
-    pub const fn components(&self) -> &BTreeMap<String, ComponentWindow> {
+    pub const fn components(&self) -> &SortedMap<String, ComponentWindow> {
         &self.components
     }
 
     /// The Durable Objects that requests were sent to, by class.
     #[must_use]
-    pub const fn objects(&self) -> &BTreeMap<DurableObject, ObjectWindow> {
+    pub const fn objects(&self) -> &SortedMap<DurableObject, ObjectWindow> {
         &self.objects
     }
 
@@ -187,7 +185,7 @@ pub struct Aggregate {
     /// Requests that ended as their step expects.
     pub succeeded: u64,
     /// Requests that did not, by class.
-    pub errors: BTreeMap<ErrorClass, u64>,
+    pub errors: SortedMap<ErrorClass, u64>,
     /// From the planned start to the end of the answer, in microseconds.
     pub response_us: Histogram,
     /// From the sending to the end of the answer, in microseconds.
@@ -243,9 +241,9 @@ impl Aggregate {
 
     /// Errors that are not the target's but Cloudflare's, by class.
     #[must_use]
-    pub fn platform_errors(&self) -> BTreeMap<ErrorClass, u64> {
+    pub fn platform_errors(&self) -> SortedMap<ErrorClass, u64> {
         let errors = self.errors.iter().map(|(class, count)| (*class, *count));
-        ordered::map(errors.filter(|(class, _)| class.is_of_platform()))
+        SortedMap::from_iter(errors.filter(|(class, _)| class.is_of_platform()))
     }
 
     /// Requests that came to an end of their own, well or badly.
@@ -265,7 +263,7 @@ impl Aggregate {
 /// Requests that the target failed, out of errors by class: those that the generator gave up itself say
 /// nothing about the target.
 #[must_use]
-pub fn failed(errors: &BTreeMap<ErrorClass, u64>) -> u64 {
+pub fn failed(errors: &SortedMap<ErrorClass, u64>) -> u64 {
     errors
         .iter()
         .filter(|(class, _)| **class != ErrorClass::CutOff)

@@ -3,8 +3,6 @@
 //! Invariant: a window is bounded whatever the load. It holds sparse histograms and counters keyed by the
 //! plan's steps, by the closed set of error classes and by at most [`COMPONENTS_MAX`] component names.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::check::CheckId;
@@ -18,6 +16,7 @@ use crate::phase::Phase;
 use crate::popularity::Popularity;
 use crate::scenario::DurableObject;
 use crate::socket::SessionWindow;
+use crate::sorted::SortedMap;
 use crate::stream::StreamWindow;
 
 /// How many differently named components of the target a window keeps apart; further ones share the name
@@ -46,23 +45,23 @@ pub struct Window {
     pub ledger: Ledger,
     /// Per scenario, by its place in the plan, only those with something to tell.
     #[serde(default)]
-    pub scenarios: BTreeMap<u16, ScenarioWindow>,
+    pub scenarios: SortedMap<u16, ScenarioWindow>,
     /// Per step, only steps with something to tell.
-    pub steps: BTreeMap<StepId, StepWindow>,
+    pub steps: SortedMap<StepId, StepWindow>,
     /// Per check, how often it passed and how often it failed; only checks with something to tell.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub checks: BTreeMap<CheckId, (u64, u64)>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub checks: SortedMap<CheckId, (u64, u64)>,
     /// Time that requests waited for one of the batch's connection slots, in microseconds.
     pub slot_wait_us: SparseHistogram,
     /// How late after its planned start each iteration and timed request began for reasons of the generator
     /// other than slots, in microseconds.
     pub lateness_us: SparseHistogram,
     /// What the target told about its insides through `Server-Timing`, by component name.
-    pub components: BTreeMap<String, ComponentWindow>,
+    pub components: SortedMap<String, ComponentWindow>,
     /// Per class, the Durable Objects that requests were sent to; empty unless the run is on the objects
     /// themselves.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub objects: BTreeMap<DurableObject, ObjectWindow>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub objects: SortedMap<DurableObject, ObjectWindow>,
     /// Series of metrics that all of the above does not tell; see [`metering`](crate::metering).
     #[serde(default, skip_serializing_if = "MetricWindow::is_empty")]
     pub metrics: MetricWindow,
@@ -99,7 +98,7 @@ pub struct StepWindow {
     /// Requests that ended as the step expects.
     pub succeeded: u64,
     /// Requests that did not, by class.
-    pub errors: BTreeMap<ErrorClass, u64>,
+    pub errors: SortedMap<ErrorClass, u64>,
     /// From the planned start to the end of the answer, in microseconds, of all answers and time-outs.
     pub response_us: SparseHistogram,
     /// From the actual sending to the end of the answer, in microseconds, of the same requests.
@@ -188,13 +187,13 @@ impl Window {
             phase,
             active_users: 0,
             ledger: Ledger::default(),
-            scenarios: BTreeMap::new(),
-            steps: BTreeMap::new(),
-            checks: BTreeMap::new(),
+            scenarios: SortedMap::new(),
+            steps: SortedMap::new(),
+            checks: SortedMap::new(),
             slot_wait_us: SparseHistogram::default(),
             lateness_us: SparseHistogram::default(),
-            components: BTreeMap::new(),
-            objects: BTreeMap::new(),
+            components: SortedMap::new(),
+            objects: SortedMap::new(),
             metrics: MetricWindow::default(),
             polls: PollCounts::default(),
             samples_refused: 0,

@@ -1,6 +1,5 @@
 //! The summary of a run, for reading.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _; // into a String, which takes everything
 
 use comfy_table::presets::NOTHING;
@@ -9,6 +8,7 @@ use console::style;
 use sentinel_engine::assertion::Verdict;
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::parts::Part;
+use sentinel_engine::sorted::SortedMap;
 use sentinel_engine::summary::{MetricValues, TestRunResult};
 use sentinel_engine::timeline::TimelineRow;
 use sentinel_engine::totals::LatencyPercentiles;
@@ -225,7 +225,7 @@ fn applications(result: &TestRunResult, out: &mut String) {
     }
 }
 
-fn errors(breakdown: &BTreeMap<ErrorClass, u64>) -> String {
+fn errors(breakdown: &SortedMap<ErrorClass, u64>) -> String {
     let classes = breakdown.iter();
     let classes: Vec<_> = classes.map(|(class, n)| format!("{class} {n}")).collect();
     classes.join(", ")

@@ -1,7 +1,7 @@
 //! The state of a batch, and how inputs and the passing of time change it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::batch::player::{Due, Player};
 use crate::batch::polls::Polls;
@@ -14,6 +14,7 @@ use crate::batch::user::{Activity, User, Waiting, handed_over};
 use crate::cloudflare::Colo;
 use crate::error_class::ErrorClass;
 use crate::plan::{Plan, RunPart};
+use crate::sorted::SortedMap;
 use crate::tick::Tick;
 use crate::vu::VuCarry;
 use crate::wire::{Assignment, BatchEnd, EndReason};
@@ -251,7 +252,7 @@ impl Batch {
 
     /// Brings a scenario's schedule up to `from`: only what is due last for each user counts.
     fn replay(&mut self, scenario: usize, from: Tick, played_through: Tick) {
-        let mut latest = BTreeMap::new();
+        let mut latest = SortedMap::new();
         let mut others = Vec::new();
         while let Some((at, due)) = self
             .players
@@ -421,7 +422,7 @@ impl Batch {
 
     fn end(&mut self, now: Tick, reason: EndReason) {
         self.cut_off_polls(now);
-        let mut pending: BTreeMap<usize, Vec<Waiting>> = BTreeMap::new();
+        let mut pending: SortedMap<usize, Vec<Waiting>> = SortedMap::new();
         for waiting in self.requests.drain_waiting() {
             pending.entry(waiting.user).or_default().push(Waiting {
                 step: waiting.step,

@@ -134,7 +134,7 @@ fn path(steps: &[Step]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use crate::sorted::SortedMap;
 
     use serde::Deserialize;
 
@@ -148,7 +148,7 @@ mod tests {
         #[serde(default)]
         kinds: Vec<Kind>,
         #[serde(default)]
-        by_number: BTreeMap<u32, (bool, String)>,
+        by_number: SortedMap<u32, (bool, String)>,
     }
 
     #[derive(Debug, Deserialize)]

@@ -1,17 +1,15 @@
 //! From windows to metrics: what the run knows without any series.
 
-use std::collections::BTreeMap;
-
 use super::builtin::{BuiltIn, COMPONENT, Event, Measure, built_in};
 use super::tags::{scenario_tags, scenarios_of, with_check, with_step};
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
 use crate::metric::{Catalog, Contains, MetricId, Rate, TagSet, Trend, Value};
-use crate::ordered;
 use crate::parts::Part;
 use crate::plan::Plan;
 use crate::socket::SessionWindow;
+use crate::sorted::SortedMap;
 use crate::stream::StreamWindow;
 use crate::totals;
 use crate::window::{ComponentKind, ComponentWindow, ScenarioWindow, StepId, StepWindow, Window};
@@ -32,7 +30,7 @@ struct Derived<K> {
     metric: MetricId,
     event: Event,
     measure: Measure,
-    tags: BTreeMap<K, TagSet>,
+    tags: SortedMap<K, TagSet>,
 }
 
 /// What the target tells.
@@ -103,7 +101,7 @@ impl Derivation {
                     metric,
                     event,
                     measure,
-                    tags: ordered::map(tags),
+                    tags: SortedMap::from_iter(tags),
                 });
             } else {
                 derivation.wholes.push((metric, event, measure));
@@ -159,21 +157,21 @@ impl Derivation {
     }
 }
 
-fn step_tags(plan: &Plan, reduce: impl Fn(&TagSet) -> TagSet) -> BTreeMap<StepId, TagSet> {
+fn step_tags(plan: &Plan, reduce: impl Fn(&TagSet) -> TagSet) -> SortedMap<StepId, TagSet> {
     let steps = plan.applications.iter().flat_map(|app| &app.steps);
     let tags = steps.map(|step| {
         let tags = whole_tags(plan, step.id);
         (step.id, reduce(&tags))
     });
-    ordered::map(tags)
+    SortedMap::from_iter(tags)
 }
 
-fn check_tags(plan: &Plan, reduce: impl Fn(&TagSet) -> TagSet) -> BTreeMap<CheckId, TagSet> {
+fn check_tags(plan: &Plan, reduce: impl Fn(&TagSet) -> TagSet) -> SortedMap<CheckId, TagSet> {
     let tags = plan.checks().map(|(_, step, check)| {
         let tags = with_check(whole_tags(plan, step.id), plan, check.id);
         (check.id, reduce(&tags))
     });
-    ordered::map(tags)
+    SortedMap::from_iter(tags)
 }
 
 /// The tags of a step, with its scenario where it belongs to one only.

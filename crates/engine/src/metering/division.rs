@@ -1,14 +1,12 @@
 //! Which metrics of a plan are derived and which are recorded.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::builtin::{BuiltIn, SCENARIO, built_in};
 use super::custom::Feed;
 use super::requirement::Requirement;
 use super::tags::scenarios_of;
 use crate::metric::{Catalog, MetricId, MetricWindow, Query, TagSet};
-use crate::ordered;
 use crate::plan::Plan;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::threshold::{ScenarioSpan, Threshold, Timeline};
 
 /// The metrics of a plan, and what must hold of them.
@@ -17,8 +15,8 @@ pub struct Metering {
     catalog: Catalog,
     requirements: Vec<Requirement>,
     feeds: Vec<Feed>,
-    wanted: BTreeMap<MetricId, BTreeSet<(String, String)>>, // with the tags that are asked for
-    recorded: BTreeSet<MetricId>,                           // built-in ones only
+    wanted: SortedMap<MetricId, SortedSet<(String, String)>>, // with the tags that are asked for
+    recorded: SortedSet<MetricId>,                            // built-in ones only
 }
 
 impl Metering {
@@ -30,7 +28,7 @@ impl Metering {
         requirements: Vec<Requirement>,
         feeds: Vec<Feed>,
     ) -> Self {
-        let mut wanted: BTreeMap<MetricId, BTreeSet<(String, String)>> = BTreeMap::new();
+        let mut wanted: SortedMap<MetricId, SortedSet<(String, String)>> = SortedMap::new();
         for feed in &feeds {
             wanted.entry(feed.metric).or_default();
         }
@@ -50,7 +48,7 @@ impl Metering {
             requirements,
             feeds,
             wanted,
-            recorded: BTreeSet::new(),
+            recorded: SortedSet::new(),
         };
         let mut steps = plan.applications.iter().flat_map(|app| &app.steps);
         let unmixed = steps.all(|step| scenarios_of(plan, step.id).len() <= 1);
@@ -66,7 +64,7 @@ impl Metering {
             let mut asked = metering.wanted.get(metric).into_iter().flatten();
             !asked.all(|(name, _)| told(name))
         });
-        metering.recorded = ordered::set(recorded.map(|(metric, _)| metric));
+        metering.recorded = SortedSet::from_iter(recorded.map(|(metric, _)| metric));
         metering
     }
 

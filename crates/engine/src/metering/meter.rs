@@ -1,8 +1,5 @@
 //! Where a batch records the series that the windows do not tell.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use super::builtin::{Event, Measure, Sample};
 use super::custom::Feed;
 use super::tags::Key;
@@ -10,6 +7,7 @@ use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::metric::{Amount, Contains, MetricId, MetricWindow, Recorder, SeriesId, TagSet};
 use crate::plan::Plan;
+use crate::sorted::SortedMap;
 use crate::stream::StreamEnd;
 use crate::tick::Tick;
 use crate::window::StepId;
@@ -22,8 +20,8 @@ const KEYS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct Meter {
     recorder: Recorder,
-    events: Vec<Event>,              // those of which anything is recorded
-    series: BTreeMap<Key, Vec<Fed>>, // at most KEYS_MAX
+    events: Vec<Event>,               // those of which anything is recorded
+    series: SortedMap<Key, Vec<Fed>>, // at most KEYS_MAX
     refused: u64,
     records_nothing: bool,
 }
@@ -98,7 +96,7 @@ impl Meter {
             records_nothing,
             recorder: Recorder::new(metering.catalog().clone(), &metering.queries()),
             events,
-            series: BTreeMap::new(),
+            series: SortedMap::new(),
             refused: 0,
         }
     }
@@ -124,10 +122,8 @@ impl Meter {
             self.series.clear();
         }
         let recorder = &mut self.recorder;
-        let fed = match self.series.entry(key) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(series_of(plan, &key, recorder)),
-        };
+        let fed = self.series.entry(key);
+        let fed = fed.or_insert_with_key(|key| series_of(plan, key, recorder));
         for Fed {
             series,
             measure,

@@ -7,8 +7,6 @@
 //! samples stay counted and such queries are answered as incomplete. Which tag sets are kept apart depends on
 //! the order in which they come; sums over all series never do.
 
-use crate::ordered;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::catalog::MetricId;
@@ -17,6 +15,7 @@ use super::limits::{
 };
 use super::selection::Query;
 use super::tags::TagSet;
+use crate::sorted::{SortedMap, SortedSet};
 
 /// The number of a series in its recorder or store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,13 +61,13 @@ impl fmt::Display for OverflowWarning {
 /// The tag sets and series of a recorder or store.
 #[derive(Clone, Debug)]
 pub(super) struct Admission {
-    wanted: BTreeSet<(String, String)>, // tags that announced queries ask for
+    wanted: SortedSet<(String, String)>, // tags that announced queries ask for
     sets: Vec<TagSet>,
-    set_ids: BTreeMap<TagSet, SetId>,
+    set_ids: SortedMap<TagSet, SetId>,
     overflow_sets: usize, // of `sets`, those that bear the mark
     series: Vec<(MetricId, SetId)>,
-    series_ids: BTreeMap<(MetricId, SetId), SeriesId>, // from what was asked for to what was given
-    metrics: BTreeMap<MetricId, MetricSeries>,
+    series_ids: SortedMap<(MetricId, SetId), SeriesId>, // from what was asked for to what was given
+    metrics: SortedMap<MetricId, MetricSeries>,
     kept: usize, // series without the mark, of all metrics
 }
 
@@ -88,13 +87,13 @@ impl Admission {
             .flat_map(|query| query.selection.filter.iter())
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {
-            wanted: ordered::set(wanted),
+            wanted: SortedSet::from_iter(wanted),
             sets: Vec::new(),
-            set_ids: BTreeMap::new(),
+            set_ids: SortedMap::new(),
             overflow_sets: 0,
             series: Vec::new(),
-            series_ids: BTreeMap::new(),
-            metrics: BTreeMap::new(),
+            series_ids: SortedMap::new(),
+            metrics: SortedMap::new(),
             kept: 0,
         }
     }

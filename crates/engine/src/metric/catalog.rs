@@ -2,8 +2,6 @@
 //!
 //! Invariant: equal plans give equal catalogs, so that a [`MetricId`] means the same in every share.
 
-use std::collections::BTreeMap;
-
 use super::definition::Contains::{self, Data, Default as Plain, Time, Whole};
 use super::definition::MetricKind::{self, Counter, Gauge, Rate, Trend};
 use super::definition::Origin::{self, Batch, Run, Target};
@@ -12,6 +10,7 @@ use super::limits::CUSTOM_METRICS_MAX;
 use super::tags::TagSet;
 use super::value::Value;
 use super::window::MetricWindow;
+use crate::sorted::SortedMap;
 
 /// The number of a metric in its catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +20,7 @@ pub struct MetricId(u16);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalog {
     definitions: Vec<Definition>, // in the order of MetricId, at most u16::MAX
-    ids: BTreeMap<String, MetricId>,
+    ids: SortedMap<String, MetricId>,
 }
 
 /// A metric that cannot be defined.
@@ -144,7 +143,7 @@ impl Catalog {
     /// # Errors
     /// The first metric that no batch of this plan records.
     pub fn check(&self, window: &MetricWindow) -> Result<Vec<MetricId>, MergeError> {
-        let check = |(name, series): (&String, &BTreeMap<TagSet, Value>)| {
+        let check = |(name, series): (&String, &SortedMap<TagSet, Value>)| {
             let unknown = || MergeError::Metric(name.chars().take(NAME_CHARS_SHOWN).collect());
             let id = self.id(name).ok_or_else(unknown)?;
             let definition = self.definition(id).ok_or_else(unknown)?;
@@ -176,7 +175,7 @@ impl Default for Catalog {
     fn default() -> Self {
         let mut catalog = Self {
             definitions: Vec::new(),
-            ids: BTreeMap::new(),
+            ids: SortedMap::new(),
         };
         for (name, kind, contains, origin) in BUILT_IN {
             catalog.push(Definition {

@@ -4,18 +4,17 @@
 //! twenty blocks and not of six hundred seconds. Invariant: a sum over a window is exact; only whole blocks
 //! inside it are used.
 
-use std::collections::BTreeMap;
-
 use super::limits::WINDOW_SLACK_S;
 use super::selection::{Selection, WindowLength};
 use super::value::{Value, add_to};
+use crate::sorted::SortedMap;
 
 /// The last seconds of one selection.
 #[derive(Clone, Debug)]
 pub(super) struct Recent {
     pub(super) selection: Selection,
     pub(super) length: WindowLength, // the longest that is asked for
-    blocks: BTreeMap<(u32, u32), Value>, // by level and place: seconds [place·4^level, (place+1)·4^level)
+    blocks: SortedMap<(u32, u32), Value>, // by level and place: seconds [place·4^level, (place+1)·4^level)
 }
 
 /// Blocks of 4^level seconds.
@@ -26,7 +25,7 @@ impl Recent {
         Self {
             selection,
             length,
-            blocks: BTreeMap::new(),
+            blocks: SortedMap::new(),
         }
     }
 

@@ -4,8 +4,6 @@
 //! query answers at a given point of the run depends on the samples alone, not on the order or delay in which
 //! the shares delivered them. What comes even later is added when it comes.
 
-use std::collections::BTreeMap;
-
 use super::admission::{Admission, OverflowWarning, SeriesId};
 use super::amount::Amount;
 use super::catalog::{Catalog, MergeError, MetricId};
@@ -18,6 +16,7 @@ use super::tags::TagSet;
 use super::value::{Value, add_to};
 use super::window::MetricWindow;
 use crate::phase::Phase;
+use crate::sorted::SortedMap;
 use crate::tick::Tick;
 
 /// The merged metrics of a run: totals of each phase, and the recent seconds of what sliding windows ask for.
@@ -25,15 +24,15 @@ use crate::tick::Tick;
 pub struct MetricStore {
     catalog: Catalog,
     admission: Admission,
-    totals: Vec<BTreeMap<Phase, Value>>, // in the order of SeriesId; closed seconds only
-    pending: BTreeMap<(u32, Phase), Second>, // at most PENDING_SECONDS_MAX
+    totals: Vec<SortedMap<Phase, Value>>, // in the order of SeriesId; closed seconds only
+    pending: SortedMap<(u32, Phase), Second>, // at most PENDING_SECONDS_MAX
     closed_before: u32,
     recent: Vec<Recent>, // at most WINDOWED_MAX
     has_data: bool,
     active_from: Option<u32>, // the first second in which the run is known to have done something
 }
 
-type Second = BTreeMap<SeriesId, Value>;
+type Second = SortedMap<SeriesId, Value>;
 
 impl MetricStore {
     /// A store for the metrics of a plan that will be asked these queries. Sliding windows beyond the first
@@ -54,7 +53,7 @@ impl MetricStore {
             catalog,
             admission: Admission::new(queries),
             totals: Vec::new(),
-            pending: BTreeMap::new(),
+            pending: SortedMap::new(),
             closed_before: 0,
             recent,
             has_data: false,
@@ -228,7 +227,7 @@ impl MetricStore {
     fn fold_before(&mut self, second: u32) {
         let first = Phase::ALL.into_iter().min().unwrap_or(Phase::RampUp);
         let open = match second {
-            u32::MAX => BTreeMap::new(),
+            u32::MAX => SortedMap::new(),
             second => self.pending.split_off(&(second, first)),
         };
         for ((second, phase), series) in std::mem::replace(&mut self.pending, open) {
@@ -241,7 +240,7 @@ impl MetricStore {
     /// Adds to the totals and to the recent seconds.
     fn fold(&mut self, second: u32, phase: Phase, id: SeriesId, value: &Value) {
         if self.totals.len() <= id.index() {
-            self.totals.resize_with(id.index() + 1, BTreeMap::new);
+            self.totals.resize_with(id.index() + 1, SortedMap::new);
         }
         if let Some(total) = self.totals.get_mut(id.index()) {
             add_to(total, phase, value);

@@ -1,22 +1,22 @@
 //! Tags of samples, and the tags that a selection asks for.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::limits::{OVERFLOW_TAG, TAG_TEXT_MAX, TAGS_MAX};
+use crate::sorted::SortedMap;
 
 /// Names with values, ordered by name, bounded in number and length.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct TagSet(BTreeMap<String, String>); // at most TAGS_MAX, texts at most TAG_TEXT_MAX characters
+pub struct TagSet(SortedMap<String, String>); // at most TAGS_MAX, texts at most TAG_TEXT_MAX characters
 
 impl TagSet {
     /// No tags.
     #[must_use]
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(SortedMap::new())
     }
 
     /// With one more tag, or another value for it. Text is cut at [`TAG_TEXT_MAX`]; beyond [`TAGS_MAX`] the
@@ -114,7 +114,7 @@ impl fmt::Display for Quoted<'_> {
 /// Tags from the wire: those of overflow series included.
 impl<'de> Deserialize<'de> for TagSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let tags = BTreeMap::<String, String>::deserialize(deserializer)?;
+        let tags = SortedMap::<String, String>::deserialize(deserializer)?;
         let mut set = Self::new();
         for (name, value) in &tags {
             set.insert(name, value);

@@ -1,12 +1,11 @@
 //! The value of one series: what its samples add up to.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
 use super::definition::MetricKind;
 use super::trend::Trend;
+use crate::sorted::SortedMap;
 use crate::tick::Tick;
 
 /// What the samples of a series add up to. Merging is exact, and indifferent to order and grouping.
@@ -187,7 +186,7 @@ impl From<Rate> for (u64, u64) {
 }
 
 /// Values of one metric are of one kind: they always merge.
-pub(super) fn add_to<K: Ord>(map: &mut BTreeMap<K, Value>, key: K, value: &Value) {
+pub(super) fn add_to<K: Ord>(map: &mut SortedMap<K, Value>, key: K, value: &Value) {
     match map.get_mut(&key) {
         Some(sum) => {
             let merged = sum.merge(value);

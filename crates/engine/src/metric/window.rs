@@ -1,12 +1,10 @@
 //! What travels: the metrics of one second and phase of one share.
 
-use crate::ordered;
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::tags::TagSet;
 use super::value::{KindMismatch, Value};
+use crate::sorted::SortedMap;
 
 /// Values by the metric's name and tags. Written with every tag set once:
 /// `{"tags":[{"scenario":"a"}],"series":{"http_reqs":[[0,{"c":5000}]]}}`.
@@ -14,7 +12,7 @@ use super::value::{KindMismatch, Value};
 #[serde(try_from = "WindowOnWire", into = "WindowOnWire")]
 pub struct MetricWindow {
     /// The series, only those with samples.
-    pub series: BTreeMap<String, BTreeMap<TagSet, Value>>,
+    pub series: SortedMap<String, SortedMap<TagSet, Value>>,
 }
 
 impl MetricWindow {
@@ -51,13 +49,13 @@ impl MetricWindow {
 #[serde(deny_unknown_fields)]
 struct WindowOnWire {
     tags: Vec<TagSet>,
-    series: BTreeMap<String, Vec<(usize, Value)>>, // numbers are places in `tags`
+    series: SortedMap<String, Vec<(usize, Value)>>, // numbers are places in `tags`
 }
 
 impl From<MetricWindow> for WindowOnWire {
     fn from(window: MetricWindow) -> Self {
-        let sets = window.series.values().flat_map(BTreeMap::keys).cloned();
-        let mut places: BTreeMap<TagSet, usize> = ordered::map(sets.map(|tags| (tags, 0)));
+        let sets = window.series.values().flat_map(SortedMap::keys).cloned();
+        let mut places: SortedMap<TagSet, usize> = SortedMap::from_iter(sets.map(|tags| (tags, 0)));
         for (place, (_, slot)) in places.iter_mut().enumerate() {
             *slot = place;
         }
@@ -68,7 +66,7 @@ impl From<MetricWindow> for WindowOnWire {
             (metric, series.collect())
         });
         Self {
-            series: ordered::map(series),
+            series: SortedMap::from_iter(series),
             tags: places.into_keys().collect(),
         }
     }

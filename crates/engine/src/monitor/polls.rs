@@ -1,10 +1,9 @@
 //! How often the target was asked about itself.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error_class::ErrorClass;
+use crate::sorted::SortedMap;
 
 /// Polls that came to an end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,8 +12,8 @@ pub struct PollCounts {
     /// How many.
     pub ended: u64,
     /// Those among them that did not tell everything that was asked for, by reason.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub failed: BTreeMap<ErrorClass, u64>,
+    #[serde(skip_serializing_if = "SortedMap::is_empty")]
+    pub failed: SortedMap<ErrorClass, u64>,
 }
 
 impl PollCounts {

@@ -1,7 +1,5 @@
 //! From application profiles to flows of steps.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::destination::Via;
 use super::interaction;
 use super::parse::{PlanSource, Target, check_name, shown};
@@ -12,8 +10,8 @@ use super::types::{Application, Op, Step};
 use crate::data::Table;
 use crate::delay::Delay;
 use crate::duration::Written;
-use crate::ordered;
 use crate::scenario::{Action, ApplicationProfile, Cookies, FlowStep, LatencyLimits};
+use crate::sorted::{SortedMap, SortedSet};
 use crate::template::{Names, Template, VariableId, is_variable_name};
 use crate::tick::Span;
 
@@ -118,7 +116,7 @@ pub(super) fn parse(
 
 /// The profiles in the order of the scenario.
 fn chosen<'a>(source: &'a PlanSource, report: &mut Report) -> Vec<Checked<&'a ApplicationProfile>> {
-    let mut profiles: BTreeMap<&str, &ApplicationProfile> = BTreeMap::new();
+    let mut profiles: SortedMap<&str, &ApplicationProfile> = SortedMap::new();
     for profile in &source.applications {
         if profiles.insert(&profile.name, profile).is_some() {
             let path = format!("applications[{}]", profile.name);
@@ -132,7 +130,7 @@ fn chosen<'a>(source: &'a PlanSource, report: &mut Report) -> Vec<Checked<&'a Ap
         );
     }
     let known = profiles.keys().copied().collect::<Vec<_>>().join(", ");
-    let mut seen = BTreeSet::new();
+    let mut seen = SortedSet::new();
     let weights = source.scenario.applications.iter().enumerate();
     weights
         .map(|(at, weight)| {
@@ -259,7 +257,7 @@ fn application(
     let path = format!("applications[{}]", profile.name);
     let mut result = check_name(&profile.name, format!("{path}.name"), report);
     let variants = profile.variants.as_deref().unwrap_or_default();
-    let mut seen = BTreeSet::new();
+    let mut seen = SortedSet::new();
     for (at, variant) in variants.iter().enumerate() {
         let path = format!("{path}.variants[{at}]");
         result = result.and(check_name(variant, &path, report));
@@ -345,7 +343,7 @@ fn add_actions(
     report: &mut Report,
 ) -> Checked<()> {
     let mut result = Ok(());
-    let mut names = BTreeSet::new();
+    let mut names = SortedSet::new();
     for (at, action) in actions.iter().enumerate() {
         let path = format!("{path}[{at}]");
         result = result.and(check_name(&action.name, format!("{path}.name"), report));
@@ -404,7 +402,7 @@ fn played_once(
 /// The variables that an application extracts, each once.
 fn extracted(application: &Application) -> Vec<VariableId> {
     let variables = application.steps.iter().flat_map(Step::variables);
-    ordered::set(variables).into_iter().collect()
+    SortedSet::from_iter(variables).into_iter().collect()
 }
 
 /// The places of the tables that the steps refer to.

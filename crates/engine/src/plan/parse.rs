@@ -1,6 +1,5 @@
 //! From what the scenario file says to a plan that can be run.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +17,7 @@ use crate::metering::Metering;
 use crate::plan::Plan;
 use crate::redact::redact_text;
 use crate::scenario::{ApplicationProfile, LoadScenario};
+use crate::sorted::SortedSet;
 use crate::target::{TargetPolicy, parse_url};
 use crate::tick::Span;
 
@@ -253,7 +253,7 @@ fn tenants(tenants: Option<&[String]>, report: &mut Report) -> Checked<Vec<Strin
             ),
         ));
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = SortedSet::new();
     let mut result = Ok(());
     for (at, tenant) in tenants.iter().enumerate() {
         let path = format!("{path}[{at}]");

@@ -1,7 +1,5 @@
 //! From the steps of a file to a program of operations.
 
-use std::collections::BTreeSet;
-
 use super::flow::delay;
 use super::parse::shown;
 use super::problem::{Checked, Report};
@@ -12,6 +10,7 @@ use super::types::{Op, Step};
 use crate::check::CheckId;
 use crate::delay::Delay;
 use crate::scenario::{DataPick, FlowStep, LoopConfig, RequestStep, SocketStep};
+use crate::sorted::SortedSet;
 use crate::tick::Span;
 use crate::window::StepId;
 
@@ -58,7 +57,7 @@ pub(super) struct Program<'a, 'n> {
     numbers: &'n mut Numbers,
     steps: Vec<Step>,
     ops: Vec<Op>,
-    names: BTreeSet<String>,
+    names: SortedSet<String>,
     depth: u32,
     session: Option<Draft>, // of the WebSocket around these steps
 }
@@ -75,7 +74,7 @@ impl<'a, 'n> Program<'a, 'n> {
             numbers,
             steps: Vec::new(),
             ops: Vec::new(),
-            names: BTreeSet::new(),
+            names: SortedSet::new(),
             depth: 0,
             session: None,
         }

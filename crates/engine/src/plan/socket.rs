@@ -1,7 +1,5 @@
 //! From what a file says about a session over a WebSocket to what is played on it.
 
-use std::collections::BTreeSet;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -15,12 +13,12 @@ use super::stream::span_within;
 use super::types::{Extraction, Step};
 use crate::check::Check;
 use crate::extractor::{Extractor, is_token};
-use crate::ordered;
 use crate::scenario::{
     CheckConfig, ExpectConfig, ExpectedStatuses, ExtractMap, ExtractPick, Method, NamedMap,
     ReceiveStep, ReplyKind, RequestConfig, RequestStep, SendConfig, SendStep, SocketConfig,
     SocketStep,
 };
+use crate::sorted::SortedSet;
 use crate::template::{Escape, Template, TemplateBuilder};
 use crate::tick::Span;
 
@@ -119,8 +117,8 @@ impl Session {
 #[derive(Debug)]
 pub(super) struct Draft {
     session: Session,
-    names: BTreeSet<String>,           // of messages
-    names_of_checks: BTreeSet<String>, // of the whole session
+    names: SortedSet<String>,           // of messages
+    names_of_checks: SortedSet<String>, // of the whole session
 }
 
 /// Checks a session at `path`: the step of its handshake, and what is known before its steps are read.
@@ -150,7 +148,7 @@ pub(super) fn open(
         .map(|text| place(text, "type", report));
     let ping = config.ping.as_deref();
     let ping = ping.map(|text| span(text, format!("{path}.ping"), PING_MIN, report));
-    let mut names_of_checks = BTreeSet::new();
+    let mut names_of_checks = SortedSet::new();
     let written = config.checks.as_deref();
     let of_all = checks_of(
         written,
@@ -178,7 +176,7 @@ pub(super) fn open(
             close_code: code,
             close_reason: reason,
         },
-        names: BTreeSet::new(),
+        names: SortedSet::new(),
         names_of_checks,
     };
     (handshake.and_then(|step| result.map(|()| step)), draft)
@@ -418,7 +416,7 @@ fn content(
 
 fn protocols(config: &SocketConfig, path: &str, report: &mut Report) -> Checked<Vec<String>> {
     let protocols = config.protocols.clone().unwrap_or_default();
-    let mut seen = BTreeSet::new();
+    let mut seen = SortedSet::new();
     let wrong = |protocol: &&String| !is_token(protocol) || !seen.insert((*protocol).clone());
     match protocols.iter().find(wrong) {
         None => Ok(protocols),
@@ -457,12 +455,12 @@ fn close(config: &SocketConfig, path: &str, report: &mut Report) -> Checked<(u16
 fn checks_of(
     written: Option<&[CheckConfig]>,
     path: &str,
-    names: &mut BTreeSet<String>,
+    names: &mut SortedSet<String>,
     numbers: &mut Numbers,
     report: &mut Report,
 ) -> Checked<Vec<Check>> {
     let known = names.clone();
-    let mut borrowed = ordered::set(known.iter().map(String::as_str));
+    let mut borrowed = SortedSet::from_iter(known.iter().map(String::as_str));
     let checks = checks(written, path, &mut borrowed, numbers, report);
     names.extend(
         written

@@ -1,7 +1,6 @@
 //! From a request step of a file to a step of the plan.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use url::Url;
 
@@ -16,12 +15,12 @@ use crate::check::{Check, Condition};
 use crate::cookie::Site;
 use crate::duration::{self, Written};
 use crate::extractor::{Extractor, VALUE_BYTES_MAX, compile_regex};
-use crate::ordered;
 use crate::response::ExpectedStatus;
 use crate::scenario::{
     CheckConfig, ExpectedStatuses, ExtractMap, ExtractPick, ExtractRule, LatencyLimits,
     LengthConfig, RepeatPattern, RequestStep,
 };
+use crate::sorted::SortedSet;
 use crate::template::Template;
 use crate::tick::Span;
 
@@ -65,7 +64,7 @@ pub(super) fn parse(
         .as_ref()
         .map(|pattern| repeat(pattern, path, report))
         .transpose();
-    let mut names = BTreeSet::new();
+    let mut names = SortedSet::new();
     let written = step.expect.checks.as_deref();
     let path_of_checks = format!("{path}.expect.checks");
     let checks = checks(written, &path_of_checks, &mut names, numbers, report);
@@ -277,7 +276,7 @@ fn repeat(pattern: &RepeatPattern, path: &str, report: &mut Report) -> Checked<R
 pub(super) fn checks<'a>(
     written: Option<&'a [CheckConfig]>,
     path: &str,
-    names: &mut BTreeSet<&'a str>,
+    names: &mut SortedSet<&'a str>,
     numbers: &mut Numbers,
     report: &mut Report,
 ) -> Checked<Vec<Check>> {
@@ -396,7 +395,7 @@ fn wanted_headers(
         .into_iter()
         .chain(scope.keeps_cookies.then_some("set-cookie"))
         .chain(scope.follows_redirects.then_some("location"));
-    let wanted = ordered::set(always.map(Cow::Borrowed).chain(named));
+    let wanted = SortedSet::from_iter(always.map(Cow::Borrowed).chain(named));
     wanted.into_iter().collect()
 }
 

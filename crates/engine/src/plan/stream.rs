@@ -1,7 +1,5 @@
 //! From what a file says about a stream to how it is read.
 
-use std::collections::BTreeSet;
-
 use super::parse::shown;
 use super::problem::{Checked, Report};
 use super::program::Numbers;
@@ -12,6 +10,7 @@ use crate::check::Check;
 use crate::duration::{self, Written};
 use crate::extractor::Extractor;
 use crate::scenario::{ExtractPick, StreamConfig, StreamFormat};
+use crate::sorted::SortedSet;
 use crate::template::VariableId;
 use crate::tick::Span;
 
@@ -62,7 +61,7 @@ pub(super) fn parse<'a>(
     config: &'a StreamConfig,
     path: &str,
     scope: &Scope<'_>,
-    names: &mut BTreeSet<&'a str>,
+    names: &mut SortedSet<&'a str>,
     numbers: &mut Numbers,
     report: &mut Report,
 ) -> Checked<Streaming> {

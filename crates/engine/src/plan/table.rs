@@ -4,9 +4,9 @@ use super::parse::shown;
 use super::problem::{Checked, Report};
 use crate::data::Table;
 use crate::load_model::Model;
-use crate::ordered;
 use crate::plan::{LoadModel, PlannedScenario};
 use crate::scenario::{DataConfig, DataPer, DataPick, LoadScenario};
+use crate::sorted::SortedSet;
 use crate::template::is_variable_name;
 
 /// Checks the scenario's tables. One that cannot be used is there with its columns, so that templates that
@@ -117,7 +117,7 @@ fn table(name: &str, config: &DataConfig, report: &mut Report) -> Table {
             ),
         );
     }
-    let wanted = ordered::set(columns.iter().map(String::as_str));
+    let wanted = SortedSet::from_iter(columns.iter().map(String::as_str));
     let mut table = Table {
         name: name.to_owned(),
         columns: columns.clone(),
@@ -126,7 +126,7 @@ fn table(name: &str, config: &DataConfig, report: &mut Report) -> Table {
         per: config.per,
     };
     for (at, row) in config.rows.iter().take(ROWS_MAX).enumerate() {
-        let given = ordered::set(row.iter().map(|(name, _)| name));
+        let given = SortedSet::from_iter(row.iter().map(|(name, _)| name));
         if given != wanted {
             report.problem(
                 format!("{path}.rows[{at}]"),

@@ -1,7 +1,6 @@
 //! The types of a parsed plan.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use url::Url;
 
@@ -13,12 +12,12 @@ use crate::delay::Delay;
 use crate::extractor::Extractor;
 use crate::load_model::Model;
 use crate::metering::Metering;
-use crate::ordered;
 use crate::phase::PhaseSpan;
 use crate::plan::{Body, Destination, Monitoring, ObjectCall, Problem, Session, Streaming, Via};
 use crate::response::ExpectedStatus;
 use crate::scenario::{Cookies, ExtractPick, LatencyLimits, Method};
 use crate::share::Portion;
+use crate::sorted::SortedSet;
 use crate::target::TargetPolicy;
 use crate::template::{Template, VariableId};
 use crate::tick::{Span, Tick};
@@ -296,9 +295,9 @@ impl Plan {
 
     /// The bindings that its requests need, by name.
     #[must_use]
-    pub fn bindings(&self) -> BTreeSet<&'static str> {
+    pub fn bindings(&self) -> SortedSet<&'static str> {
         let steps = self.applications.iter().flat_map(|app| &app.steps);
-        ordered::set(steps.filter_map(|step| step.destination.binding()))
+        SortedSet::from_iter(steps.filter_map(|step| step.destination.binding()))
     }
 
     /// The applications in the order of the scenario.
@@ -423,11 +422,11 @@ impl Plan {
 
     /// The hosts that requests go to, each with its port if that is not the default one.
     #[must_use]
-    pub fn hosts(&self) -> BTreeSet<String> {
+    pub fn hosts(&self) -> SortedSet<String> {
         let steps = self.applications.iter().flat_map(|app| &app.steps);
         // The host of a step is literal, so that it is whole in the text before the first place to fill in.
         let urls = steps.filter_map(|step| Url::parse(step.url.literal_start()).ok());
-        ordered::set(urls.filter_map(|url| {
+        SortedSet::from_iter(urls.filter_map(|url| {
             let host = url.host_str()?.to_owned();
             Some(
                 url.port()

@@ -1,18 +1,17 @@
 //! Who plays what in a slice.
 
-use std::collections::BTreeMap;
-
 use crate::bundle::{ShardBatch, ShardOrder};
 use crate::plan::RunPart;
 use crate::run::machine::Load;
 use crate::run::stored::SliceStarted;
 use crate::run::types::Output;
+use crate::sorted::SortedMap;
 use crate::wire::{Assignment, WIRE_VERSION};
 
 impl Load {
     /// What the batches of a slice that begins are told: by the run itself, or by their shards.
     pub(super) fn assign(&mut self, started: &SliceStarted) -> Vec<Output> {
-        let mut orders: BTreeMap<u32, ShardOrder> = BTreeMap::new();
+        let mut orders: SortedMap<u32, ShardOrder> = SortedMap::new();
         let mut outputs = Vec::new();
         for (share, book) in self.book.shares_mut() {
             if started.batches.binary_search(&share.index()).is_err() {

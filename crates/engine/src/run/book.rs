@@ -3,8 +3,6 @@
 //! Invariant: the books change only by whole frames, in the order of a batch's sequence, and by the explicit
 //! acts of losing a batch or ending the run.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::BatchNews;
@@ -13,6 +11,7 @@ use crate::run::places::Places;
 use crate::run::share_book::{Kept, ShareBook};
 use crate::run::types::LossReason;
 use crate::share::Share;
+use crate::sorted::SortedMap;
 use crate::tick::{Span, Tick};
 use crate::timeline::{OpenRow, Second, Timeline, is_active};
 use crate::totals::Totals;
@@ -130,9 +129,9 @@ pub(crate) struct Book {
     pub(super) slices_fruitless: u32,  // in a row, in which no batch could be started
     /// The latest point at which a batch ended or a hole was closed.
     pub(super) ended_at: Tick,
-    pub(super) published: u32,              // seconds
-    pub(super) activity: Option<u32>,       // the last second in which something happened
-    pub(super) open: BTreeMap<u32, Second>, // not published yet
+    pub(super) published: u32,               // seconds
+    pub(super) activity: Option<u32>,        // the last second in which something happened
+    pub(super) open: SortedMap<u32, Second>, // not published yet
     /// The row of the time line that is not full yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) row: Option<OpenRow>,

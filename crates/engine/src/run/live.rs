@@ -1,7 +1,5 @@
 //! What is told of a run while it goes on, to whoever watches it.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error_class::ErrorClass;
@@ -9,6 +7,7 @@ use crate::ledger::Ledger;
 use crate::plan::{Application, Step};
 use crate::run::machine::Load;
 use crate::run::types::Progress;
+use crate::sorted::SortedMap;
 use crate::summary::generator_limited;
 use crate::threshold::Outcome;
 use crate::totals::{LatencyPercentiles, mean_ms};
@@ -50,7 +49,7 @@ pub struct LiveStep {
     /// Requests that ended as the step expects.
     pub succeeded: u64,
     /// Requests that did not, by class.
-    pub errors: BTreeMap<ErrorClass, u64>,
+    pub errors: SortedMap<ErrorClass, u64>,
     /// How many response times were measured.
     pub measured: u64,
     /// The mean response time in milliseconds.

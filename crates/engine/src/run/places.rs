@@ -4,11 +4,10 @@
 //! Invariant: the sums of the regions are sums of the same windows as the totals of the run. Memory is bounded by
 //! the regions of the run and the codes of data centres.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::cloudflare::Colo;
+use crate::sorted::SortedMap;
 use crate::totals::Aggregate;
 use crate::window::{StepWindow, Window};
 
@@ -16,8 +15,8 @@ use crate::window::{StepWindow, Window};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Places {
-    regions: BTreeMap<String, Place>, // only those that were asked for
-    anywhere: Place,                  // batches without a region
+    regions: SortedMap<String, Place>, // only those that were asked for
+    anywhere: Place,                   // batches without a region
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,7 +27,7 @@ struct Place {
 }
 
 /// Data centres, and how many batches of a slice ran in each, as far as the target's answers tell.
-pub(crate) type Colos = BTreeMap<Colo, u64>;
+pub(crate) type Colos = SortedMap<Colo, u64>;
 
 impl Places {
     /// Whether nothing is known of any place.

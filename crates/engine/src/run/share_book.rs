@@ -1,11 +1,10 @@
 //! What one share of the plan has done, and what is handed over from one slice to the next.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Ledger;
 use crate::run::book::Hole;
+use crate::sorted::SortedMap;
 use crate::tick::{Span, Tick};
 use crate::vu::VuCarry;
 use crate::window::is_default;
@@ -69,7 +68,7 @@ impl ShareBook {
     }
 
     /// Adds iterations that were begun, by scenario.
-    pub(super) fn count_begun(&mut self, begun: &BTreeMap<u16, u64>) {
+    pub(super) fn count_begun(&mut self, begun: &SortedMap<u16, u64>) {
         for (place, count) in begun {
             let place = usize::from(*place);
             if self.begun.len() <= place {

@@ -3,13 +3,12 @@
 //! Invariant: what a line tells is taken in order, each bundle once; a batch that has ended or is lost tells
 //! nothing more.
 
-use std::collections::BTreeMap;
-
 use crate::bundle::{BatchNews, Bundle};
 use crate::inbox::{Inbox, Patience, Reception, Times, is_plausible_ledger};
 use crate::plan::Plan;
 use crate::run::stored::SliceStarted;
 use crate::run::types::{LossReason, RunConfig};
+use crate::sorted::SortedMap;
 use crate::tick::{Span, Tick};
 use crate::wire::WIRE_VERSION;
 
@@ -24,7 +23,7 @@ pub(super) struct Slice {
     pub(super) until: Tick,
     /// Whether anything has been told.
     pub(super) fruitful: bool,
-    lines: BTreeMap<u32, Line>,
+    lines: SortedMap<u32, Line>,
 }
 
 /// A line, and the batches that are heard through it.
@@ -32,7 +31,7 @@ pub(super) struct Slice {
 struct Line {
     heard_at: Tick, // when a bundle last came, at first when the slice started
     inbox: Inbox<Bundle>,
-    seats: BTreeMap<u32, Seat>,
+    seats: SortedMap<u32, Seat>,
 }
 
 /// The state of a batch.
@@ -62,7 +61,7 @@ pub(super) struct LostBatch {
 
 impl Slice {
     pub(super) fn new(started: &SliceStarted, config: &RunConfig) -> Self {
-        let mut lines: BTreeMap<u32, Line> = BTreeMap::new();
+        let mut lines: SortedMap<u32, Line> = SortedMap::new();
         for batch in &started.batches {
             let line = lines
                 .entry(config.line_of(*batch))
@@ -233,7 +232,7 @@ impl Line {
         Self {
             heard_at: from,
             inbox: Inbox::new(),
-            seats: BTreeMap::new(),
+            seats: SortedMap::new(),
         }
     }
 

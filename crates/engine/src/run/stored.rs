@@ -6,8 +6,6 @@
 //! gives all records, in any order, to [`Run::restore`](crate::run::Run::restore). Invariant: each record
 //! stays below [`RECORD_BYTES_MAX`], and what the records hold together is bounded by the length of one slice.
 
-use std::collections::BTreeMap;
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +17,7 @@ use crate::run::book::Book;
 use crate::run::judging::JudgingState;
 use crate::run::once::{OnceBook, OnceState};
 use crate::run::types::StopReason;
+use crate::sorted::SortedMap;
 use crate::tick::Tick;
 use crate::wire::WIRE_VERSION;
 
@@ -252,9 +251,9 @@ impl Restored {
 /// Puts the parts together again, by key.
 fn join(
     records: impl IntoIterator<Item = Record>,
-) -> Result<BTreeMap<String, String>, RestoreError> {
-    let mut parts: BTreeMap<String, BTreeMap<usize, String>> = BTreeMap::new();
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+) -> Result<SortedMap<String, String>, RestoreError> {
+    let mut parts: SortedMap<String, SortedMap<usize, String>> = SortedMap::new();
+    let mut counts: SortedMap<String, usize> = SortedMap::new();
     for Record { key, body } in records {
         let parsed = key.rsplit_once('/').and_then(|(stem, part)| {
             let (number, count) = part.split_once('-')?;
@@ -268,7 +267,7 @@ fn join(
         let largest = counts.entry(stem).or_insert(count);
         *largest = count.max(*largest);
     }
-    let mut joined = BTreeMap::new();
+    let mut joined = SortedMap::new();
     for (key, bodies) in parts {
         let parts = counts.get(&key).copied().unwrap_or_default();
         if bodies.len() != parts {

@@ -1,7 +1,6 @@
 //! Reading JSON more strictly than serde does by itself: duplicate keys are errors everywhere, and where a
 //! value has several forms or a form of its own, the error says what is accepted.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -11,6 +10,7 @@ use serde_json::{Map, Number, Value};
 
 use super::application::RequestBody;
 use super::expect::ExpectedStatuses;
+use crate::sorted::SortedSet;
 
 /// An object whose values are texts, in the order of the file and without duplicate keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for TextMap {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TextMap, A::Error> {
-                let mut seen = BTreeSet::new();
+                let mut seen = SortedSet::new();
                 let mut entries = Vec::new();
                 while let Some(key) = map.next_key::<String>()? {
                     refuse_duplicate(&mut seen, &key)?;
@@ -90,7 +90,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for NamedMap<V> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NamedMap<V>, A::Error> {
-                let mut seen = BTreeSet::new();
+                let mut seen = SortedSet::new();
                 let mut entries = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     refuse_duplicate(&mut seen, &name)?;
@@ -263,7 +263,7 @@ impl StrictJson {
         self,
         mut map: A,
     ) -> Result<Map<String, Value>, A::Error> {
-        let mut seen = BTreeSet::new();
+        let mut seen = SortedSet::new();
         let mut object = Map::new();
         while let Some(key) = map.next_key::<String>()? {
             refuse_duplicate(&mut seen, &key)?;
@@ -326,7 +326,7 @@ impl<'de> Visitor<'de> for StrictJson {
     }
 }
 
-fn refuse_duplicate<E: de::Error>(seen: &mut BTreeSet<String>, key: &str) -> Result<(), E> {
+fn refuse_duplicate<E: de::Error>(seen: &mut SortedSet<String>, key: &str) -> Result<(), E> {
     if seen.insert(key.to_owned()) {
         Ok(())
     } else {

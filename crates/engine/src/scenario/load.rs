@@ -3,13 +3,13 @@
 //! One type holds the fields of all executors: which of them belong to which, which are needed and what they
 //! may be is decided by [`load_model`](crate::load_model), which sees all of it at once.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::json::{TextMap, whole_number};
+use crate::sorted::SortedSet;
 
 /// A load: one of k6's executors, k6's shortcuts (`vus`, `duration`, `iterations`, `stages` without an
 /// executor), or Artillery's `phases`.
@@ -303,7 +303,7 @@ impl<'de> Deserialize<'de> for ScenarioMap {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ScenarioMap, A::Error> {
-                let mut names = BTreeSet::new();
+                let mut names = SortedSet::new();
                 let mut scenarios = Vec::new();
                 while let Some((name, load)) = map.next_entry::<String, LoadConfig>()? {
                     if !names.insert(name.clone()) {

@@ -1,12 +1,13 @@
 //! The state of a shard, and how inputs and the passing of time change it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::bundle::{BatchNews, Bundle, ShardOrder};
 use crate::inbox::{Inbox, Patience, Reception, Times};
 use crate::plan::Plan;
 use crate::run::LossReason;
 use crate::shard::types::{Input, Kept, Output};
+use crate::sorted::{SortedMap, SortedSet};
 use crate::tick::{Span, Tick};
 use crate::timeline::Second;
 use crate::wire::{Frame, WIRE_VERSION};
@@ -20,10 +21,10 @@ const SHIP_AFTER: Span = Span::from_ms(1_500);
 pub struct Shard {
     plan: Plan,
     order: Order,
-    seats: BTreeMap<u32, Seat>,
-    ended: BTreeSet<u32>,          // batches
-    merged: BTreeMap<u32, Second>, // measured, not shipped; without the users
-    news: BTreeMap<u32, BatchNews>,
+    seats: SortedMap<u32, Seat>,
+    ended: SortedSet<u32>,          // batches
+    merged: SortedMap<u32, Second>, // measured, not shipped; without the users
+    news: SortedMap<u32, BatchNews>,
     ignored: u64,
     late: u64, // of the ignored ones
     sequence: u32,
@@ -77,10 +78,10 @@ impl Shard {
                 until,
                 patience,
             },
-            seats: BTreeMap::new(),
-            ended: BTreeSet::new(),
-            merged: BTreeMap::new(),
-            news: BTreeMap::new(),
+            seats: SortedMap::new(),
+            ended: SortedSet::new(),
+            merged: SortedMap::new(),
+            news: SortedMap::new(),
             ignored: 0,
             late: 0,
             sequence: 0,

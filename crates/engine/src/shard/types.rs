@@ -1,9 +1,8 @@
 //! What goes into a shard, what comes out of it, and what it keeps between two slices.
 
-use std::collections::BTreeMap;
-
 use crate::bundle::Bundle;
 use crate::run::LossReason;
+use crate::sorted::SortedMap;
 use crate::tick::Tick;
 use crate::vu::VuCarry;
 use crate::wire::{Assignment, Frame};
@@ -47,7 +46,7 @@ pub enum Output {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kept {
     run: String,
-    users: BTreeMap<u32, (u32, Vec<VuCarry>)>, // by batch, with the slice
+    users: SortedMap<u32, (u32, Vec<VuCarry>)>, // by batch, with the slice
 }
 
 impl Kept {
@@ -58,7 +57,7 @@ impl Kept {
         }
         Self {
             run: run.to_owned(),
-            users: BTreeMap::new(),
+            users: SortedMap::new(),
         }
     }
 

@@ -1,11 +1,10 @@
 //! What was measured of the sessions of one step, in mergeable form.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
+use crate::sorted::SortedMap;
 
 /// How many types of messages a window keeps apart; further ones share the name [`OTHER_KIND`].
 pub const KINDS_MAX: usize = 32;
@@ -53,13 +52,13 @@ pub struct SessionWindow {
     /// From the sending of the handshake until it was accepted.
     pub connecting_us: SparseHistogram,
     /// Sessions that ended after they were opened, by who ended them.
-    pub ended: BTreeMap<SessionEnd, u64>,
+    pub ended: SortedMap<SessionEnd, u64>,
     /// From the sending of the handshake to the end.
     pub duration_us: SparseHistogram,
     /// The codes with which sessions were closed, by either side; 1006 where none came.
-    pub close_codes: BTreeMap<u16, u64>,
+    pub close_codes: SortedMap<u16, u64>,
     /// What went wrong in sessions, by class.
-    pub errors: BTreeMap<ErrorClass, u64>,
+    pub errors: SortedMap<ErrorClass, u64>,
     /// Sessions that ended, and those that could not be opened.
     pub judged: u64,
     /// Those of them in which anything went wrong.
@@ -73,11 +72,11 @@ pub struct SessionWindow {
     /// Bytes of messages that arrived.
     pub bytes_received: u64,
     /// Messages that arrived and answered none, by type.
-    pub unsolicited: BTreeMap<String, u64>,
+    pub unsolicited: SortedMap<String, u64>,
     /// From a ping to its pong.
     pub ping_us: SparseHistogram,
     /// By message of the session, by its place.
-    pub messages: BTreeMap<u16, MessageWindow>,
+    pub messages: SortedMap<u16, MessageWindow>,
 }
 
 /// One message of a session: how often it was sent, or waited for, and what became of it. `begun` is the sum of
@@ -145,7 +144,7 @@ impl MessageWindow {
     }
 }
 
-fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, counts: &BTreeMap<K, u64>) {
+fn add<K: Ord + Clone>(sums: &mut SortedMap<K, u64>, counts: &SortedMap<K, u64>) {
     for (key, count) in counts {
         *sums.entry(key.clone()).or_insert(0) += count;
     }

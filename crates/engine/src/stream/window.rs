@@ -1,10 +1,9 @@
 //! What was measured of the streams of one step, in mergeable form.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::SparseHistogram;
+use crate::sorted::SortedMap;
 
 /// Why a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,7 +47,7 @@ impl StreamEnd {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct StreamWindow {
     /// How many ended, by their reason.
-    pub ended: BTreeMap<StreamEnd, u64>,
+    pub ended: SortedMap<StreamEnd, u64>,
     /// Requests that went on where an earlier stream had ended.
     pub resumed: u64,
     /// Events.

@@ -1,18 +1,16 @@
 //! From the books of a run to its report.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, SecondsFormat};
 
 use crate::bottleneck;
 use crate::histogram::SparseHistogram;
 use crate::metric::{Trend, Value};
-use crate::ordered;
 use crate::parts::Part;
 use crate::phase::Phase;
 use crate::plan::{Plan, Step};
 use crate::run::{Book, Hole, Judging, LossReason, RunConfig, seconds_per_row};
 use crate::share::Share;
+use crate::sorted::SortedMap;
 use crate::summary::judged::{Verdicts, metrics, values, verdicts};
 use crate::summary::monitoring::MonitoringResult;
 use crate::summary::sockets::SocketResult;
@@ -260,7 +258,7 @@ fn played(plan: &Plan, ended_at: Tick, phase: Phase) -> Span {
     played
 }
 
-fn applications(plan: &Plan, book: &Book) -> BTreeMap<String, ApplicationResult> {
+fn applications(plan: &Plan, book: &Book) -> SortedMap<String, ApplicationResult> {
     let result = |application: &crate::plan::Application| {
         let own = |id| application.steps.iter().any(|step| step.id == id);
         let sum = book.totals.steps(own);
@@ -280,7 +278,7 @@ fn applications(plan: &Plan, book: &Book) -> BTreeMap<String, ApplicationResult>
         };
         (application.name.clone(), result)
     };
-    ordered::map(plan.applications().iter().map(result))
+    SortedMap::from_iter(plan.applications().iter().map(result))
 }
 
 fn scenarios(plan: &Plan, book: &Book) -> Vec<ScenarioResult> {
@@ -340,13 +338,13 @@ pub(super) fn step_result(application: &str, step: &Step, sum: Aggregate) -> Ste
     }
 }
 
-fn request_parts(overall: &Aggregate) -> BTreeMap<Part, MetricValues> {
+fn request_parts(overall: &Aggregate) -> SortedMap<Part, MetricValues> {
     let parts = overall.parts.iter();
     let values = parts.map(|(part, times)| {
         let trend = Value::Trend(Trend::of_buckets(times));
         (part, values(&trend, |us| us / 1_000.0))
     });
-    ordered::map(values)
+    SortedMap::from_iter(values)
 }
 
 fn checks(plan: &Plan, book: &Book) -> Vec<CheckResult> {
@@ -363,7 +361,7 @@ fn checks(plan: &Plan, book: &Book) -> Vec<CheckResult> {
     checks.collect()
 }
 
-fn components(book: &Book) -> BTreeMap<String, ComponentResult> {
+fn components(book: &Book) -> SortedMap<String, ComponentResult> {
     let result = |(name, component): (&String, &ComponentWindow)| {
         let durations = dense([&component.duration_us]);
         let of_calls =
@@ -379,7 +377,7 @@ fn components(book: &Book) -> BTreeMap<String, ComponentResult> {
         };
         (name.clone(), result)
     };
-    ordered::map(book.totals.components().iter().map(result))
+    SortedMap::from_iter(book.totals.components().iter().map(result))
 }
 
 pub(crate) fn generator_limited(

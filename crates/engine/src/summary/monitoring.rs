@@ -1,12 +1,11 @@
 //! What a run tells about how its target was.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error_class::ErrorClass;
 use crate::monitor::{History, Watch};
 use crate::plan::{Monitored, Monitoring};
+use crate::sorted::SortedMap;
 
 /// What the target told about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,7 +17,7 @@ pub struct MonitoringResult {
     /// Polls that did not tell everything that was asked for.
     pub polls_failed: u64,
     /// These by their reason.
-    pub failures: BTreeMap<ErrorClass, u64>,
+    pub failures: SortedMap<ErrorClass, u64>,
     /// What was read, in the order of the scenario.
     pub series: Vec<MonitoredResult>,
 }

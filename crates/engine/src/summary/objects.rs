@@ -1,14 +1,12 @@
 //! What a run on Durable Objects themselves tells about them.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error_class::ErrorClass;
-use crate::ordered;
 use crate::plan::{ObjectCall, Plan, Step};
 use crate::run::Book;
 use crate::scenario::{DoOperation, DurableObject};
+use crate::sorted::SortedMap;
 use crate::summary::build::per_second;
 use crate::tick::Span;
 use crate::totals::{Aggregate, LatencyPercentiles, dense};
@@ -30,7 +28,7 @@ pub struct ObjectResult {
     /// Failed requests as a fraction of those that ended.
     pub error_rate: Option<f64>,
     /// Errors by class.
-    pub error_breakdown: BTreeMap<ErrorClass, u64>,
+    pub error_breakdown: SortedMap<ErrorClass, u64>,
     /// Response times.
     pub latency: LatencyPercentiles,
     /// Service times.
@@ -61,9 +59,9 @@ pub struct HottestObject {
 }
 
 /// The results of each class, by its name.
-pub(super) fn results(plan: &Plan, book: &Book, duration: Span) -> BTreeMap<String, ObjectResult> {
+pub(super) fn results(plan: &Plan, book: &Book, duration: Span) -> SortedMap<String, ObjectResult> {
     let objects = book.totals.objects().iter();
-    ordered::map(objects.map(|(class, object)| {
+    SortedMap::from_iter(objects.map(|(class, object)| {
         let result = result(plan, book, duration, *class, object);
         (class.name().to_owned(), result)
     }))

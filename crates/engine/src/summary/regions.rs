@@ -1,12 +1,11 @@
 //! What a run measured from each region that its load was asked to come from.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::cloudflare::Colo;
 use crate::error_class::ErrorClass;
 use crate::run::{Book, RunConfig};
+use crate::sorted::SortedMap;
 use crate::tick::Span;
 use crate::totals::LatencyPercentiles;
 
@@ -26,7 +25,7 @@ pub struct RegionResult {
     /// Failed requests as a fraction of those that ended.
     pub error_rate: Option<f64>,
     /// Errors by class.
-    pub error_breakdown: BTreeMap<ErrorClass, u64>,
+    pub error_breakdown: SortedMap<ErrorClass, u64>,
     /// Response times.
     pub latency: LatencyPercentiles,
     /// Service times.
@@ -38,7 +37,7 @@ pub struct RegionResult {
     pub coverage: Option<f64>,
     /// The data centres in which its batches ran, and how many batches of a slice ran in each, as far as the
     /// target's answers tell (`cf-ray`).
-    pub colos: BTreeMap<Colo, u64>,
+    pub colos: SortedMap<Colo, u64>,
 }
 
 /// The regions of a run, by name; none of a run that did not ask for any. `due` is how long each share was to be
@@ -47,8 +46,8 @@ pub(super) fn results(
     config: &RunConfig,
     book: &Book,
     due: Span,
-) -> BTreeMap<String, RegionResult> {
-    let mut results = BTreeMap::new();
+) -> SortedMap<String, RegionResult> {
+    let mut results = SortedMap::new();
     for region in config
         .shards
         .iter()

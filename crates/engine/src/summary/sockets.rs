@@ -1,12 +1,11 @@
 //! What a run tells about the WebSocket sessions of a step.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error_class::ErrorClass;
 use crate::plan::{Act, Session};
 use crate::socket::{SessionEnd, SessionWindow};
+use crate::sorted::SortedMap;
 use crate::totals::LatencyPercentiles;
 
 /// The sessions of a step. Times are in milliseconds.
@@ -17,11 +16,11 @@ pub struct SocketResult {
     /// Sessions that were opened.
     pub sessions: u64,
     /// Sessions that ended, by who ended them.
-    pub ended: BTreeMap<SessionEnd, u64>,
+    pub ended: SortedMap<SessionEnd, u64>,
     /// The codes with which they were closed; 1006 where none came.
-    pub close_codes: BTreeMap<u16, u64>,
+    pub close_codes: SortedMap<u16, u64>,
     /// What went wrong in sessions, by class.
-    pub errors: BTreeMap<ErrorClass, u64>,
+    pub errors: SortedMap<ErrorClass, u64>,
     /// Sessions in which anything went wrong, or that could not be opened, as a fraction of all.
     pub error_rate: Option<f64>,
     /// From the sending of the handshake until it was accepted.
@@ -39,7 +38,7 @@ pub struct SocketResult {
     /// Bytes of messages that arrived.
     pub bytes_received: u64,
     /// Messages that arrived and answered none, by type.
-    pub unsolicited: BTreeMap<String, u64>,
+    pub unsolicited: SortedMap<String, u64>,
     /// Each message of the session, in its order.
     pub messages: Vec<MessageResult>,
 }

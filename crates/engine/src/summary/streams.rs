@@ -1,10 +1,9 @@
 //! What a run tells about the streams of a step.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::SparseHistogram;
+use crate::sorted::SortedMap;
 use crate::stream::{StreamEnd, StreamWindow};
 use crate::totals::LatencyPercentiles;
 
@@ -16,7 +15,7 @@ pub struct StreamResult {
     /// Streams that ended, for whatever reason.
     pub streams: u64,
     /// These by their reason.
-    pub ended: BTreeMap<StreamEnd, u64>,
+    pub ended: SortedMap<StreamEnd, u64>,
     /// Requests that went on where an earlier stream had ended.
     pub resumed: u64,
     /// Events.

@@ -1,7 +1,5 @@
 //! The types of the summary, with the spec's names in camelCase.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::assertion::{Assertion, Verdict};
@@ -12,6 +10,7 @@ use crate::ledger::Ledger;
 use crate::metric::{Contains, MetricKind};
 use crate::parts::Part;
 use crate::run::{Hole, LedgerFault};
+use crate::sorted::SortedMap;
 use crate::summary::late::Late;
 use crate::summary::monitoring::MonitoringResult;
 use crate::summary::objects::ObjectResult;
@@ -52,7 +51,7 @@ pub struct TestRunResult {
     /// Where the target left its level.
     pub bottlenecks: Vec<Bottleneck>,
     /// Per application, by name.
-    pub application_results: BTreeMap<String, ApplicationResult>,
+    pub application_results: SortedMap<String, ApplicationResult>,
     /// The time line; each point covers [`Self::timeline_step_seconds`].
     pub timeline: Vec<TimelineRow>,
 
@@ -94,8 +93,8 @@ pub struct TestRunResult {
     /// Service times, from the actual sending to the end of the answer, of the whole run.
     pub service_time: LatencyPercentiles,
     /// The parts of the service times in milliseconds, those that the driver could tell apart.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub request_parts: BTreeMap<Part, MetricValues>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub request_parts: SortedMap<Part, MetricValues>,
     /// How long requests waited for a connection slot of the generator.
     pub slot_wait: LatencyPercentiles,
     /// How late iterations and timed requests began for reasons of the generator.
@@ -110,8 +109,8 @@ pub struct TestRunResult {
     /// Failed requests as a fraction of those that ended, of the whole run.
     pub error_rate: Option<f64>,
     /// The errors that are Cloudflare's and not the target's, by class.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub platform_errors: BTreeMap<ErrorClass, u64>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub platform_errors: SortedMap<ErrorClass, u64>,
     /// Per scenario of the plan, in its order.
     pub scenarios: Vec<ScenarioResult>,
     /// Per step, in the order of the plan.
@@ -119,18 +118,18 @@ pub struct TestRunResult {
     /// Per check, in the order of the plan.
     pub checks: Vec<CheckResult>,
     /// What the target told about its components, by name.
-    pub components: BTreeMap<String, ComponentResult>,
+    pub components: SortedMap<String, ComponentResult>,
     /// Per class, the Durable Objects that requests were sent to, by the class's name; only of a run on the
     /// objects themselves.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub durable_objects: BTreeMap<String, ObjectResult>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub durable_objects: SortedMap<String, ObjectResult>,
     /// Per region that the load was asked to come from, by its name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub regions: BTreeMap<String, RegionResult>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub regions: SortedMap<String, RegionResult>,
     /// The data centres in which batches ran, and how many batches of a slice ran in each, as far as the target's
     /// answers tell (`cf-ray`).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub colos: BTreeMap<Colo, u64>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub colos: SortedMap<Colo, u64>,
     /// How the bottlenecks were looked for, and what came of it.
     pub bottleneck_analysis: Analysis,
     /// How many seconds a point of the time line covers.
@@ -213,7 +212,7 @@ pub struct ApplicationResult {
     /// The 95th percentile of the response time.
     pub p95_latency: Option<f64>,
     /// Errors by class.
-    pub error_breakdown: BTreeMap<ErrorClass, u64>,
+    pub error_breakdown: SortedMap<ErrorClass, u64>,
     /// The median response time.
     pub p50_latency: Option<f64>,
     /// The 99th percentile of the response time.
@@ -264,7 +263,7 @@ pub struct StepResult {
     /// Requests that did not.
     pub failed_requests: u64,
     /// Errors by class.
-    pub error_breakdown: BTreeMap<ErrorClass, u64>,
+    pub error_breakdown: SortedMap<ErrorClass, u64>,
     /// The mean response time.
     pub avg_latency: Option<f64>,
     /// Response times.

@@ -1,6 +1,5 @@
 //! From what a scenario says to thresholds that can be judged.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use super::entry::{ThresholdEntry, ThresholdMap};
@@ -11,6 +10,7 @@ use crate::metric::{
     Catalog, Contains, MetricKind, Origin, Query, Selection, WINDOWED_MAX, WINDOWED_SECONDS_MAX,
     WindowLength,
 };
+use crate::sorted::SortedMap;
 use crate::tick::Span;
 
 /// A threshold on a metric that exists and can be asked so.
@@ -215,7 +215,7 @@ pub fn bind(
 ) -> Result<Vec<Threshold>, Vec<ThresholdProblem>> {
     let mut thresholds = Vec::new();
     let mut problems = Vec::new();
-    let mut windows = BTreeMap::new();
+    let mut windows = SortedMap::new();
     for (written, entries) in &map.0 {
         let mut refuse = |entry, error| {
             let key = shown(written);

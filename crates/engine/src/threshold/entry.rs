@@ -3,7 +3,8 @@
 //! written: reading them is the business of [`bind`](super::bind()), together with everything else that may be
 //! wrong.
 
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
+
 use std::fmt;
 
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
@@ -42,7 +43,7 @@ impl<'de> Deserialize<'de> for ThresholdMap {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ThresholdMap, A::Error> {
-                let mut seen = BTreeSet::new();
+                let mut seen = SortedSet::new();
                 let mut entries = Vec::new();
                 while let Some(key) = map.next_key::<String>()? {
                     if !seen.insert(key.clone()) {

@@ -1,12 +1,11 @@
 //! A bounded memory of a run's seconds, for the summary and the analysis.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
 use crate::phase::Phase;
+use crate::sorted::SortedMap;
 use crate::timeline::row::{D1Metrics, DoMetrics, ObjectMetrics, StorageMetrics, TimelineRow};
 use crate::totals::{LatencyPercentiles, failed};
 use crate::window::{COMPONENTS_MAX, ComponentKind, ComponentWindow, OTHER_COMPONENT, Window};
@@ -41,11 +40,11 @@ pub struct Sums {
     /// Requests that ended as their step expects.
     pub succeeded: u64,
     /// Errors by class.
-    pub errors: BTreeMap<ErrorClass, u64>,
+    pub errors: SortedMap<ErrorClass, u64>,
     /// Response times in microseconds, rounded to within 1 %.
     pub response_us: SparseHistogram,
     /// What the target told about its components, by at most [`COMPONENTS_MAX`] names and a shared one.
-    pub components: BTreeMap<String, ComponentSums>,
+    pub components: SortedMap<String, ComponentSums>,
 }
 
 /// What the target told about one component in one or several seconds. Stored as a list of numbers.

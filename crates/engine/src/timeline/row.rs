@@ -1,11 +1,10 @@
 //! What is published of a second.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error_class::ErrorClass;
 use crate::phase::Phase;
+use crate::sorted::SortedMap;
 use crate::totals::LatencyPercentiles;
 
 /// One row of the time line (the spec's `MetricsSnapshot`). It tells about one whole second, or in a long run
@@ -28,7 +27,7 @@ pub struct TimelineRow {
     /// Failed requests as a fraction of those that ended; 0 when none ended.
     pub error_rate: f64,
     /// Errors by class, with those that the generator gave up itself.
-    pub errors_by_type: BTreeMap<ErrorClass, u64>,
+    pub errors_by_type: SortedMap<ErrorClass, u64>,
     /// What the target told about its Durable Objects, `None` when nothing.
     pub do_metrics: Option<DoMetrics>,
     /// What the target told about D1, `None` when nothing.

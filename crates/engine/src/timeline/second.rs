@@ -1,12 +1,11 @@
 //! What all batches together tell about one second.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::SparseHistogram;
 use crate::ledger::Ledger;
 use crate::phase::{Phase, PhaseSpan, phase_at};
+use crate::sorted::SortedMap;
 use crate::tick::{Span, Tick};
 use crate::timeline::history::{Point, Sums};
 use crate::totals::LatencyPercentiles;
@@ -16,8 +15,8 @@ use crate::window::Window;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Second {
-    windows: BTreeMap<Phase, Window>,
-    users: BTreeMap<Phase, BTreeMap<u32, u32>>, // by batch: the latest window of a batch counts
+    windows: SortedMap<Phase, Window>,
+    users: SortedMap<Phase, SortedMap<u32, u32>>, // by batch: the latest window of a batch counts
 }
 
 impl Second {

@@ -1,8 +1,7 @@
 //! What must hold of every run.
 
-use std::collections::BTreeMap;
-
 use sentinel_engine::error_class::ErrorClass;
+use sentinel_engine::sorted::SortedMap;
 use sentinel_engine::summary::{RunStatus, TestRunResult};
 use sentinel_engine::tick::Span;
 use sentinel_engine::timeline::TimelineRow;
@@ -38,7 +37,7 @@ pub(crate) fn check(world: &World, result: &TestRunResult) {
         })
         .sum();
     let cut_off =
-        |errors: &BTreeMap<ErrorClass, u64>| errors.get(&ErrorClass::CutOff).copied().unwrap_or(0);
+        |errors: &SortedMap<ErrorClass, u64>| errors.get(&ErrorClass::CutOff).copied().unwrap_or(0);
     let applications = result.application_results.values();
     let of_applications: u64 = applications
         .clone()

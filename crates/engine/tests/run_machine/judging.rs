@@ -430,7 +430,7 @@ fn whatever_comes_frames_hold_only_the_series_that_are_asked_for() {
     world.tamper = Box::new(|frame| {
         for window in &frame.windows {
             let series = window.metrics.series.values();
-            let series: usize = series.map(std::collections::BTreeMap::len).sum();
+            let series: usize = series.map(sentinel_engine::sorted::SortedMap::len).sum();
             assert!(series <= 16, "{series} series in a window");
         }
     });

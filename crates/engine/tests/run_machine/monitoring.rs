@@ -1,12 +1,12 @@
 //! How the target is watched while it is under load.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::sync::mpsc::{Receiver, channel};
 
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::plan::Plan;
 use sentinel_engine::run::RunConfig;
+use sentinel_engine::sorted::SortedMap;
 use sentinel_engine::summary::{MonitoredResult, MonitoringResult, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 use serde_json::{Value, json};
@@ -199,7 +199,11 @@ fn an_endpoint_that_tells_nothing_is_no_pass() {
         let result = world.play();
         check(&world, &result);
         let (monitoring, memory) = watched(&result);
-        assert_eq!(monitoring.failures, BTreeMap::from([(class, 60)]), "{body}");
+        assert_eq!(
+            monitoring.failures,
+            SortedMap::from([(class, 60)]),
+            "{body}"
+        );
         assert_eq!((monitoring.polls, memory.samples), (60, 0));
         assert_eq!(alert(&result), "no_data");
         assert!(!result.passed);
@@ -233,7 +237,7 @@ fn an_endpoint_that_never_answers_holds_nobody_up() {
     let (monitoring, _) = watched(&result);
     assert_eq!(
         monitoring.failures,
-        BTreeMap::from([(ErrorClass::Timeout, 60)])
+        SortedMap::from([(ErrorClass::Timeout, 60)])
     );
     assert!(result.duration <= 122_000, "{}", result.duration);
     assert_eq!(result.ledger.cut_off, 0);

@@ -1,12 +1,11 @@
 //! What a store holds, so that a run which comes back judges the same.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Catalog, MetricId, MetricStore, Query, TagSet, Value, add_to};
 use crate::metric::window::MetricWindow;
 use crate::phase::Phase;
+use crate::sorted::SortedMap;
 
 /// Everything that a [`MetricStore`] has merged. Its size is bounded as that of the store is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +14,7 @@ pub struct StoreState {
     closed_before: u32,
     has_data: bool,
     active_from: Option<u32>,
-    totals: BTreeMap<Phase, MetricWindow>,
+    totals: SortedMap<Phase, MetricWindow>,
     pending: Vec<(u32, Phase, MetricWindow)>,
     recent: Vec<Vec<(u32, Value)>>, // the seconds of each sliding window's selection
 }
@@ -24,7 +23,7 @@ impl MetricStore {
     /// What the store holds now.
     #[must_use]
     pub fn state(&self) -> StoreState {
-        let mut totals: BTreeMap<Phase, MetricWindow> = BTreeMap::new();
+        let mut totals: SortedMap<Phase, MetricWindow> = SortedMap::new();
         for ((_, metric, tags), values) in self.admission.iter().zip(&self.totals) {
             for (phase, value) in values {
                 self.put(totals.entry(*phase).or_default(), metric, tags, value);
@@ -62,7 +61,7 @@ impl MetricStore {
             store.each(window, |store, metric, tags, value| {
                 let id = store.admission.series(metric, tags);
                 if store.totals.len() <= id.index() {
-                    store.totals.resize_with(id.index() + 1, BTreeMap::new);
+                    store.totals.resize_with(id.index() + 1, SortedMap::new);
                 }
                 if let Some(totals) = store.totals.get_mut(id.index()) {
                     add_to(totals, *phase, value);

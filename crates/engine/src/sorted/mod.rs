@@ -1,0 +1,14 @@
+//! Maps and sets as sorted lists, with the interface of `BTreeMap` and `BTreeSet`.
+//!
+//! A tree is compiled for each pair of types, and takes several times the code of a list: with the pairs of plans,
+//! windows and reports that was a tenth of the Worker. Most maps here have few entries, or are filled in order, which
+//! appends; there a list is quicker too. One that is large and changes in its middle remains a tree. Invariant: the
+//! entries are in ascending order, and no key stands there twice.
+
+mod iter;
+mod map;
+mod set;
+
+pub use iter::{Iter, IterMut};
+pub use map::{Entry, SortedMap};
+pub use set::SortedSet;
