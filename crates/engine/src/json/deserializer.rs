@@ -10,6 +10,7 @@ use serde::forward_to_deserialize_any;
 
 use super::document::Node;
 use super::error::{Fault, Step};
+use super::name;
 
 impl<'de> Deserializer<'de> for &Node<'_> {
     type Error = Fault;
@@ -148,19 +149,22 @@ impl<'de> Deserializer<'de> for &Node<'_> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        self.deserialize_map(visitor)
+        match self {
+            Node::Object(members) => visit_fields(members, fields, visitor),
+            _ => Err(self.is_not(&visitor)),
+        }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        _variants: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        visitor.visit_enum(self.variant()?)
+        visitor.visit_enum(self.variant(variants)?)
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -191,15 +195,17 @@ impl<'a> Node<'a> {
         }
     }
 
-    fn variant(&self) -> Result<Variant<'_>, Fault> {
+    fn variant(&self, variants: &'static [&'static str]) -> Result<Variant<'_>, Fault> {
         match self {
             Node::Text(_) | Node::Key(_) => Ok(Variant {
                 name: self,
+                variants,
                 content: None,
             }),
             Node::Object(members) => match members.as_slice() {
                 [(name, content)] => Ok(Variant {
                     name,
+                    variants,
                     content: Some(content),
                 }),
                 _ => Err(self.is_not(&"a variant, or an object with one alone")),
@@ -222,12 +228,17 @@ impl<'a> Node<'a> {
         Fault::unexpected(found, expected)
     }
 
+    /// The text, if it is one.
+    fn text(&self) -> Option<&str> {
+        match self {
+            Node::Text(text) | Node::Key(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The step into this member.
     fn step(&self, index: usize, is_key: bool) -> Step {
-        let key = match self {
-            Node::Text(text) | Node::Key(text) => Some(text.clone().into_owned()),
-            _ => None,
-        };
+        let key = self.text().map(str::to_owned);
         Step { index, key, is_key }
     }
 }
@@ -368,9 +379,52 @@ impl<'de> MapAccess<'de> for Members<'_> {
     }
 }
 
+fn visit_fields<'de, V: Visitor<'de>>(
+    members: &[(Node<'_>, Node<'_>)],
+    names: &'static [&'static str],
+    visitor: V,
+) -> Result<V::Value, Fault> {
+    let members = Members { members, read: 0 };
+    let mut fields = Fields { members, names };
+    let result = visitor.visit_map(&mut fields);
+    result.map_err(|fault| fields.members.blame(fault))
+}
+
+/// The members of an object that is a struct, whose fields have these names.
+struct Fields<'a> {
+    members: Members<'a>,
+    names: &'static [&'static str],
+}
+
+impl<'de> MapAccess<'de> for Fields<'_> {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
+        let Some(key) = self.members.next() else {
+            return Ok(None);
+        };
+        let text = key.text().unwrap_or_default();
+        match name::read(seed, text, self.names) {
+            Ok(field) => Ok(Some(field)),
+            Err(_) => {
+                let fault = Fault::unknown_field(text, self.names);
+                Err(self.members.inside(fault, true))
+            }
+        }
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {
+        self.members.next_value_seed(seed)
+    }
+}
+
 /// A variant of an enum: its name, or an object whose only member has it.
 struct Variant<'a> {
     name: &'a Node<'a>,
+    variants: &'static [&'static str],
     content: Option<&'a Node<'a>>,
 }
 
@@ -390,7 +444,11 @@ impl<'de> EnumAccess<'de> for Variant<'_> {
     type Variant = Self;
 
     fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self), Fault> {
-        Ok((seed.deserialize(self.name)?, self))
+        let text = self.name.text().unwrap_or_default();
+        match name::read(seed, text, self.variants) {
+            Ok(variant) => Ok((variant, self)),
+            Err(_) => Err(Fault::unknown_variant(text, self.variants)),
+        }
     }
 }
 
@@ -419,12 +477,12 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
 
     fn struct_variant<V: Visitor<'de>>(
         self,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let content = self.content("struct variant")?;
         content
-            .deserialize_map(visitor)
+            .deserialize_struct("", fields, visitor)
             .map_err(|fault| self.inside(fault))
     }
 }

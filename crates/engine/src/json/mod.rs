@@ -11,6 +11,7 @@
 mod deserializer;
 mod document;
 mod error;
+mod name;
 mod place;
 
 pub use self::document::{from_slice, from_str};
