@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::shards::regional;
 use crate::support::{Lab, Run, Summary, count};
 
 const LIMIT: Duration = Duration::from_secs(180);
@@ -92,11 +93,7 @@ fn a_shard_that_is_lost_alone_stops_nobody_else() {
     let lab = Lab::faulty(|options| options);
     lab.misbehave(&json!({ "shard": "weur/001" }));
     let before = lab.grove.total();
-    let body = json!({
-        "scenario": "grove-mix", "environment": "staging", "users": 12, "duration": "14s",
-        "regions": {"weur": 2, "enam": 1},
-    });
-    let run = Run::start(&lab, &body);
+    let run = Run::start(&lab, &regional("14s"));
     assert_eq!(run.ended(LIMIT), "completed", "{}", run.row());
     let summary = run.summary();
     summary.assert_balanced();
@@ -117,11 +114,7 @@ fn a_shard_that_has_too_much_to_do_is_left_alone_for_a_slice_and_stops_nobody_el
     let lab = Lab::faulty(|options| options);
     lab.misbehave(&json!({ "overloaded": "enam/000" }));
     let before = lab.grove.total();
-    let body = json!({
-        "scenario": "grove-mix", "environment": "staging", "users": 12, "duration": "14s",
-        "regions": {"weur": 2, "enam": 1},
-    });
-    let run = Run::start(&lab, &body);
+    let run = Run::start(&lab, &regional("14s"));
     assert_eq!(run.ended(LIMIT), "completed", "{}", run.row());
     let summary = run.summary();
     summary.assert_balanced();

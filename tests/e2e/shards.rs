@@ -10,7 +10,7 @@ use crate::downtime::assert_ended_with_hole;
 use crate::support::{Lab, Reply, Run, count, inline, profile, unix_ms, until};
 
 /// A run of grove-mix from two regions: three batches, two of them in the first region.
-fn body(duration: &str) -> Value {
+pub(crate) fn regional(duration: &str) -> Value {
     json!({
         "scenario": "grove-mix", "environment": "staging", "users": 12, "duration": duration,
         "regions": {"weur": 2, "enam": 1},
@@ -21,7 +21,7 @@ fn body(duration: &str) -> Value {
 fn a_run_from_two_regions_accounts_for_every_request() {
     let lab = Lab::shared();
     let before = lab.grove.total();
-    let run = Run::start(&lab, &body("14s"));
+    let run = Run::start(&lab, &regional("14s"));
     let status = run.ended(Duration::from_secs(120));
     assert_eq!(status, "completed", "{}", run.row());
     let summary = run.summary();
@@ -149,7 +149,7 @@ fn the_data_centre_of_each_batch_is_recorded() {
 #[test]
 fn a_cancelled_run_stops_in_all_regions() {
     let lab = Lab::shared();
-    let run = Run::start(&lab, &body("60s"));
+    let run = Run::start(&lab, &regional("60s"));
     run.has_seconds(2);
     run.cancel();
     assert_eq!(run.ended(Duration::from_secs(60)), "cancelled");
@@ -170,7 +170,7 @@ fn a_cancelled_run_stops_in_all_regions() {
 #[test]
 fn a_run_through_shards_ends_after_a_crash_of_the_load_tester() {
     let mut lab = Lab::own();
-    let run = Run::start(&lab, &body("25s"));
+    let run = Run::start(&lab, &regional("25s"));
     run.has_seconds(5);
     let id = run.id.clone();
     lab.kill_hard(Service::LoadTest);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testbed::{SocketStats, Stats, Testbed};
 
-use crate::support::{Lab, Run, Summary, steps_of_each, until};
+use crate::support::{Lab, Played, Run, let_go, steps_of_each};
 
 /// How many sessions each application of the record opens.
 const EACH: u64 = 6;
@@ -111,17 +111,10 @@ const UNOPENED: [(&str, &str, &str); 3] = [
     ("garbage", "/broken-header?kind=garbage", "reset"),
 ];
 
-/// The run that plays all of them, after its end.
-struct Record {
-    summary: Summary,
-    status: String,
-    stats: Stats,
-}
-
 /// The run, which is played when the first test asks for it. When it fails, all of them do.
-static RECORD: LazyLock<Record> = LazyLock::new(make_record);
+static RECORD: LazyLock<Played> = LazyLock::new(play);
 
-fn make_record() -> Record {
+fn play() -> Played {
     // Of slices that end no session.
     let lab = Lab::own_with(|options| options.var("SLICE_SECONDS", "120"));
     let testbed = lab.testbed();
@@ -139,29 +132,12 @@ fn make_record() -> Record {
             )
         })
         .collect();
-    let run = Run::start(&lab, &steps_of_each(&apps, (2, 3), "60s"));
-    let status = run.ended(Duration::from_secs(120));
-    Record {
-        summary: run.summary(),
-        status,
-        stats: let_go(&testbed),
-    }
+    Played::on(&lab, &testbed, &steps_of_each(&apps, (2, 3), "60s"))
 }
 
 fn session(testbed: &Testbed, path: &str, steps: &Value) -> Value {
     let url = format!("{}{path}", testbed.url());
     json!({"name": "chat", "ws": {"url": url, "steps": steps}})
-}
-
-/// What the testbed counted when no session is open any more.
-fn let_go(testbed: &Testbed) -> Stats {
-    until("the testbed has let go", Duration::from_secs(60), || {
-        let stats = testbed.stats();
-        let mut sockets = stats.paths.values().filter_map(|path| path.socket.as_ref());
-        (stats.total.waiting == 0 && sockets.all(|socket| socket.ended == socket.sessions))
-            .then_some(())
-    });
-    testbed.stats()
 }
 
 fn truth(stats: &Stats, path: &str) -> SocketStats {
@@ -184,7 +160,7 @@ fn assert_accounted(step: &Value) -> u64 {
 
 #[test]
 fn a_run_with_broken_sessions_ends_with_a_balanced_ledger_and_no_hole() {
-    let Record {
+    let Played {
         summary, status, ..
     } = &*RECORD;
     assert_eq!(status, "completed");
@@ -197,7 +173,7 @@ fn a_run_with_broken_sessions_ends_with_a_balanced_ledger_and_no_hole() {
 
 #[test]
 fn each_session_ends_as_the_target_has_it_and_each_message_is_counted_as_there() {
-    let Record { summary, stats, .. } = &*RECORD;
+    let Played { summary, stats, .. } = &*RECORD;
     for (app, path, _, end, class) in OPENED {
         let step = summary.step(app);
         let socket = &step["socket"];

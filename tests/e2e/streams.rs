@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testbed::{Stats, StreamStats, Testbed};
 
-use crate::support::{Lab, Run, Summary, steps_of_each, until};
+use crate::support::{Lab, Played, Run, let_go, steps_of_each, until};
 
 /// How many streams each application of the record asks for.
 const EACH: u64 = 6;
@@ -129,17 +129,10 @@ const SSE: &str =
 
 const TOKENS: &str = r#"{"format": "tokens", "token": "$.choices[0].delta.content"}"#;
 
-/// The run that plays all of them, after its end.
-struct Record {
-    summary: Summary,
-    status: String,
-    stats: Stats,
-}
-
 /// The run, which is played when the first test asks for it. When it fails, all of them do.
-static RECORD: LazyLock<Record> = LazyLock::new(make_record);
+static RECORD: LazyLock<Played> = LazyLock::new(play);
 
-fn make_record() -> Record {
+fn play() -> Played {
     // Of slices that end no stream.
     let lab = Lab::own_with(|options| options.var("SLICE_SECONDS", "120"));
     let testbed = lab.testbed();
@@ -153,28 +146,13 @@ fn make_record() -> Record {
         .chain(broken)
         .map(|(app, path, stream)| (app, step(&testbed, path, stream)))
         .collect();
-    let run = Run::start(&lab, &steps_of_each(&apps, (2, 3), "60s"));
-    let status = run.ended(Duration::from_secs(120));
-    Record {
-        summary: run.summary(),
-        status,
-        stats: let_go(&testbed),
-    }
+    Played::on(&lab, &testbed, &steps_of_each(&apps, (2, 3), "60s"))
 }
 
 fn step(testbed: &Testbed, path: &str, stream: &str) -> Value {
     let stream: Value = serde_json::from_str(stream).expect("a stream");
     let url = format!("{}{path}", testbed.url());
     json!({"name": "follow", "request": {"method": "GET", "url": url}, "stream": stream})
-}
-
-/// What the testbed counted when it has no request any more.
-fn let_go(testbed: &Testbed) -> Stats {
-    until("the testbed has let go", Duration::from_secs(60), || {
-        let total = testbed.stats().total;
-        (total.waiting + total.sending == 0).then_some(())
-    });
-    testbed.stats()
 }
 
 fn truth(stats: &Stats, path: &str) -> StreamStats {
@@ -185,7 +163,7 @@ fn truth(stats: &Stats, path: &str) -> StreamStats {
 
 #[test]
 fn a_run_with_broken_streams_ends_with_a_balanced_ledger_and_no_hole() {
-    let Record {
+    let Played {
         summary, status, ..
     } = &*RECORD;
     assert_eq!(status, "completed");
@@ -198,7 +176,7 @@ fn a_run_with_broken_streams_ends_with_a_balanced_ledger_and_no_hole() {
 
 #[test]
 fn every_form_of_events_is_read_as_the_target_wrote_it() {
-    let Record { summary, stats, .. } = &*RECORD;
+    let Played { summary, stats, .. } = &*RECORD;
     for (app, path, _, end, events) in READ {
         let step = summary.step(app);
         let stream = &step["stream"];
@@ -227,7 +205,7 @@ fn every_form_of_events_is_read_as_the_target_wrote_it() {
 
 #[test]
 fn each_broken_stream_has_its_class_and_is_let_go_of() {
-    let Record { summary, stats, .. } = &*RECORD;
+    let Played { summary, stats, .. } = &*RECORD;
     for (app, path, _, class) in BROKEN {
         let step = summary.step(app);
         assert_eq!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testbed::{Stats, Tally};
 
-use crate::support::{Lab, NOBODY, Reply, Run, Summary, Target, count, six_of_each, until};
+use crate::support::{Lab, NOBODY, Reply, Run, Summary, Target, count, let_go, six_of_each};
 
 /// How many requests each application of [`six_of_each`] sends.
 const EACH: u64 = 6;
@@ -109,11 +109,7 @@ fn make_record() -> Record {
     apps.push(("down", format!("http://{NOBODY}/")));
     let run = Run::start(&lab, &six_of_each(&apps));
     let status = run.ended(Duration::from_secs(120));
-    // A connection that was given up ends a moment after the run that gave it up.
-    until("the testbed has let go", Duration::from_secs(60), || {
-        let total = testbed.stats().total;
-        (total.waiting + total.sending == 0).then_some(())
-    });
+    let stats = let_go(&testbed);
     let rows = run.rows("apps").into_iter();
     Record {
         summary: run.summary(),
@@ -121,7 +117,7 @@ fn make_record() -> Record {
         apps: rows
             .map(|row| (row["app_name"].as_str().expect("a name").to_owned(), row))
             .collect(),
-        stats: testbed.stats(),
+        stats,
         strayed: elsewhere.received().len(),
     }
 }
