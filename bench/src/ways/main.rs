@@ -5,8 +5,6 @@
 //! object for it, so that what differs is what lies on the way. Prints the times, the rate, and the processor time
 //! of both Workers' processes per request, and last what each way costs in parts of the public host.
 
-mod cpu;
-
 use std::env;
 use std::fs;
 use std::path::PathBuf;
@@ -14,10 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use devstack::{DevStack, Options};
+use devstack::{DevStack, Options, cpu_in};
 use serde_json::{Value, json};
-
-use crate::cpu::cpu_s;
 
 /// The ways, the one that the others are compared with first.
 const WAYS: [&str; 3] = ["host", "binding", "object"];
@@ -93,9 +89,9 @@ fn json_path() -> Result<Option<PathBuf>> {
 
 /// Plays the operation one way for so many seconds.
 fn play(stack: &DevStack, way: &str, seconds: u32) -> Result<Round> {
-    let before_s = cpu_s(&stack.process_groups());
+    let before = cpu_in(&stack.process_groups());
     let summary = run(stack, &body(way, seconds))?;
-    let cpu_s = cpu_s(&stack.process_groups()) - before_s;
+    let cpu = cpu_in(&stack.process_groups()).saturating_sub(before);
     let number = |value: &Value, name: &str| {
         let number = value[name].as_f64();
         number.with_context(|| format!("{way}: the summary has no {name}: {value}"))
@@ -113,7 +109,7 @@ fn play(stack: &DevStack, way: &str, seconds: u32) -> Result<Round> {
         p95_ms: number(times, "p95")?,
         p99_ms: number(times, "p99")?,
         per_second: requests / f64::from(seconds),
-        cpu_ms_per_request: cpu_s * 1_000.0 / requests,
+        cpu_ms_per_request: cpu.as_secs_f64() * 1_000.0 / requests,
     })
 }
 

@@ -1,7 +1,8 @@
-//! Which processes are alive, to prove that none is left behind.
+//! Which processes are alive, to prove that none is left behind, and how long processors have worked for them.
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 /// The processes that run in one of `groups`, each as its process id and command. A process that
 /// has ended and was not waited for yet does not run.
@@ -17,14 +18,23 @@ pub fn processes_in(groups: &[i32]) -> Vec<String> {
         .collect()
 }
 
+/// The time that processors have worked for the processes that run in one of `groups`, in steps of 10 ms. Zero on
+/// systems that do not tell it in `/proc`.
+pub fn cpu_in(groups: &[i32]) -> Duration {
+    let processes = from_proc().into_iter();
+    let ours = processes.filter(|process| groups.contains(&process.group));
+    ours.map(|process| process.cpu).sum()
+}
+
 struct Process {
     id: String,
     group: i32,
     ended: bool,
     command: String,
+    cpu: Duration,
 }
 
-/// `/proc/ID/stat` is `ID (COMMAND) STATE PARENT GROUP …`, see proc(5).
+/// `/proc/ID/stat` is `ID (COMMAND) STATE PARENT GROUP … UTIME STIME …`, see proc_pid_stat(5).
 fn from_proc() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -35,11 +45,14 @@ fn from_proc() -> Vec<Process> {
         let mut fields = rest.split_whitespace();
         let ended = matches!(fields.next()?, "Z" | "X");
         let group = fields.nth(1)?.parse().ok()?;
+        let mut ticks = fields.skip(8).map_while(|field| field.parse::<u64>().ok());
+        let cpu = Duration::from_millis((ticks.next()? + ticks.next()?) * MS_PER_TICK);
         Some(Process {
             id: id.to_owned(),
             group,
             ended,
             command: command.to_owned(),
+            cpu,
         })
     };
     entries
@@ -60,15 +73,35 @@ fn from_ps() -> Vec<Process> {
             group: fields.next()?.parse().ok()?,
             ended: fields.next()?.starts_with('Z'),
             command: fields.collect::<Vec<_>>().join(" "),
+            cpu: Duration::ZERO,
         })
     };
     text.unwrap_or_default().lines().filter_map(parse).collect()
 }
 
+/// The kernel counts in hundredths of a second here, whatever its own clock does.
+const MS_PER_TICK: u64 = 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rustix::process::getpgrp;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_time_that_is_worked_for_a_group_grows() {
+        use std::os::unix::process::CommandExt as _;
+        let mut busy = Command::new("sh");
+        busy.args(["-c", "while :; do :; done"]).process_group(0);
+        let mut busy = busy.spawn().expect("a shell");
+        let groups = [i32::try_from(busy.id()).expect("an identifier")];
+        while cpu_in(&groups) < Duration::from_millis(20) {
+            std::thread::yield_now();
+        }
+        busy.kill().expect("it runs");
+        busy.wait().expect("it ends");
+        assert_eq!(cpu_in(&groups), Duration::ZERO);
+    }
 
     #[test]
     fn our_own_process_is_found_by_either_way() {
