@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::iter::{Iter, IterMut};
 
 /// A map whose entries are a list in ascending order of their keys. Looking up takes time by the logarithm of the
-/// length; inserting at the end takes none, and elsewhere moves what follows.
+/// length; inserting and removing move what follows.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SortedMap<K, V> {
     pub(super) entries: Vec<(K, V)>,
@@ -132,7 +132,7 @@ impl<K: Ord, V> SortedMap<K, V> {
 
     /// Gives a key a value, and gives back the one that it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self.place_to_fill(&key) {
+        match self.place_of(&key) {
             Ok(place) => {
                 let known = self.entries.get_mut(place)?;
                 Some(std::mem::replace(&mut known.1, value))
@@ -156,7 +156,7 @@ impl<K: Ord, V> SortedMap<K, V> {
     /// The place of a key, whether it has a value or not.
     pub fn entry(&mut self, key: K) -> Entry<'_, K, V> {
         Entry {
-            place: self.place_to_fill(&key),
+            place: self.place_of(&key),
             entries: &mut self.entries,
             key,
         }
@@ -193,14 +193,6 @@ impl<K: Ord, V> SortedMap<K, V> {
     {
         self.entries
             .binary_search_by(|(own, _)| own.borrow().cmp(key))
-    }
-
-    /// The same, quicker where the key comes after all others.
-    fn place_to_fill(&self, key: &K) -> Result<usize, usize> {
-        match self.entries.last() {
-            Some((last, _)) if last < key => Err(self.entries.len()),
-            _ => self.place_of(key),
-        }
     }
 }
 
