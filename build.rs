@@ -1,5 +1,5 @@
-//! Embeds the scenarios and applications into the Worker, so that a deployed Worker always knows the same
-//! ones as its repository.
+//! Embeds the scenarios, the applications and the API's description into the Worker, so that a deployed Worker always
+//! knows the same ones as its repository. What makes them readable stays out.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,7 +18,12 @@ fn main() -> io::Result<()> {
         list(&mut source, name, &folder)?;
     }
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
-    fs::write(Path::new(&out).join("catalog.rs"), source)
+    let out = Path::new(&out);
+    fs::write(out.join("catalog.rs"), source)?;
+
+    let description = Path::new(&root).join("src/api/openapi.json");
+    println!("cargo::rerun-if-changed={}", description.display());
+    fs::write(out.join("openapi.json"), compact(&description)?)
 }
 
 /// Writes a constant with the names and texts of a folder's JSON files.
@@ -41,7 +46,24 @@ fn list(source: &mut String, constant: &str, folder: &Path) -> io::Result<()> {
     writeln!(source, "const {constant}: &[(&str, &str)] = &[").map_err(io::Error::other)?;
     for path in files {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        writeln!(source, "    ({stem:?}, include_str!({path:?})),").map_err(io::Error::other)?;
+        let text = compact(&path)?;
+        writeln!(source, "    ({stem:?}, {text:?}),").map_err(io::Error::other)?;
     }
     writeln!(source, "];").map_err(io::Error::other)
+}
+
+/// A file of JSON without the white space between what it says.
+fn compact(path: &Path) -> io::Result<String> {
+    let mut compact = String::new();
+    let (mut in_text, mut is_escaped) = (false, false);
+    for c in fs::read_to_string(path)?.chars() {
+        if in_text || !c.is_ascii_whitespace() {
+            compact.push(c);
+        }
+        if c == '"' && !is_escaped {
+            in_text = !in_text;
+        }
+        is_escaped = in_text && c == '\\' && !is_escaped;
+    }
+    Ok(compact)
 }

@@ -113,7 +113,7 @@ async fn health(
 
 /// The description of this API, written by hand and held against the routes by a test.
 fn openapi() -> std::result::Result<serde_json::Value, ApiError> {
-    let document = serde_json::from_str(include_str!("openapi.json"));
+    let document = serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/openapi.json")));
     document.map_err(|_| ApiError::new(500, "internal", "the answer could not be made"))
 }
 
