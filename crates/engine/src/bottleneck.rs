@@ -203,7 +203,7 @@ impl<'a> Search<'a> {
         let duration = |sums: &Sums, name: &str| {
             sums.components.get(name).map_or(0, |c| c.duration_us) as f64 / 1_000.0
         };
-        let whole = |sums: &Sums| sum_us(&sums.response_us) / 1_000.0;
+        let whole = |sums: &Sums| sum_us(&sums.response_us.unpack()) / 1_000.0;
         let growth = self.growth(&run, &whole, &duration);
         let measure = json!({ "worstP95Ms": worst_ms, "limitP95Ms": self.latency_limit_ms });
         self.finding(&run, Symptom::LatencySpike, severity, &growth, &measure)
@@ -341,11 +341,12 @@ impl Stretch {
             sums.merge(&point.sums);
         }
         let requests = sums.finished();
+        let response_us = sums.response_us.unpack();
         let level = Level {
             from_second: points.first().map_or(0, |point| point.second),
             seconds,
             requests,
-            p95_ms: sums.response_us.percentile(0.95).map(|us| us / 1_000.0),
+            p95_ms: response_us.percentile(0.95).map(|us| us / 1_000.0),
             error_rate: sums.failed() as f64 / requests.max(1) as f64,
         };
         Self { level, sums }

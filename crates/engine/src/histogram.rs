@@ -5,8 +5,6 @@
 //! (G. Tene, <https://hdrhistogram.org>), so that merging loses nothing that recording had not already
 //! rounded away. Invariant: a value above the range is counted as overflow, never clamped into a bucket.
 
-use crate::sorted::SortedMap;
-
 use hdrhistogram::Histogram as HdrHistogram;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -43,7 +41,9 @@ pub(crate) fn percentile(
 /// The buckets that were hit, with their counts. Mergeable, and small when few distinct values came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SparseHistogram {
-    buckets: SortedMap<u64, u64>, // lowest value of a bucket, in [0, VALUE_MAX], to a count >= 1
+    /// The lowest value of a bucket, in `[0, VALUE_MAX]`, and a count >= 1; ascending. A list, because a run keeps
+    /// hundreds of thousands of buckets, of which a map needs twice the memory.
+    buckets: Vec<(u64, u64)>,
     overflow: u64,
 }
 
@@ -59,25 +59,64 @@ impl SparseHistogram {
         } else if value > VALUE_MAX {
             self.overflow = self.overflow.saturating_add(count);
         } else {
-            let bucket = self.buckets.entry(bucket_start(value)).or_insert(0);
-            *bucket = bucket.saturating_add(count);
+            let start = bucket_start(value);
+            match self.buckets.binary_search_by_key(&start, |bucket| bucket.0) {
+                Ok(at) => {
+                    if let Some((_, sum)) = self.buckets.get_mut(at) {
+                        *sum = sum.saturating_add(count);
+                    }
+                }
+                Err(at) => self.buckets.insert(at, (start, count)),
+            }
         }
     }
 
     /// Adds all values of another histogram.
     pub fn merge(&mut self, other: &Self) {
-        for (&value, &count) in &other.buckets {
-            self.record_n(value, count);
-        }
         self.overflow = self.overflow.saturating_add(other.overflow);
+        let mut missing = Vec::new();
+        let mut at = 0;
+        for &(start, count) in &other.buckets {
+            let mine = self.buckets.get(at..).unwrap_or_default();
+            at += mine.partition_point(|bucket| bucket.0 < start);
+            match self.buckets.get_mut(at) {
+                Some((mine, sum)) if *mine == start => *sum = sum.saturating_add(count),
+                _ => missing.push((start, count)),
+            }
+        }
+        self.insert_all(missing);
+    }
+
+    /// Adds buckets, in ascending order, that are not there yet: from the last to the first, so that each is moved
+    /// once. Sums are kept for long, and get no room that they do not need.
+    fn insert_all(&mut self, mut missing: Vec<(u64, u64)>) {
+        let mut unmoved = self.buckets.len();
+        self.buckets.reserve_exact(missing.len());
+        self.buckets.resize(unmoved + missing.len(), (0, 0));
+        for to in (0..self.buckets.len()).rev() {
+            let Some(new) = missing.last() else {
+                return; // what is left is where it belongs
+            };
+            let last = unmoved.checked_sub(1);
+            let last = last.and_then(|last| self.buckets.get(last).copied());
+            let bucket = match last.filter(|last| last.0 > new.0) {
+                Some(last) => {
+                    unmoved -= 1;
+                    Some(last)
+                }
+                None => missing.pop(),
+            };
+            if let Some((place, bucket)) = self.buckets.get_mut(to).zip(bucket) {
+                *place = bucket;
+            }
+        }
     }
 
     /// How many values were recorded, overflow included.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.buckets
-            .values()
-            .fold(self.overflow, |sum, count| sum.saturating_add(*count))
+        let counts = self.buckets.iter().map(|(_, count)| count);
+        counts.fold(self.overflow, |sum, count| sum.saturating_add(*count))
     }
 
     /// How many values were above [`VALUE_MAX`].
@@ -102,13 +141,12 @@ impl SparseHistogram {
 
     /// The lowest value and the count of each bucket that was hit, in ascending order.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.buckets.iter().map(|(&value, &count)| (value, count))
+        self.buckets.iter().copied()
     }
 
     /// As [`Self::buckets`], in descending order.
     pub fn buckets_descending(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        let buckets = self.buckets.iter().rev();
-        buckets.map(|(&value, &count)| (value, count))
+        self.buckets.iter().rev().copied()
     }
 }
 
@@ -163,46 +201,62 @@ const fn bucket_shift(value: u64) -> u32 {
 /// Written as `[overflow, value, count, step to the next value, count, …]`: short, and free of field names.
 impl Serialize for SparseHistogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut previous = 0;
-        let pairs = self.buckets.iter().flat_map(|(&value, &count)| {
-            let step = value - previous;
-            previous = value;
-            [step, count]
-        });
-        serializer.collect_seq(std::iter::once(self.overflow).chain(pairs))
+        serializer.collect_seq(self.numbers())
     }
 }
 
 impl<'de> Deserialize<'de> for SparseHistogram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let numbers = Vec::<u64>::deserialize(deserializer)?;
-        let Some((&overflow, pairs)) = numbers.split_first() else {
-            return Err(serde::de::Error::custom(
-                "a histogram begins with its overflow count",
-            ));
-        };
+        Self::from_numbers(numbers.into_iter()).map_err(serde::de::Error::custom)
+    }
+}
+
+impl SparseHistogram {
+    /// What it is written as.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> + '_ {
+        let mut previous = 0;
+        let pairs = self.buckets().flat_map(move |(value, count)| {
+            let step = value - previous;
+            previous = value;
+            [step, count]
+        });
+        std::iter::once(self.overflow).chain(pairs)
+    }
+
+    /// The histogram that was written so.
+    pub(crate) fn from_numbers(
+        mut numbers: impl Iterator<Item = u64>,
+    ) -> Result<Self, BrokenHistogram> {
         let mut histogram = Self {
-            buckets: SortedMap::new(),
-            overflow,
+            buckets: Vec::new(),
+            overflow: numbers.next().ok_or(BrokenHistogram::Empty)?,
         };
         let mut value = 0_u64;
-        let (pairs, rest) = pairs.as_chunks::<2>();
-        if !rest.is_empty() {
-            return Err(serde::de::Error::custom(
-                "a histogram's last bucket has no count",
-            ));
-        }
-        for [step, count] in pairs {
-            value = value.saturating_add(*step);
+        while let Some(step) = numbers.next() {
+            let count = numbers.next().ok_or(BrokenHistogram::NoCount)?;
+            value = value.saturating_add(step);
             if value > VALUE_MAX {
-                return Err(serde::de::Error::custom(format_args!(
-                    "histogram value {value} is above {VALUE_MAX}"
-                )));
+                return Err(BrokenHistogram::Value(value));
             }
-            histogram.record_n(value, *count);
+            histogram.record_n(value, count);
         }
         Ok(histogram)
     }
+}
+
+/// Why numbers are no histogram.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BrokenHistogram {
+    /// There are none.
+    #[error("a histogram begins with its overflow count")]
+    Empty,
+    /// They end in the middle of a bucket.
+    #[error("a histogram's last bucket has no count")]
+    NoCount,
+    /// A value is out of range.
+    #[error("histogram value {0} is above {VALUE_MAX}")]
+    Value(u64),
 }
 
 /// A histogram to ask for percentiles: `hdrhistogram` with three significant digits up to one hour.
@@ -266,7 +320,7 @@ impl Histogram {
     #[must_use]
     pub fn to_sparse(&self) -> SparseHistogram {
         let mut sparse = SparseHistogram {
-            buckets: SortedMap::new(),
+            buckets: Vec::new(),
             overflow: self.overflow,
         };
         for bucket in self.inner.iter().flat_map(HdrHistogram::iter_recorded) {
@@ -357,6 +411,8 @@ impl Histogram {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -415,6 +471,24 @@ mod tests {
                 let (one, other) = (sparse.percentile(quantile), dense.percentile(quantile));
                 assert_eq!(one, other, "{quantile} of {values}");
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn merging_adds_up_whatever_is_there(
+            mine in prop::collection::vec((0_u64..40_000, 1_u64..9), 0..60),
+            other in prop::collection::vec((0_u64..40_000, 1_u64..9), 0..60),
+        ) {
+            let of = |values: &[(u64, u64)]| {
+                let mut histogram = SparseHistogram::default();
+                values.iter().for_each(|(value, count)| histogram.record_n(*value, *count));
+                histogram
+            };
+            let mut merged = of(&mine);
+            merged.merge(&of(&other));
+            prop_assert_eq!(&merged, &of(&[mine, other].concat()));
+            prop_assert!(merged.buckets.is_sorted_by_key(|bucket| bucket.0));
         }
     }
 

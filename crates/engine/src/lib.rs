@@ -41,6 +41,7 @@ pub mod load_model;
 pub mod metering;
 pub mod metric;
 pub mod monitor;
+pub mod packed_histogram;
 pub mod parts;
 pub mod phase;
 pub mod plan;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
+use crate::packed_histogram::PackedHistogram;
 use crate::phase::Phase;
 use crate::sorted::SortedMap;
 use crate::timeline::row::{D1Metrics, DoMetrics, ObjectMetrics, StorageMetrics, TimelineRow};
@@ -42,7 +43,7 @@ pub struct Sums {
     /// Errors by class.
     pub errors: SortedMap<ErrorClass, u64>,
     /// Response times in microseconds, rounded to within 1 %.
-    pub response_us: SparseHistogram,
+    pub response_us: PackedHistogram,
     /// What the target told about its components, by at most [`COMPONENTS_MAX`] names and a shared one.
     pub components: SortedMap<String, ComponentSums>,
 }
@@ -170,7 +171,7 @@ impl Point {
         let max = peaks.into_iter().flatten().reduce(f64::max);
         self.latency = LatencyPercentiles {
             max,
-            ..LatencyPercentiles::of_sparse(&self.sums.response_us)
+            ..LatencyPercentiles::of_sparse(&self.sums.response_us.unpack())
         };
     }
 }
@@ -210,17 +211,28 @@ impl Sums {
         }
     }
 
-    pub(super) fn add_window(&mut self, window: &Window) {
+    /// The sums of one second, whose parts in different phases these are.
+    pub(super) fn of<'a>(windows: impl Iterator<Item = &'a Window>) -> Self {
+        let mut sums = Self::default();
+        let mut response_us = SparseHistogram::default();
+        for window in windows {
+            sums.add_window(window, &mut response_us);
+        }
+        sums.response_us = PackedHistogram::from(&response_us);
+        sums
+    }
+
+    fn add_window(&mut self, window: &Window, response_us: &mut SparseHistogram) {
         for step in window.steps.values() {
             self.succeeded += step.succeeded;
             for (class, count) in &step.errors {
                 *self.errors.entry(*class).or_insert(0) += count;
             }
             for (value, count) in step.response_us.buckets() {
-                self.response_us.record_n(coarse(value), count);
+                response_us.record_n(coarse(value), count);
             }
             let overflow = step.response_us.overflow();
-            self.response_us.record_n(u64::MAX, overflow);
+            response_us.record_n(u64::MAX, overflow);
         }
         for (name, component) in &window.components {
             self.add_component(name, &ComponentSums::of(component));

@@ -73,10 +73,6 @@ impl Second {
     #[must_use]
     pub fn to_point(&self, second: u32, phases: &[PhaseSpan]) -> Point {
         let phase = self.last_phase(second, phases);
-        let mut sums = Sums::default();
-        for window in self.windows.values() {
-            sums.add_window(window);
-        }
         let mut response_us = SparseHistogram::default();
         self.merge_responses_into(&mut response_us);
         Point {
@@ -85,7 +81,7 @@ impl Second {
             phase,
             active_users: self.active_users_in(phase),
             latency: LatencyPercentiles::of_sparse(&response_us),
-            sums,
+            sums: Sums::of(self.windows.values()),
         }
     }
 
