@@ -17,6 +17,7 @@ use sentinel_engine::response::Exchange;
 use sentinel_engine::run::{self, Run, RunConfig, StopReason};
 use sentinel_engine::summary::Report;
 use sentinel_engine::tick::{Span, Tick};
+use sentinel_system::Timer;
 use tokio::select;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -27,7 +28,6 @@ use crate::exit::{Exit, Stopped};
 use crate::http::{Answer, Client, Heard};
 use crate::output::Outputs;
 use crate::run::live::Live;
-use crate::run::timer::Timer;
 use crate::socket::Ended;
 
 /// A run on this machine.
@@ -268,7 +268,9 @@ impl Local {
                     let begins_ms = assignment.epoch_ms.saturating_sub(epoch_ms);
                     let part = assignment.part;
                     let mut batch = Playing {
-                        batch: Batch::new(self.plan.clone(), *assignment).with_parts(),
+                        batch: Batch::new(self.plan.clone(), *assignment)
+                            .with_parts()
+                            .with_outcomes(),
                         begins: Span::from_ms(begins_ms),
                         part,
                     };

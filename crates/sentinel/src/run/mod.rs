@@ -1,10 +1,9 @@
 //! `sentinel run`: a whole run on this machine.
 
 mod bars;
-mod files;
 mod live;
 mod local;
-mod timer;
+mod unreached;
 
 use std::cell::RefCell;
 use std::io::{self, Write as _};
@@ -42,7 +41,7 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
         patience: SLICE_SPARE,
         clock_resolution: Span::from_us(1),
     };
-    files::allow_many();
+    sentinel_system::allow_many();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -53,6 +52,7 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
         &plan,
         &config,
     )?));
+    let hosts = plan.hosts();
     let live = Live::new(&plan, arguments.quiet);
     let local = Local::new(plan, config, client, live, Rc::clone(&outputs));
     let report = LocalSet::new().block_on(&runtime, Rc::clone(&local).play());
@@ -64,11 +64,12 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
         incomplete.extend(print(&text).err());
     }
     incomplete.extend(outputs.borrow_mut().finish(&mut result));
+    incomplete.extend(unreached::told(&result, &hosts));
     for reason in &incomplete {
         eprintln!("sentinel: {reason}");
     }
     Ok(match Exit::of(&result) {
-        // Whoever asked for the file counts on it.
+        // Whoever asked for a file counts on it, and who was not reached has not passed.
         Exit::Passed if !incomplete.is_empty() => Exit::RunFailed,
         exit => exit,
     })
