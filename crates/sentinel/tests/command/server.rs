@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -39,9 +39,14 @@ impl Server {
 
     /// A server for `localhost` with encryption. Whom to trust for it is written to `certificate`.
     pub(crate) fn encrypted(certificate: &Path) -> Self {
-        let names = vec!["localhost".to_owned()];
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(names).expect("a certificate");
+        let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        Self::certified(params, certificate)
+    }
+
+    /// A server with a certificate that it has signed itself, which is written to `certificate`.
+    pub(crate) fn certified(params: CertificateParams, certificate: &Path) -> Self {
+        let signing_key = KeyPair::generate().expect("a key");
+        let cert = params.self_signed(&signing_key).expect("a certificate");
         std::fs::write(certificate, cert.pem()).expect("a file");
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))

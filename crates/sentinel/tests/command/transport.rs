@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, date_time_ymd};
 use serde_json::{Value, json};
 
 use crate::lab::{Ended, Lab};
@@ -74,6 +75,57 @@ fn the_protocol_is_what_the_server_chooses_or_what_was_asked_for() {
     let scenario = expecting(&lab, "/", "HTTP/2.0");
     let ended = lab.run(&scenario, &["--base-url", &encrypted]);
     assert_eq!(ended.errors("tls"), 20, "{}", ended.summary["steps"]);
+}
+
+#[test]
+fn a_certificate_that_a_server_has_signed_itself_is_trusted_if_it_is_given() {
+    let lab = Lab::new();
+    let authority = IsCa::Ca(BasicConstraints::Unconstrained); // as `openssl req -x509` makes them
+    let certificate_of = |name: &str, is_ca: &IsCa| {
+        let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
+        params.is_ca = is_ca.clone();
+        params
+    };
+    let is = |is_ca: IsCa| certificate_of("localhost", &is_ca);
+    let mut long_ago = is(authority.clone());
+    long_ago.not_before = date_time_ymd(1990, 1, 1);
+    long_ago.not_after = date_time_ymd(1991, 1, 1);
+    let elsewhere = certificate_of("elsewhere.test", &authority);
+    let scenario = expecting(&lab, "/", "HTTP/2.0");
+    for (what, params, is_trusted) in [
+        ("no word about it", is(IsCa::NoCa), true),
+        ("no authority", is(IsCa::ExplicitNoCa), true),
+        ("an authority", is(authority), true),
+        ("long expired", long_ago, false),
+        ("for another name", elsewhere, false),
+    ] {
+        let certificate = lab.path("certificate.pem");
+        let server = Server::certified(params, &certificate);
+        let url = format!("https://localhost:{}", server.address.port());
+        let trusted = certificate.to_str().expect("text");
+        let ended = lab.run(&scenario, &["--base-url", &url, "--cacert", trusted]);
+        if is_trusted {
+            assert_passed(&ended, what);
+        } else {
+            assert_eq!(
+                ended.errors("tls"),
+                20,
+                "{what}: {}",
+                ended.summary["steps"]
+            );
+        }
+        // Another one of the same names is not the one that was given.
+        let other = lab.path("other.pem");
+        let _other = Server::encrypted(&other);
+        let other = other.to_str().expect("text");
+        let ended = lab.run(&scenario, &["--base-url", &url, "--cacert", other]);
+        assert_eq!(
+            ended.errors("tls"),
+            20,
+            "{what}: {}",
+            ended.summary["steps"]
+        );
+    }
 }
 
 #[test]
