@@ -64,7 +64,9 @@ impl TargetPolicy {
     /// Why not.
     pub fn check(&self, url: &Url) -> Result<(), TargetError> {
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(TargetError::Scheme);
+            return Err(TargetError::Scheme {
+                scheme: url.scheme().to_owned(),
+            });
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(TargetError::Userinfo);
@@ -190,8 +192,11 @@ pub struct HostRuleError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// Use http or https.
-    #[error("the scheme is not allowed: accepted are http and https")]
-    Scheme,
+    #[error("the scheme {scheme:?} is not allowed: accepted are http and https")]
+    Scheme {
+        /// The scheme.
+        scheme: String,
+    },
     /// Put credentials into a header field.
     #[error("user name and password are not accepted in a URL")]
     Userinfo,
@@ -507,14 +512,13 @@ mod tests {
 
     #[test]
     fn schemes_and_credentials_in_urls_are_refused() {
-        assert_eq!(
-            check(&["a.com"], &[], false, "ftp://a.com/"),
-            Err(TargetError::Scheme)
-        );
-        assert_eq!(
-            check(&["a.com"], &[], false, "data:text/plain,x"),
-            Err(TargetError::Scheme)
-        );
+        for (url, scheme) in [("ftp://a.com/", "ftp"), ("data:text/plain,x", "data")] {
+            let scheme = scheme.to_owned();
+            assert_eq!(
+                check(&["a.com"], &[], false, url),
+                Err(TargetError::Scheme { scheme })
+            );
+        }
         assert_eq!(
             check(&["a.com"], &[], false, "https://u:p@a.com/"),
             Err(TargetError::Userinfo)

@@ -116,6 +116,18 @@ pub struct StepWindow {
     /// Of a step that opens WebSockets: what came of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket: Option<Box<SessionWindow>>,
+    /// What of it requests came to that ended alike, where the driver asks for it. It neither travels nor adds up.
+    #[serde(skip)]
+    pub outcomes: BTreeMap<Outcome, Self>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Outcome {
+    /// The status of its answer, none without one.
+    pub status: Option<u16>,
+    /// What was wrong, none when it went as expected.
+    pub class: Option<ErrorClass>,
 }
 
 /// The Durable Objects of one class that requests were sent to in one window.
@@ -281,7 +293,7 @@ impl ScenarioWindow {
 }
 
 impl StepWindow {
-    /// Adds the measurements of another window.
+    /// Adds the measurements of another window, but for its outcomes.
     pub fn merge(&mut self, other: &Self) {
         self.sent += other.sent;
         self.succeeded += other.succeeded;
@@ -299,6 +311,13 @@ impl StepWindow {
         if let Some(socket) = &other.socket {
             self.socket.get_or_insert_default().merge(socket);
         }
+    }
+
+    /// Adds up what was recorded by outcome only.
+    pub(crate) fn add_outcomes(&mut self) {
+        let outcomes = std::mem::take(&mut self.outcomes);
+        outcomes.values().for_each(|outcome| self.merge(outcome));
+        self.outcomes = outcomes;
     }
 
     /// How many requests ended as errors of any class.

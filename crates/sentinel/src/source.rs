@@ -2,6 +2,7 @@
 //!
 //! Invariant: everything that is wrong is told at once, each with its place.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -73,7 +74,9 @@ pub(crate) fn prepare(arguments: &ScenarioArguments, purpose: Purpose) -> Result
         }
     };
     let mut allowed_hosts = arguments.allowed_hosts.clone();
-    allowed_hosts.extend(authority(&base_url).map(str::to_owned));
+    // One without a host is refused for that alone.
+    let host = authority(&base_url).filter(|host| !host.is_empty());
+    allowed_hosts.extend(host.map(str::to_owned));
     let replaced = scenario.load.is_some() && is_load_given(arguments);
     let source = PlanSource {
         applications,
@@ -232,9 +235,23 @@ fn applications(
     Ok(applications)
 }
 
+/// A file that may be a scenario or an application, without the mark that some editors put before it.
 fn read(path: &Path) -> Result<Vec<u8>, Stopped> {
-    fs::read(path).map_err(|error| Stopped::invalid(format_args!("{}: {error}", path.display())))
+    let refused = |why: &dyn Display| Stopped::invalid(format_args!("{}: {why}", path.display()));
+    let mut bytes = fs::read(path).map_err(|error| refused(&error))?;
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => Ok(bytes),
+        Some(_) => Err(refused(
+            &"does not begin as a JSON object: accepted are scenarios and applications as JSON, which `sentinel import` makes of other tools' files",
+        )),
+        None => Err(refused(&"is empty: accepted is a JSON object")),
+    }
 }
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 fn told(path: &Path, problems: &Problems) -> Stopped {
     let lines = problems.0.iter().map(|Problem { path, message }| {

@@ -104,13 +104,6 @@ impl Batch {
         batch
     }
 
-    /// The same batch with a driver that tells the parts of each answer's time.
-    #[must_use]
-    pub fn with_parts(mut self) -> Self {
-        self.recorder.expect_parts();
-        self
-    }
-
     /// Takes in what happened at `now`. Time never runs backwards: an earlier `now` counts as the latest one.
     pub fn handle_input(&mut self, now: Tick, input: Input<'_>) {
         if self.state == State::Ended {

@@ -11,6 +11,7 @@
 
 mod answers;
 mod arrivals;
+mod detail;
 mod draw;
 mod flow;
 mod machine;

@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::socket::SessionWindow;
 use crate::stream::StreamWindow;
 use crate::tick::{Span, Tick};
-use crate::window::{ScenarioWindow, StepId, StepWindow, Window};
+use crate::window::{Outcome, ScenarioWindow, StepId, StepWindow, Window};
 use crate::wire::{BatchEnd, Frame, WIRE_VERSION};
 
 /// The open window, and the closed ones that have not been shipped.
@@ -27,6 +27,7 @@ pub(super) struct Recorder {
     open: Window,
     meter: Meter,
     tells_parts: bool,
+    tells_outcomes: bool,
 }
 
 /// When a request was due, was sent and ended.
@@ -69,12 +70,18 @@ impl Recorder {
             open,
             meter: Meter::new(plan),
             tells_parts: false,
+            tells_outcomes: false,
         }
     }
 
     /// From now on the driver tells the parts of each answer's time.
     pub(super) fn expect_parts(&mut self) {
         self.tells_parts = true;
+    }
+
+    /// From now on windows tell what came of requests by how they ended, too.
+    pub(super) fn tell_outcomes(&mut self) {
+        self.tells_outcomes = true;
     }
 
     /// Closes every window that ends at or before `now` and says whether a second has been completed, which
@@ -223,7 +230,14 @@ impl Recorder {
 
     /// Writes down that a request came to an end of its own, with an answer or without.
     pub(super) fn request_ended(&mut self, plan: &Plan, at: Tick, ended: &Ended<'_>) {
-        let window = self.open.steps.entry(ended.step).or_default();
+        let mut window = self.open.steps.entry(ended.step).or_default();
+        if self.tells_outcomes {
+            let Ended { status, class, .. } = *ended;
+            window = window
+                .outcomes
+                .entry(Outcome { status, class })
+                .or_default();
+        }
         match ended.class {
             None => window.succeeded += 1,
             Some(class) => *window.errors.entry(class).or_insert(0) += 1,
@@ -371,6 +385,9 @@ impl Recorder {
         let mut window = std::mem::replace(&mut self.open, Window::new(second, phase));
         window.active_users = active_users;
         (window.metrics, window.samples_refused) = self.meter.take_window();
+        if self.tells_outcomes {
+            window.steps.values_mut().for_each(StepWindow::add_outcomes);
+        }
         self.closed.push(window);
     }
 

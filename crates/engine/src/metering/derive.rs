@@ -1,7 +1,7 @@
 //! From windows to metrics: what the run knows without any series.
 
 use super::builtin::{BuiltIn, COMPONENT, Event, Measure, built_in};
-use super::tags::{scenario_tags, scenarios_of, with_check, with_step};
+use super::tags::{scenario_tags, scenarios_of, with_check, with_outcome, with_step};
 use crate::check::CheckId;
 use crate::error_class::ErrorClass;
 use crate::histogram::SparseHistogram;
@@ -22,6 +22,7 @@ pub(crate) struct Derivation {
     scenarios: Vec<Derived<u16>>,
     wholes: Vec<(MetricId, Event, Measure)>,
     components: Vec<(MetricId, Told)>,
+    by_outcome: bool, // where windows tell it
 }
 
 /// A metric that each step or scenario feeds.
@@ -60,7 +61,10 @@ impl Derivation {
     pub(super) fn of_everything(plan: &Plan) -> Self {
         let catalog = plan.metering().catalog();
         let told = told_by_target(catalog, |_| true);
-        Self::of(plan, built_in(catalog), told, |_, tags| tags.clone())
+        Self {
+            by_outcome: true,
+            ..Self::of(plan, built_in(catalog), told, |_, tags| tags.clone())
+        }
     }
 
     fn of(
@@ -75,6 +79,7 @@ impl Derivation {
             scenarios: Vec::new(),
             wholes: Vec::new(),
             components,
+            by_outcome: false,
         };
         for (metric, built_in) in derived {
             let (event, measure) = (built_in.event, built_in.measure);
@@ -119,8 +124,18 @@ impl Derivation {
     ) {
         for derived in &self.steps {
             for (id, step) in &window.steps {
-                let value = of_step(derived.event, derived.measure, step);
-                if let (Some(tags), Some(value)) = (derived.tags.get(id), value) {
+                let Some(tags) = derived.tags.get(id) else {
+                    continue;
+                };
+                let of = |step| of_step(derived.event, derived.measure, step);
+                if self.by_outcome && derived.event == Event::Ended && !step.outcomes.is_empty() {
+                    for (outcome, step) in &step.outcomes {
+                        let tags = with_outcome(tags.clone(), *outcome);
+                        of(step)
+                            .into_iter()
+                            .for_each(|value| take(derived.metric, &tags, value));
+                    }
+                } else if let Some(value) = of(step) {
                     take(derived.metric, tags, value);
                 }
             }

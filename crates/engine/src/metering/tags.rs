@@ -9,7 +9,7 @@ use crate::error_class::ErrorClass;
 use crate::metric::TagSet;
 use crate::plan::{Plan, PlannedScenario};
 use crate::stream::StreamEnd;
-use crate::window::StepId;
+use crate::window::{Outcome, StepId};
 
 /// What decides the tags of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,20 +49,20 @@ impl Key {
         if self.event != Event::Ended {
             return tags;
         }
-        tags = tags
-            .with(STATUS, &self.status.unwrap_or(0).to_string()) // 0 without an answer, as in k6
-            .with(
-                EXPECTED_RESPONSE,
-                if self.class.is_none() {
-                    "true"
-                } else {
-                    "false"
-                },
-            );
-        match self.class {
-            Some(class) => tags.with(ERROR_CODE, &class.to_string()),
-            None => tags,
-        }
+        let (status, class) = (self.status, self.class);
+        with_outcome(tags, Outcome { status, class })
+    }
+}
+
+/// The tags of how a request ended.
+pub(super) fn with_outcome(tags: TagSet, Outcome { status, class }: Outcome) -> TagSet {
+    let expected = if class.is_none() { "true" } else { "false" };
+    let tags = tags
+        .with(STATUS, &status.unwrap_or(0).to_string()) // 0 without an answer, as in k6
+        .with(EXPECTED_RESPONSE, expected);
+    match class {
+        Some(class) => tags.with(ERROR_CODE, &class.to_string()),
+        None => tags,
     }
 }
 

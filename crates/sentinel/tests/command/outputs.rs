@@ -16,6 +16,7 @@ fn run_with_all_results(lab: &Lab, more: &[&str]) -> Ended {
         scenario["thresholds"] = json!({
             "http_reqs": ["count==200", "rate<0"],
             "http_req_duration{name:get}": ["p(95)<60000"],
+            "http_req_duration{status:503}": ["max<60000"],
         });
     });
     let application = json!({
@@ -153,6 +154,19 @@ fn k6_shapes_have_the_numbers_of_the_summary() {
         .keys()
         .collect();
     assert_eq!(names, ["avg", "max", "med", "min", "p(90)", "p(95)"]);
+    // What k6 tells of its own accord, and what a threshold asks for that only each answer's outcome tells.
+    for part in ["expected_response:true", "status:503"] {
+        let part = &data["metrics"][format!("http_req_duration{{{part}}}")];
+        let max = part["values"]["max"].as_f64().expect("a time");
+        assert!(max >= 2.0 && part["type"] == "trend", "{part}");
+    }
+    assert!(
+        ended
+            .out
+            .contains("\n      { expected_response:true }...: avg="),
+        "{}",
+        ended.out
+    );
     let service = &data["metrics"]["service_time"]["values"];
     let p95 = service["p(95)"].as_f64().expect("a number");
     let told = ended.summary["serviceTime"]["p95"]
@@ -197,29 +211,80 @@ fn prometheus_can_read_the_text_file() {
     let text = fs::read_to_string(lab.path("metrics.prom")).expect("the file");
     let lines = text.lines().map(|line| Ok(line.to_owned()));
     let scrape = prometheus_parse::Scrape::parse(lines).expect("the text format");
-    let sample = |name: &str| {
-        let mut samples = scrape.samples.iter();
-        let found = samples.find(|sample| sample.metric == name);
-        found.unwrap_or_else(|| panic!("{name} in {text}"))
+    let samples = |name: &'static str| {
+        let samples = scrape.samples.iter();
+        samples.filter(move |sample| sample.metric == name)
     };
-    let requests = sample("k6_http_reqs_total");
-    assert_eq!(requests.value, prometheus_parse::Value::Counter(200.0));
-    assert_eq!(requests.labels.get("name"), Some("get"));
-    assert_eq!(requests.labels.get("testid"), ended.summary["id"].as_str());
-    let prometheus_parse::Value::Gauge(seconds) = sample("k6_service_time_p95").value else {
-        panic!("a gauge");
-    };
-    let told = ended.summary["serviceTime"]["p95"]
-        .as_f64()
-        .expect("a number")
-        / 1e3;
+    let mut requests = 0.0;
+    for sample in samples("k6_http_reqs_total") {
+        let prometheus_parse::Value::Counter(count) = sample.value else {
+            panic!("a counter");
+        };
+        requests += count;
+        assert_eq!(sample.labels.get("name"), Some("get"));
+        assert_eq!(sample.labels.get("testid"), ended.summary["id"].as_str());
+    }
+    assert_eq!(requests, 200.0, "{text}");
+    let longest = samples("k6_service_time_max").map(|sample| match sample.value {
+        prometheus_parse::Value::Gauge(seconds) => seconds * 1e3,
+        _ => panic!("a gauge"),
+    });
+    let longest = longest.reduce(f64::max).expect("a sample");
+    let told = ended.summary["serviceTime"]["max"].as_f64();
+    let told = told.expect("a number");
     assert!(
-        (seconds - told).abs() <= told * 0.002,
-        "{seconds} is {told}"
+        (longest - told).abs() <= told * 0.002,
+        "{longest} is {told}"
     );
     // The parser does not know braces in a value; the format does.
     let label = r#"check="</script><img src=x onerror=alert(1)> \"&'\\ {name} ü""#;
     assert!(text.contains(label), "{text}");
+}
+
+#[test]
+fn points_tell_how_requests_ended() {
+    let lab = Lab::new();
+    let ended = run_with_all_results(&lab, &["--out", "ndjson=points.json"]);
+    let failed = ended.summary["steps"][0]["failedRequests"].as_u64();
+    let failed = failed.expect("a count");
+    let text = fs::read_to_string(lab.path("points.json")).expect("the file");
+    let lines = text
+        .lines()
+        .map(|line| -> Value { serde_json::from_str(line).expect("JSON") });
+    let points: Vec<Value> = lines.filter(|line| line["type"] == "Point").collect();
+    let of = |metric: &str, status: &str| -> Vec<&Value> {
+        let own = points.iter().filter(|point| point["metric"] == metric);
+        own.map(|point| &point["data"])
+            .filter(|data| data["tags"]["status"] == status)
+            .collect()
+    };
+    for (status, expected, code, count) in [
+        ("200", "true", Value::Null, 200 - failed),
+        ("503", "false", json!("status_503"), failed),
+    ] {
+        let requests = of("http_reqs", status);
+        let sum = requests.iter().filter_map(|data| data["value"].as_u64());
+        assert_eq!(sum.sum::<u64>(), count, "{status}");
+        for metric in [
+            "http_req_duration",
+            "http_req_waiting",
+            "response_time",
+            "http_req_failed",
+        ] {
+            let timed = of(metric, status);
+            assert_eq!(timed.len() as u64, count, "{metric}, {status}");
+            for tags in timed.iter().map(|data| &data["tags"]) {
+                assert_eq!(
+                    (&tags["expected_response"], &tags["error_code"]),
+                    (&json!(expected), &code)
+                );
+                assert_eq!(
+                    (&tags["method"], &tags["name"]),
+                    (&json!("GET"), &json!("get"))
+                );
+            }
+        }
+    }
 }
 
 #[test]

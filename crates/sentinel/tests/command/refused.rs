@@ -160,7 +160,18 @@ fn each_wrong_value_is_named_with_what_is_accepted() {
         (["--share", "5/4"], ["'5/4' for --share", "2/4"]),
         (["--execution-segment", "2:3"], ["'2:3'", "from 0 to 1"]),
         (["--connect-timeout", "0s"], ["0s", "above zero"]),
-        (["--base-url", "ftp://a"], ["--base-url:", "http and https"]),
+        (
+            ["--base-url", "ftp://a"],
+            [
+                "--base-url:",
+                "the scheme \"ftp\" is not allowed: accepted are http and https",
+            ],
+        ),
+        (
+            ["--base-url", "localhost:80"],
+            ["--base-url:", "\"localhost\""],
+        ),
+        (["--base-url", "http://"], ["--base-url:", "\"http://\""]),
         (
             ["--summary-trend-stats", "mode"],
             ["'mode'", "avg, min, med"],
@@ -190,6 +201,58 @@ fn each_wrong_value_is_named_with_what_is_accepted() {
         assert!(ended.err.starts_with("sentinel: "), "{}", ended.err);
     }
     assert_eq!(lab.target.stats().connections_opened, 0);
+}
+
+#[test]
+fn files_that_are_no_json_are_refused_in_a_line_and_a_mark_before_it_is_passed_over() {
+    let lab = Lab::new();
+    let good = lab.scenario("/ok", |_| {});
+    let marked = [b"\xef\xbb\xbf".as_slice(), &fs::read(good).expect("a file")].concat();
+    for (name, content, reason) in [
+        ("empty.json", b" \n".as_slice(), "is empty"),
+        (
+            "scenario.json",
+            b"name: visits\nload:\n  vus: 1\n",
+            "sentinel import",
+        ),
+        ("binary.json", &[0, 159, 255, 1, 2], "JSON object"),
+    ] {
+        fs::write(lab.path(name), content).expect("a file");
+        let output = lab.command().args(["validate", name]).output();
+        let ended = lab.ended(output.expect("it runs"));
+        assert_eq!(ended.code, 104, "{name}: {}", ended.err);
+        assert!(
+            ended.err.contains(name) && ended.err.contains(reason),
+            "{}",
+            ended.err
+        );
+        assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+    }
+    fs::write(lab.path("visits.json"), marked).expect("a file");
+    let output = lab.command().args(["validate", "visits.json"]).output();
+    let ended = lab.ended(output.expect("it runs"));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+}
+
+#[test]
+fn a_run_that_reached_nobody_does_not_pass() {
+    let lab = Lab::new();
+    let scenario = lab.scenario("/ok", |_| {});
+    for (url, class) in [
+        ("http://127.0.0.1:1".to_owned(), "connect"), // a port that nobody uses
+        (lab.target.url().replace("http", "https"), "tls"),
+    ] {
+        let ended = lab.run(&scenario, &["--base-url", &url, "--quiet"]);
+        assert_eq!(ended.code, 107, "{url}: {}", ended.err);
+        assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+        let told = format!("(30 {class})");
+        assert!(
+            ended.err.contains("no request reached") && ended.err.contains(&told),
+            "{}",
+            ended.err
+        );
+        assert_eq!(ended.ledger("failed"), 30, "the summary is written");
+    }
 }
 
 #[test]

@@ -19,7 +19,10 @@ pub(in crate::output) struct K6Metric<'a> {
     pub(in crate::output) thresholds: BTreeMap<&'a str, bool>,
 }
 
-/// All metrics with samples, then the parts of them that thresholds ask for.
+/// The part of a metric that k6 tells of its own accord (k6: metrics/engine/engine.go, `InitSubMetricsAndThresholds`).
+const EXPECTED_DURATION: &str = "http_req_duration{expected_response:true}";
+
+/// All metrics with samples, then the parts of them that are always told or that thresholds ask for.
 pub(in crate::output) fn metrics<'a>(report: &Report<'a>) -> Vec<K6Metric<'a>> {
     let whole = report.metrics.iter().filter_map(|metric| {
         let name = &metric.definition.name;
@@ -31,13 +34,14 @@ pub(in crate::output) fn metrics<'a>(report: &Report<'a>) -> Vec<K6Metric<'a>> {
         })
     });
     let mut all: Vec<_> = whole.collect();
-    for outcome in &report.result.thresholds {
-        let key = &outcome.metric;
+    let asked = report.result.thresholds.iter();
+    let asked = asked.map(|outcome| outcome.metric.as_str());
+    for key in [EXPECTED_DURATION].into_iter().chain(asked) {
         if all.iter().all(|metric| metric.name != *key)
             && let Some((definition, value)) = part(report.metrics, key)
         {
             all.push(K6Metric {
-                name: key.clone(),
+                name: key.to_owned(),
                 definition,
                 value,
                 thresholds: thresholds(report.result, key),

@@ -43,8 +43,11 @@ fn metrics() -> Metrics {
     let catalog = Catalog::new(&[custom]).expect("a catalog");
     let mut metrics = Metrics::default();
     let times: Vec<f64> = (1..=1_000).map(|at| f64::from(at) * 1.2345).collect();
-    let tags =
-        |name: &str| -> TagSet { serde_json::from_value(json!({"name": name})).expect("tags") };
+    let tags = |name: &str| -> TagSet {
+        let expected = (name == "get").to_string();
+        let tags = json!({"name": name, "expected_response": expected});
+        serde_json::from_value(tags).expect("tags")
+    };
     for (name, of, samples) in [
         ("basket_items", "", &[1.0, 2.0, 4.5][..]),
         ("checks", "", &[1.0, 0.0]),
