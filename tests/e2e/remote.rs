@@ -1,5 +1,7 @@
 //! `sentinel remote`: the real command against the real Worker.
 
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use devstack::Project;
 use serde_json::Value;
 
-use crate::support::{Lab, Run};
+use crate::support::{Lab, Run, count};
 
 fn sentinel() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
@@ -100,6 +102,52 @@ fn a_run_is_started_watched_shown_and_listed() {
     }
     let (_, table, _) = remote(&lab, &["list", "--status", "completed"]);
     assert!(table.contains(id), "{table}");
+}
+
+#[test]
+fn the_files_about_a_run_say_what_d1_holds() {
+    let lab = lab();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    let out = |kind: &str| format!("{kind}={}", path(kind).display());
+    let kinds = ["csv", "json", "junit"].map(out);
+    let mut load = vec!["run", "grove-mix", "--env", "staging", "--quiet"];
+    load.extend(["--users", "4", "--duration", "8s"]);
+    load.extend(kinds.iter().flat_map(|out| ["--out", out]));
+    let (code, _, err) = remote(&lab, &load);
+    assert!([0, 99].contains(&code), "{code}: {err}");
+    let read = |kind: &str| fs::read(path(kind)).expect("a file");
+
+    let summary: Value = serde_json::from_slice(&read("json")).expect("JSON");
+    let id = summary["id"].as_str().expect("an id");
+    let stored = |table: &str| lab.rows(&format!("SELECT * FROM {table} WHERE run_id = '{id}'"));
+    let apps = stored("load_test_app_results");
+    let requests: u64 = apps.iter().map(|row| count(row, "total_requests")).sum();
+    assert!(requests > 0);
+    let steps = summary["samples"]["steps"].as_array().expect("samples");
+    let blocks = steps.iter().flat_map(|step| step["blocks"].as_array());
+    let sampled = blocks.flatten().map(|block| count(block, "requests"));
+    assert_eq!(sampled.sum::<u64>(), requests);
+
+    let csv = read("csv");
+    let mut reader = csv::Reader::from_reader(csv.as_slice());
+    let told = reader.deserialize::<HashMap<String, String>>();
+    let told = told.map(|row| row.expect("a row")["timestamp_ms"].clone());
+    let rows = stored("load_test_metrics");
+    let rows = rows.iter().map(|row| row["timestamp"].to_string());
+    let (told, rows): (BTreeSet<_>, BTreeSet<_>) = (told.collect(), rows.collect());
+    assert_eq!(told, rows);
+
+    let report = junit_parser::from_reader(read("junit").as_slice()).expect("JUnit");
+    let suite = report
+        .suites
+        .iter()
+        .find(|suite| suite.name == "assertions");
+    let suite = suite.expect("grove-mix asserts something");
+    let rows = stored("load_test_assertions");
+    let failed = rows.iter().filter(|row| row["passed"] == 0).count();
+    let told = (suite.tests, suite.failures);
+    assert_eq!(told, (rows.len() as u64, failed as u64));
 }
 
 #[test]

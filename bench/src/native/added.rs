@@ -7,11 +7,11 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::generators::{Generator, Load};
+use crate::generators::{Generator, Load, Measured};
 use crate::process::Core;
 use crate::scenarios::Scenarios;
 use crate::target::Target;
-use crate::{ROUND_S, ROUNDS, median, process};
+use crate::{ROUND_S, ROUNDS, bare, median, process};
 
 /// What a generator says beside what the target says, in milliseconds.
 pub(crate) struct Added {
@@ -33,7 +33,7 @@ impl Added {
     }
 }
 
-/// The errors of all generators that keep to a rate.
+/// The errors of the machine alone and of all generators that keep to a rate.
 ///
 /// # Errors
 /// When one of the programs fails.
@@ -42,8 +42,16 @@ pub(crate) fn errors(generators: &[Generator], scenarios: &Scenarios) -> Result<
     let top = top_rate(&target, scenarios)?;
     let mut added = Vec::new();
     for rate in [top / 2.0, top / 10.0] {
+        let alone = || bare::measure(target.url(), rate).map(Some);
+        added.extend(of("machine", &target, rate, alone)?);
         for generator in generators {
-            added.extend(of(generator, &target, scenarios, rate)?);
+            let measured = || {
+                let command = generator.at_rate(target.url(), scenarios, rate);
+                command
+                    .map(|command| generator.measured(command, scenarios))
+                    .transpose()
+            };
+            added.extend(of(generator.name, &target, rate, measured)?);
         }
     }
     Ok(added)
@@ -64,18 +72,17 @@ fn top_rate(target: &Target, scenarios: &Scenarios) -> Result<f64> {
 
 /// The error of one generator at a rate; `None` if it keeps to none.
 fn of(
-    generator: &Generator,
+    name: &'static str,
     target: &Target,
-    scenarios: &Scenarios,
     rate: f64,
+    measured: impl Fn() -> Result<Option<Measured>>,
 ) -> Result<Option<Added>> {
     let mut differences = Vec::new();
     for _ in 0..ROUNDS {
         target.reset()?;
-        let Some(command) = generator.at_rate(target.url(), scenarios, rate) else {
+        let Some(told) = measured()? else {
             return Ok(None);
         };
-        let told = generator.measured(command, scenarios)?;
         let truth = target.stats()?;
         let path = truth.paths.get("/delay");
         let held = path.context("the target was not asked for /delay")?.held;
@@ -85,7 +92,7 @@ fn of(
         ));
     }
     Ok(Some(Added {
-        name: generator.name,
+        name,
         rate,
         p50_ms: median(differences.iter().map(|one| one.0)),
         p99_ms: median(differences.iter().map(|one| one.1)),

@@ -5,16 +5,15 @@
 //! whatever else the machine does meets all of them alike.
 
 mod added;
+mod bare;
 mod freeze;
 mod generators;
 mod process;
 mod scenarios;
 mod target;
 
-use std::fs;
-use std::path::PathBuf;
-
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
+use bench::Figures;
 use serde_json::{Value, json};
 
 use crate::added::Added;
@@ -56,7 +55,7 @@ impl Round {
 }
 
 fn main() -> Result<()> {
-    let json_path = json_path()?;
+    let figures = Figures::asked_for()?;
     let scenarios = Scenarios::write()?;
     let target = Target::start()?;
     let (present, absent) = Generator::find();
@@ -75,32 +74,18 @@ fn main() -> Result<()> {
     if let Some(ratio) = ratio {
         println!("  sentinel does {ratio:.2} of oha's requests per CPU-second");
     }
-    if let Some(path) = json_path {
-        let told = json!({
-            "rounds": ROUNDS,
-            "roundSeconds": ROUND_S,
-            "users": USERS,
-            "plain": plain.iter().map(Row::to_json).collect::<Vec<_>>(),
-            "flow": flow.iter().map(Row::to_json).collect::<Vec<_>>(),
-            "ratioToOha": ratio,
-            "addedError": errors.iter().map(Added::to_json).collect::<Vec<_>>(),
-            "freeze": frozen.to_json(),
-            "memoryOfThinkers": {"users": THINKERS, "peakMemoryMib": thinkers},
-            "absent": absent,
-        });
-        let text = format!("{told:#}\n");
-        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
-    }
-    Ok(())
-}
-
-fn json_path() -> Result<Option<PathBuf>> {
-    let mut arguments = std::env::args_os().skip(1);
-    match (arguments.next(), arguments.next()) {
-        (None, _) => Ok(None),
-        (Some(option), Some(path)) if option == "--json" => Ok(Some(path.into())),
-        _ => bail!("accepted is --json FILE"),
-    }
+    figures.write(&json!({
+        "rounds": ROUNDS,
+        "roundSeconds": ROUND_S,
+        "users": USERS,
+        "plain": plain.iter().map(Row::to_json).collect::<Vec<_>>(),
+        "flow": flow.iter().map(Row::to_json).collect::<Vec<_>>(),
+        "ratioToOha": ratio,
+        "addedError": errors.iter().map(Added::to_json).collect::<Vec<_>>(),
+        "freeze": frozen.to_json(),
+        "memoryOfThinkers": {"users": THINKERS, "peakMemoryMib": thinkers},
+        "absent": absent,
+    }))
 }
 
 /// What came of all rounds of one generator.

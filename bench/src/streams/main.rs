@@ -12,12 +12,11 @@ mod edge;
 mod native;
 mod scenarios;
 
-use std::fs;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
+use bench::Figures;
 use serde_json::{Value, json};
 use testbed::Testbed;
 
@@ -42,31 +41,18 @@ trait Player {
 }
 
 fn main() -> Result<()> {
-    let json_path = json_path()?;
+    let figures = Figures::asked_for()?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let host = listener.local_addr()?.to_string();
     let target = Testbed::start(listener, NonZeroUsize::MIN)?;
     let native = measure(&native::Native::find()?, &target)?;
     let edge = measure(&edge::Edge::start(&host)?, &target)?;
-    if let Some(path) = json_path {
-        let told = json!({ "native": native.to_json(), "edge": edge.to_json() });
-        let text = format!("{told:#}\n");
-        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
-    }
+    figures.write(&json!({ "native": native.to_json(), "edge": edge.to_json() }))?;
     ensure!(
         native.holds() && edge.holds(),
         "not everything that must hold does"
     );
     Ok(())
-}
-
-fn json_path() -> Result<Option<PathBuf>> {
-    let mut arguments = std::env::args_os().skip(1);
-    match (arguments.next(), arguments.next()) {
-        (None, _) => Ok(None),
-        (Some(option), Some(path)) if option == "--json" => Ok(Some(path.into())),
-        _ => bail!("accepted is --json FILE"),
-    }
 }
 
 /// What came of one player.

@@ -2,11 +2,12 @@
 //!
 //! Invariant: the delay of the n-th request of a path depends on the seed and n alone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_distr::{Distribution, LogNormal, Normal};
 use rand_pcg::Pcg32;
+use sentinel_system::Timer;
 
 use crate::query::{BadQuery, Query};
 
@@ -71,7 +72,7 @@ impl Delay {
     /// Waits as long as the `nth` request of its path has to.
     pub(crate) async fn wait(&self, nth: u64) {
         if let Some(length) = self.length(nth) {
-            tokio::time::sleep(length).await;
+            hold(length).await;
         }
     }
 
@@ -85,6 +86,19 @@ impl Delay {
             Shape::LogNormal(lognormal) => lognormal.sample(&mut random),
         };
         Some(Duration::from_secs_f64(ms.clamp(0.0, MS_MAX) / 1e3))
+    }
+}
+
+/// Waits to within a fraction of a millisecond: tokio's timers move in steps of one, so that what had come one by one
+/// would be answered in bursts, of which each request waits for those before it.
+async fn hold(length: Duration) {
+    let due = Instant::now() + length;
+    let waited = match Timer::new() {
+        Ok(timer) => timer.until(due).await,
+        Err(error) => Err(error), // no further file may be open
+    };
+    if waited.is_err() {
+        tokio::time::sleep_until(due.into()).await;
     }
 }
 

@@ -6,7 +6,6 @@ use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use testbed::{Service, Testbed};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -29,7 +28,7 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
-    allow_many_connections();
+    sentinel_system::allow_many(); // each connection is one
     let Arguments {
         ip,
         port,
@@ -47,14 +46,6 @@ fn main() -> Result<()> {
     let mut out = std::io::stdout();
     let _ = writeln!(out, "{}", testbed.url()).and_then(|()| out.flush());
     wait_for_signal()
-}
-
-/// Raises the limit of open files, of which each connection is one, as far as the system lets us.
-fn allow_many_connections() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // Without the permission the limit stays what it is.
-    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 fn wait_for_signal() -> Result<()> {
