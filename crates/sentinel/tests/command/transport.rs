@@ -81,16 +81,16 @@ fn the_protocol_is_what_the_server_chooses_or_what_was_asked_for() {
 fn a_certificate_that_a_server_has_signed_itself_is_trusted_if_it_is_given() {
     let lab = Lab::new();
     let authority = IsCa::Ca(BasicConstraints::Unconstrained); // as `openssl req -x509` makes them
-    let certificate_of = |name: &str, is_ca: &IsCa| {
+    let certificate_of = |name: &str, is_ca: IsCa| {
         let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
-        params.is_ca = is_ca.clone();
+        params.is_ca = is_ca;
         params
     };
-    let is = |is_ca: IsCa| certificate_of("localhost", &is_ca);
-    let mut long_ago = is(authority.clone());
+    let is = |is_ca| certificate_of("localhost", is_ca);
+    let mut long_ago = is(authority);
     long_ago.not_before = date_time_ymd(1990, 1, 1);
     long_ago.not_after = date_time_ymd(1991, 1, 1);
-    let elsewhere = certificate_of("elsewhere.test", &authority);
+    let elsewhere = certificate_of("elsewhere.test", authority);
     let scenario = expecting(&lab, "/", "HTTP/2.0");
     for (what, params, is_trusted) in [
         ("no word about it", is(IsCa::NoCa), true),
