@@ -118,7 +118,7 @@ pub struct StepWindow {
     pub socket: Option<Box<SessionWindow>>,
     /// What of it requests came to that ended alike, where the driver asks for it. It neither travels nor adds up.
     #[serde(skip)]
-    pub outcomes: BTreeMap<Outcome, Self>,
+    pub outcomes: SortedMap<Outcome, Self>,
 }
 
 /// How a request ended.

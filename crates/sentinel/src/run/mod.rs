@@ -52,7 +52,7 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
         &plan,
         &config,
     )?));
-    let hosts = plan.hosts();
+    let hosts: Vec<String> = plan.hosts().into_iter().collect();
     let live = Live::new(&plan, arguments.quiet);
     let local = Local::new(plan, config, client, live, Rc::clone(&outputs));
     let report = LocalSet::new().block_on(&runtime, Rc::clone(&local).play());

@@ -1,6 +1,6 @@
 //! Runs of which nothing came through.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sentinel_engine::error_class::ErrorClass;
 use sentinel_engine::summary::TestRunResult;
@@ -8,7 +8,7 @@ use sentinel_engine::summary::TestRunResult;
 /// What kept all requests from these hosts; `None` if one came through, or broke off later than at the door.
 ///
 /// Such a run says nothing about its target, and must not pass, even where nothing had to hold.
-pub(super) fn told(result: &TestRunResult, hosts: &BTreeSet<String>) -> Option<String> {
+pub(super) fn told(result: &TestRunResult, hosts: &[String]) -> Option<String> {
     let mut errors: BTreeMap<ErrorClass, u64> = BTreeMap::new();
     for step in &result.steps {
         for (class, count) in &step.error_breakdown {
@@ -23,7 +23,6 @@ pub(super) fn told(result: &TestRunResult, hosts: &BTreeSet<String>) -> Option<S
     if result.ledger.answered > 0 || errors.is_empty() || !errors.keys().all(at_the_door) {
         return None;
     }
-    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
     let counts = errors
         .iter()
         .map(|(class, count)| format!("{count} {class}"));
