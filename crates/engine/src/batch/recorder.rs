@@ -137,6 +137,9 @@ impl Recorder {
     /// Writes down how late something began that was due at a point of time.
     pub(super) fn lateness(&mut self, plan: &Plan, at: Tick, scenario: usize, late: Span) {
         self.open.lateness_us.record(late.as_us());
+        if !self.meter.wants(Event::Late) {
+            return;
+        }
         let sample = Sample {
             wait: Some(late),
             ..Sample::default()
@@ -155,6 +158,9 @@ impl Recorder {
     ) {
         self.open.ledger.finished += 1;
         self.scenario(scenario).iteration_us.record(took.as_us());
+        if !self.meter.wants(Event::Finished) {
+            return;
+        }
         let sample = Sample {
             count: 1,
             response: Some(took),
@@ -218,6 +224,9 @@ impl Recorder {
         let window = self.step(step);
         window.sent += 1;
         window.bytes_sent += bytes;
+        if !self.meter.wants(Event::Sent) {
+            return;
+        }
         let sample = Sample {
             count: 1,
             wait: Some(waited),
@@ -263,6 +272,9 @@ impl Recorder {
             &ended.parts
         };
         window.parts.record(told);
+        if !self.meter.wants(Event::Ended) {
+            return;
+        }
         let sample = Sample {
             count: 1,
             failed: ended.class.is_some(),
@@ -295,6 +307,9 @@ impl Recorder {
         passed: bool,
     ) {
         self.open.count_check(check, passed);
+        if !self.meter.wants(Event::Checked) {
+            return;
+        }
         let sample = Sample {
             count: 1,
             failed: !passed,

@@ -101,9 +101,15 @@ impl Meter {
         }
     }
 
+    /// Whether anything is recorded of an event. Of most, in most plans, nothing is; and what is known of one is more
+    /// than what costs nothing to put together.
+    pub(crate) fn wants(&self, event: Event) -> bool {
+        self.events.contains(&event)
+    }
+
     /// Records what is wanted of this.
     pub(crate) fn record(&mut self, plan: &Plan, at: Tick, happening: &Happening<'_>) {
-        if !self.events.contains(&happening.event) {
+        if !self.wants(happening.event) {
             return;
         }
         let ended = happening.event == Event::Ended;
