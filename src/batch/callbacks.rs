@@ -10,6 +10,7 @@ use sentinel_engine::response::Exchange;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::Closure;
 
+use crate::batch::body::bytes_of;
 use crate::batch::driver::Driver;
 use crate::batch::failure::{classify, classify_socket};
 use crate::batch::told::LANES_KEPT;
@@ -22,6 +23,9 @@ type OnHead = dyn Fn(f64, u16, String);
 /// Identifier, status and size, of an answer of which nothing else is wanted.
 type OnEnd = dyn Fn(f64, u16, f64);
 
+/// Identifier, status, header fields, body as text, its size in bytes.
+type OnText = dyn Fn(f64, u16, String, String, f64);
+
 /// Identifier, status, header fields, body, size, whether it was truncated.
 type OnAnswer = dyn Fn(f64, u16, String, Vec<u8>, f64, bool);
 
@@ -31,6 +35,7 @@ pub(super) struct OfExchanges {
     head: Closure<OnHead>,
     chunk: Closure<dyn Fn(f64, Vec<u8>)>,
     end: Closure<OnEnd>,
+    text: Closure<OnText>,
     answer: Closure<OnAnswer>,
     failure: Closure<dyn Fn(f64, String, String, String)>,
 }
@@ -50,7 +55,7 @@ impl OfExchanges {
     pub(super) fn new(driver: &Weak<Driver>) -> Self {
         let teller = || Teller(driver.clone());
         let (headers, head, chunk) = (teller(), teller(), teller());
-        let (end, answer, failure) = (teller(), teller(), teller());
+        let (end, text, answer, failure) = (teller(), teller(), teller(), teller());
         Self {
             headers: Closure::new(move |id| {
                 with(&headers.0, |driver| driver.headers(request_id(id)));
@@ -64,6 +69,10 @@ impl OfExchanges {
             }),
             end: Closure::new(move |id, status, size| {
                 end.answered(id, (status, ""), &[], (size, false));
+            }),
+            text: Closure::new(move |id, status, lines: String, body: String, size: f64| {
+                let body = bytes_of(body, size as usize);
+                text.answered(id, (status, &lines), &body, (size, false));
             }),
             answer: Closure::new(
                 move |id, status, lines: String, body: Vec<u8>, size: f64, truncated| {
@@ -86,6 +95,7 @@ impl OfExchanges {
             function(&self.head),
             function(&self.chunk),
             function(&self.end),
+            function(&self.text),
             function(&self.answer),
             function(&self.failure),
         )

@@ -4,6 +4,7 @@
 //! when nobody listens: when its coordinator is gone, silent for longer than the lease, or the cancel flag is
 //! set.
 
+mod body;
 mod callbacks;
 mod driver;
 mod endpoint;

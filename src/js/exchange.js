@@ -15,16 +15,18 @@ export class Exchanges {
   #onHead;
   #onChunk;
   #onEnd;
+  #onText;
   #onAnswer;
   #onFailure;
 
-  constructor(env, lanesKept, onHeaders, onHead, onChunk, onEnd, onAnswer, onFailure) {
+  constructor(env, lanesKept, onHeaders, onHead, onChunk, onEnd, onText, onAnswer, onFailure) {
     this.#env = env;
     this.#lanesKept = lanesKept;
     this.#onHeaders = onHeaders;
     this.#onHead = onHead;
     this.#onChunk = onChunk;
     this.#onEnd = onEnd;
+    this.#onText = onText;
     this.#onAnswer = onAnswer;
     this.#onFailure = onFailure;
   }
@@ -75,14 +77,22 @@ export class Exchanges {
       const isPage = mayBePage(status, headers);
       const keepsBody = wantsBody || isPage;
       const fields = picked(headers, this.#names(kind.wanted), isPage);
+      const announced = announcedSize(headers);
+      if (announced <= SHORT_BYTES && announced <= bodyBytesMax) {
+        // A short text costs less than a buffer, which is memory outside of the heap.
+        const text = await response.text();
+        if (!lane.end(id)) return;
+        // There is none when only the header was asked for.
+        const size = text === "" ? 0 : announced;
+        const kept = keepsBody ? text : "";
+        if (kept === "" && fields === "") this.#onEnd(id, status, size);
+        else this.#onText(id, status, fields, kept, size);
+        return;
+      }
       let bytes = NOTHING;
       let size = 0;
       let truncated = false;
-      const announced = announcedSize(headers);
-      if (!keepsBody && announced <= SHORT_BYTES) {
-        // A short text costs less than a buffer. There is none when only the header was asked for.
-        size = (await response.text()) === "" ? 0 : announced;
-      } else if (announced <= bodyBytesMax) {
+      if (announced <= bodyBytesMax) {
         const buffer = await response.arrayBuffer();
         size = buffer.byteLength;
         if (keepsBody) bytes = new Uint8Array(buffer);
@@ -280,7 +290,7 @@ function line(name, value) {
 
 const NOTHING = new Uint8Array(0);
 
-// Up to which size a body is read as text if it is only counted.
+// Up to which size a body is read as text.
 const SHORT_BYTES = 4096;
 
 // The size of a body as it stands, `Infinity` where only its end tells, or where it travels in another form.

@@ -15,7 +15,8 @@ extern "C" {
     #[derive(Debug)]
     pub(crate) type Exchanges;
 
-    /// `on_headers(id)`; `on_end(id, status, size)` of an answer of which nothing is wanted, otherwise
+    /// `on_headers(id)`; `on_end(id, status, size)` of an answer of which nothing is wanted,
+    /// `on_text(id, status, fields, text, size)` of a short one, read as text whatever its bytes are, otherwise
     /// `on_answer(id, status, fields, body, size, truncated)`; `on_failure(id, name, message, marks)`. Of a stream
     /// instead `on_head(id, status, fields)`, `on_chunk(id, bytes)` for each piece, and `on_end` or `on_failure`.
     #[wasm_bindgen(constructor)]
@@ -26,6 +27,7 @@ extern "C" {
         on_head: &Function,
         on_chunk: &Function,
         on_end: &Function,
+        on_text: &Function,
         on_answer: &Function,
         on_failure: &Function,
     ) -> Exchanges;

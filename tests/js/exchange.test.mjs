@@ -39,6 +39,7 @@ after(() => {
 function answer(path, response) {
   const paths = {
     "/plain": () => response.end("hello"),
+    "/no-text": () => response.end(Buffer.from([0x61, 0xff])),
     "/fields": () => {
       response.setHeader("set-cookie", ["a=1; Path=/", "b=2"]);
       response.setHeader("x-one", "1");
@@ -78,6 +79,7 @@ function batch(env = {}) {
     (id, status, fields) => tell({ what: "head", id, status, fields }),
     (id, bytes) => tell({ what: "chunk", id, text: Buffer.from(bytes).toString() }),
     (id, status, size) => tell({ what: "end", id, status, size }),
+    (id, status, fields, body, size) => tell({ what: "text", id, status, fields, body, size }),
     (id, status, fields, bytes, size, truncated) => {
       const body = Buffer.from(bytes).toString();
       tell({ what: "answer", id, status, fields, body, size, truncated });
@@ -116,10 +118,8 @@ test("a request arrives as it was sent, and is told first by its headers, then b
   const fields = ["content-type", "application/json", "x-vista-run", "r-1"];
   send(exchanges, 1, "/plain?q=1", { method: "POST", fields, body, wantsBody: true });
   const end = await ended(1);
-  assert.deepEqual(end, {
-    what: "answer", id: 1, status: 200, fields: "", body: "hello", size: 5, truncated: false,
-  });
-  assert.deepEqual(told.map((event) => event.what), ["headers", "answer"]);
+  assert.deepEqual(end, { what: "text", id: 1, status: 200, fields: "", body: "hello", size: 5 });
+  assert.deepEqual(told.map((event) => event.what), ["headers", "text"]);
   const arrived = received.at(-1);
   assert.equal(arrived.method, "POST");
   assert.equal(arrived.url, "/plain?q=1");
@@ -139,6 +139,18 @@ test("a body that nobody wants is counted and not handed over", async () => {
     send(exchanges, id, path, options);
     assert.deepEqual(await ended(id), { what: "end", id, status, size });
   }
+});
+
+test("a short body of a known length is told as text, whatever its bytes are, any other as bytes", async () => {
+  const { exchanges, ended } = batch();
+  send(exchanges, 1, "/no-text", { wantsBody: true });
+  assert.deepEqual(await ended(1), { what: "text", id: 1, status: 200, fields: "", body: "a\u{FFFD}", size: 2 });
+  send(exchanges, 2, "/plain", { wantsBody: true, limit: 4 });
+  const cut = { what: "answer", id: 2, status: 200, fields: "", body: "hell", size: 5, truncated: true };
+  assert.deepEqual(await ended(2), cut);
+  send(exchanges, 3, "/chunks", { wantsBody: true });
+  const { what, size } = await ended(3);
+  assert.deepEqual([what, size], ["answer", 1_200]);
 });
 
 test("a body is read up to the limit", async () => {
