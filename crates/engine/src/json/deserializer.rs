@@ -307,7 +307,7 @@ fn visit_members<'de, V: Visitor<'de>>(
     members: &[(Node<'_>, Node<'_>)],
     visitor: V,
 ) -> Result<V::Value, Fault> {
-    let mut members = Members { members, read: 0 };
+    let mut members = Members::of(members);
     let result = visitor.visit_map(&mut members);
     result.map_err(|fault| members.blame(fault))
 }
@@ -316,13 +316,31 @@ fn visit_members<'de, V: Visitor<'de>>(
 struct Members<'a> {
     members: &'a [(Node<'a>, Node<'a>)],
     read: usize,
+    /// Whether the value of the last one is being read, or could not be.
+    is_in_value: bool,
 }
 
 impl<'a> Members<'a> {
+    const fn of(members: &'a [(Node<'a>, Node<'a>)]) -> Self {
+        Self {
+            members,
+            read: 0,
+            is_in_value: false,
+        }
+    }
+
     fn next(&mut self) -> Option<&'a Node<'a>> {
         let member = self.members.get(self.read);
         self.read += 1;
         member.map(|(key, _)| key)
+    }
+
+    /// The value of the member whose key was read last.
+    fn value(&mut self) -> Result<&'a Node<'a>, Fault> {
+        let missing = || Fault::custom("a value was asked for before its key");
+        let (_, (_, value)) = self.current().ok_or_else(missing)?;
+        self.is_in_value = true;
+        Ok(value)
     }
 
     /// The member that was read last, `None` before the first and after the last.
@@ -331,20 +349,14 @@ impl<'a> Members<'a> {
         Some((index, self.members.get(index)?))
     }
 
-    /// The fault of the member that was read last.
-    fn inside(&self, fault: Fault, is_key: bool) -> Fault {
-        match self.current() {
-            Some((index, (key, _))) => fault.inside(key.step(index, is_key)),
-            None => fault,
-        }
-    }
-
-    /// The fault of an object, which is that of a member unless all were read: its key was there before, say.
+    /// The fault of an object, which is that of the member that was read last, unless all were read: its value is
+    /// wrong, or its key was there before, say.
     fn blame(&self, fault: Fault) -> Fault {
-        if fault.is_here() {
-            self.inside(fault, true)
-        } else {
-            fault
+        match self.current() {
+            Some((index, (key, _))) if self.is_in_value || fault.is_here() => {
+                fault.inside(key.step(index, !self.is_in_value))
+            }
+            _ => fault,
         }
     }
 }
@@ -358,20 +370,14 @@ impl<'de> MapAccess<'de> for Members<'_> {
     ) -> Result<Option<K::Value>, Fault> {
         match self.next() {
             None => Ok(None),
-            Some(key) => match seed.deserialize(key) {
-                Ok(key) => Ok(Some(key)),
-                Err(fault) => Err(self.inside(fault, true)),
-            },
+            Some(key) => seed.deserialize(key).map(Some),
         }
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {
-        match self.current() {
-            None => Err(Fault::custom("a value was asked for before its key")),
-            Some((_, (_, value))) => seed
-                .deserialize(value)
-                .map_err(|fault| self.inside(fault, false)),
-        }
+        let result = seed.deserialize(self.value()?);
+        self.is_in_value = result.is_err();
+        result
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -384,7 +390,7 @@ fn visit_fields<'de, V: Visitor<'de>>(
     names: &'static [&'static str],
     visitor: V,
 ) -> Result<V::Value, Fault> {
-    let members = Members { members, read: 0 };
+    let members = Members::of(members);
     let mut fields = Fields { members, names };
     let result = visitor.visit_map(&mut fields);
     result.map_err(|fault| fields.members.blame(fault))
@@ -409,10 +415,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         let text = key.text().unwrap_or_default();
         match name::read(seed, text, self.names) {
             Ok(field) => Ok(Some(field)),
-            Err(_) => {
-                let fault = Fault::unknown_field(text, self.names);
-                Err(self.members.inside(fault, true))
-            }
+            Err(_) => Err(Fault::unknown_field(text, self.names)),
         }
     }
 
