@@ -11,9 +11,29 @@ pub(crate) fn send_and_go(base: &str, request: &[u8]) {
     stream.write_all(request).expect("the request is sent");
 }
 
+/// How often a request is sent whose answer does not arrive.
+const ATTEMPTS: usize = 5;
+
 /// Sends a request and reads the answer at the same time, because a server may refuse a request before it has
-/// read all of it. Returns the answer's status and the text after its head.
+/// read all of it. Returns the answer's status and the text after its head. A server that closes the connection
+/// while bytes of the request are still on their way resets it, and the reset may overtake the answer (RFC 9112,
+/// section 9.6): then the request is sent again.
 pub(crate) fn exchange(base: &str, request: &[u8]) -> (u16, String) {
+    let mut answers = (0..ATTEMPTS).map(|_| answer(base, request));
+    let text = answers
+        .find(|answer| !answer.is_empty())
+        .unwrap_or_default();
+    let status = text
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3))
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or_else(|| panic!("no HTTP answer but {text:?}"));
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (status, body.to_owned())
+}
+
+/// What arrived before the connection was closed or cut.
+fn answer(base: &str, request: &[u8]) -> String {
     let stream = connect(base);
     let patience = Some(Duration::from_secs(30));
     stream.set_read_timeout(patience).expect("a time limit");
@@ -23,17 +43,9 @@ pub(crate) fn exchange(base: &str, request: &[u8]) -> (u16, String) {
             // Whoever refuses the request may stop reading it.
             let _ = (&stream).write_all(request);
         });
-        // What came before the connection was cut counts.
         let _ = (&stream).read_to_end(&mut answer);
     });
-    let text = String::from_utf8_lossy(&answer).into_owned();
-    let status = text
-        .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3))
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or_else(|| panic!("no HTTP answer but {text:?}"));
-    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    (status, body.to_owned())
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 fn connect(base: &str) -> TcpStream {
