@@ -8,6 +8,8 @@
 use hdrhistogram::Histogram as HdrHistogram;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::sorted::SortedMap;
+
 /// The largest value that fits: one hour in microseconds.
 pub const VALUE_MAX: u64 = 3_600_000_000;
 
@@ -41,9 +43,9 @@ pub(crate) fn percentile(
 /// The buckets that were hit, with their counts. Mergeable, and small when few distinct values came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SparseHistogram {
-    /// The lowest value of a bucket, in `[0, VALUE_MAX]`, and a count >= 1; ascending. A list, because a run keeps
-    /// hundreds of thousands of buckets, of which a map needs twice the memory.
-    buckets: Vec<(u64, u64)>,
+    /// From the lowest value of a bucket, in `[0, VALUE_MAX]`, to a count >= 1. A run keeps hundreds of thousands of
+    /// buckets, of which a tree needs twice the memory.
+    buckets: SortedMap<u64, u64>,
     overflow: u64,
 }
 
@@ -59,63 +61,23 @@ impl SparseHistogram {
         } else if value > VALUE_MAX {
             self.overflow = self.overflow.saturating_add(count);
         } else {
-            let start = bucket_start(value);
-            match self.buckets.binary_search_by_key(&start, |bucket| bucket.0) {
-                Ok(at) => {
-                    if let Some((_, sum)) = self.buckets.get_mut(at) {
-                        *sum = sum.saturating_add(count);
-                    }
-                }
-                Err(at) => self.buckets.insert(at, (start, count)),
-            }
+            let sum = self.buckets.entry(bucket_start(value)).or_insert(0);
+            *sum = sum.saturating_add(count);
         }
     }
 
     /// Adds all values of another histogram.
     pub fn merge(&mut self, other: &Self) {
         self.overflow = self.overflow.saturating_add(other.overflow);
-        let mut missing = Vec::new();
-        let mut at = 0;
-        for &(start, count) in &other.buckets {
-            let mine = self.buckets.get(at..).unwrap_or_default();
-            at += mine.partition_point(|bucket| bucket.0 < start);
-            match self.buckets.get_mut(at) {
-                Some((mine, sum)) if *mine == start => *sum = sum.saturating_add(count),
-                _ => missing.push((start, count)),
-            }
-        }
-        self.insert_all(missing);
-    }
-
-    /// Adds buckets, in ascending order, that are not there yet: from the last to the first, so that each is moved
-    /// once. Sums are kept for long, and get no room that they do not need.
-    fn insert_all(&mut self, mut missing: Vec<(u64, u64)>) {
-        let mut unmoved = self.buckets.len();
-        self.buckets.reserve_exact(missing.len());
-        self.buckets.resize(unmoved + missing.len(), (0, 0));
-        for to in (0..self.buckets.len()).rev() {
-            let Some(new) = missing.last() else {
-                return; // what is left is where it belongs
-            };
-            let last = unmoved.checked_sub(1);
-            let last = last.and_then(|last| self.buckets.get(last).copied());
-            let bucket = match last.filter(|last| last.0 > new.0) {
-                Some(last) => {
-                    unmoved -= 1;
-                    Some(last)
-                }
-                None => missing.pop(),
-            };
-            if let Some((place, bucket)) = self.buckets.get_mut(to).zip(bucket) {
-                *place = bucket;
-            }
-        }
+        self.buckets.merge(&other.buckets, |sum, count| {
+            *sum = sum.saturating_add(count);
+        });
     }
 
     /// How many values were recorded, overflow included.
     #[must_use]
     pub fn count(&self) -> u64 {
-        let counts = self.buckets.iter().map(|(_, count)| count);
+        let counts = self.buckets.values();
         counts.fold(self.overflow, |sum, count| sum.saturating_add(*count))
     }
 
@@ -141,12 +103,13 @@ impl SparseHistogram {
 
     /// The lowest value and the count of each bucket that was hit, in ascending order.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.buckets.iter().copied()
+        self.buckets.iter().map(|(&value, &count)| (value, count))
     }
 
     /// As [`Self::buckets`], in descending order.
     pub fn buckets_descending(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.buckets.iter().rev().copied()
+        let buckets = self.buckets.iter().rev();
+        buckets.map(|(&value, &count)| (value, count))
     }
 }
 
@@ -229,7 +192,7 @@ impl SparseHistogram {
         mut numbers: impl Iterator<Item = u64>,
     ) -> Result<Self, BrokenHistogram> {
         let mut histogram = Self {
-            buckets: Vec::new(),
+            buckets: SortedMap::new(),
             overflow: numbers.next().ok_or(BrokenHistogram::Empty)?,
         };
         let mut value = 0_u64;
@@ -320,7 +283,7 @@ impl Histogram {
     #[must_use]
     pub fn to_sparse(&self) -> SparseHistogram {
         let mut sparse = SparseHistogram {
-            buckets: Vec::new(),
+            buckets: SortedMap::new(),
             overflow: self.overflow,
         };
         for bucket in self.inner.iter().flat_map(HdrHistogram::iter_recorded) {
@@ -488,7 +451,7 @@ mod tests {
             let mut merged = of(&mine);
             merged.merge(&of(&other));
             prop_assert_eq!(&merged, &of(&[mine, other].concat()));
-            prop_assert!(merged.buckets.is_sorted_by_key(|bucket| bucket.0));
+            prop_assert!(merged.buckets.keys().is_sorted());
         }
     }
 

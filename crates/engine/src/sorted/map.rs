@@ -196,6 +196,51 @@ impl<K: Ord, V> SortedMap<K, V> {
     }
 }
 
+impl<K: Ord + Copy, V: Copy> SortedMap<K, V> {
+    /// Takes all entries of another map in; where both have a key, `add` puts the other's value to the own one. Each
+    /// entry is moved at most once, and the list gets no room that it does not need.
+    pub fn merge(&mut self, other: &Self, add: impl Fn(&mut V, V)) {
+        let mut missing = Vec::new();
+        let mut at = 0;
+        for &(key, value) in &other.entries {
+            let mine = self.entries.get(at..).unwrap_or_default();
+            at += mine.partition_point(|(own, _)| *own < key);
+            match self.entries.get_mut(at) {
+                Some((own, sum)) if *own == key => add(sum, value),
+                _ => missing.push((key, value)),
+            }
+        }
+        self.insert_all(missing);
+    }
+
+    /// Adds entries, in ascending order, whose keys are not there yet: from the last to the first.
+    fn insert_all(&mut self, mut missing: Vec<(K, V)>) {
+        let Some(&filling) = missing.first() else {
+            return;
+        };
+        let mut unmoved = self.entries.len();
+        self.entries.reserve_exact(missing.len());
+        self.entries.resize(unmoved + missing.len(), filling);
+        for to in (0..self.entries.len()).rev() {
+            let Some(new) = missing.last() else {
+                return; // what is left is where it belongs
+            };
+            let last = unmoved.checked_sub(1);
+            let last = last.and_then(|last| self.entries.get(last).copied());
+            let entry = match last.filter(|last| last.0 > new.0) {
+                Some(last) => {
+                    unmoved -= 1;
+                    Some(last)
+                }
+                None => missing.pop(),
+            };
+            if let Some((place, entry)) = self.entries.get_mut(to).zip(entry) {
+                *place = entry;
+            }
+        }
+    }
+}
+
 /// The place of a key in a map, whether it has a value or not.
 #[derive(Debug)]
 pub struct Entry<'a, K, V> {
