@@ -63,6 +63,21 @@ fn nothing_is_left_unfinished() {
 }
 
 #[test]
+fn fields_and_variants_have_one_name_each() {
+    let alias = ["ali", "as ="].concat();
+    let offenders = rust_files(|text| {
+        text.split("#[serde(").skip(1).any(|rest| {
+            let attribute = rest.split(']').next().unwrap_or(rest);
+            attribute.contains(&alias)
+        })
+    });
+    assert_none(
+        &offenders,
+        "no `serde(alias)`: it moves the places by which crates/engine/src/json/name.rs tells names",
+    );
+}
+
+#[test]
 fn lints_are_expected_with_a_reason_or_obeyed() {
     let allow = ["#[al", "low("].concat();
     let expect = ["#[exp", "ect("].concat();

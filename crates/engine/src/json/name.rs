@@ -1,7 +1,8 @@
 //! The names of fields and variants, told to a type by their place in the list that it gives.
 //!
 //! What serde derives for a type takes a name as a text as well, and then compares it with each that it has. That is
-//! code for each type; going over a list is not.
+//! code for each type; going over a list is not. Invariant: no type that is read has a `serde(alias)`, which would stand
+//! in the list too and move all places behind it; a test of the source sees to that (xtask/tests/tidy.rs).
 
 use std::fmt::{self, Display};
 
