@@ -4,13 +4,14 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use devstack::Port;
 use tempfile::TempDir;
 use toml::Table;
 
@@ -38,6 +39,7 @@ pub(crate) struct Runtime {
     pub(crate) bare_port: u16,
     /// How long it took from the start of the process until it served.
     pub(crate) started_in: Duration,
+    _ports: [Port; 3], // held, so that nobody else chooses them
     _folder: TempDir,
 }
 
@@ -48,7 +50,8 @@ impl Runtime {
     /// When the Worker is not built, or the runtime does not serve within a minute.
     pub(crate) fn start(root: &Path, serving: Serving<'_>) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for the runtime")?;
-        let [batch_port, other_port, bare_port] = free_ports()?;
+        let ports = [Port::reserve()?, Port::reserve()?, Port::reserve()?];
+        let [batch_port, other_port, bare_port] = ports.each_ref().map(Port::number);
         fs::write(folder.path().join("bare.js"), include_str!("bare.js"))?;
         let build = root.join("build");
         let mut builds = Vec::new(); // name and place, and the port
@@ -89,6 +92,7 @@ impl Runtime {
             other_port: matches!(serving, Serving::Both(Some(_))).then_some(other_port),
             bare_port,
             started_in: Duration::ZERO,
+            _ports: ports,
             _folder: folder,
         };
         answer(port)?;
@@ -171,16 +175,6 @@ fn copy_worker(from: &Path, to: &Path) -> Result<()> {
         fs::copy(&built, to.join(name)).with_context(|| format!("copy {}", built.display()))?;
     }
     Ok(())
-}
-
-fn free_ports() -> Result<[u16; 3]> {
-    let bind = || TcpListener::bind("127.0.0.1:0");
-    let listeners = [bind()?, bind()?, bind()?];
-    let mut ports = [0; 3];
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr()?.port();
-    }
-    Ok(ports)
 }
 
 /// The runtime's configuration, with the flags of the Worker's own. `workers` are builds of the load tester, each in

@@ -23,6 +23,7 @@ mod state;
 
 pub use options::Options;
 pub use outage::Outage;
+pub use port::Port;
 pub use processes::{cpu_in, processes_in};
 pub use project::Project;
 pub use sentinel::SENTINEL;

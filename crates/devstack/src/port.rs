@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow};
 /// holds it is the UDP port of the same number, which nobody else wants: the system gives it to one process at a
 /// time, and takes it back from one that was killed.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     _held: UdpSocket,
 }
@@ -23,7 +23,7 @@ impl Port {
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) fn reserve() -> Result<Self> {
+    pub fn reserve() -> Result<Self> {
         let count = RANGE.end - RANGE.start;
         let mut random = [0; 2];
         getrandom::fill(&mut random).map_err(|error| anyhow!("no entropy: {error}"))?;
@@ -35,7 +35,8 @@ impl Port {
     }
 
     /// Its number.
-    pub(crate) const fn number(&self) -> u16 {
+    #[must_use]
+    pub const fn number(&self) -> u16 {
         self.number
     }
 
