@@ -7,7 +7,7 @@ use std::time::Duration;
 use devstack::Service;
 use serde_json::{Value, json};
 
-use crate::support::{Lab, Reply, Run, Target, count, until};
+use crate::support::{Lab, Reply, Run, Target, are_seconds_in_turn, until};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -31,11 +31,9 @@ fn assert_played_once(lab: &Lab, run: &Run<'_>) {
     summary.assert_balanced();
     assert_eq!(summary.losses(), [] as [Value; 0]);
     assert_eq!(summary.ledger("sent"), lab.grove.total());
-    let rows = run.rows("metrics");
-    let times: Vec<u64> = rows.iter().map(|row| count(row, "timestamp")).collect();
+    let times = run.timestamps();
     assert!(times.len() >= 10, "{times:?}");
-    let is_next = |pair: &[u64]| pair[1] - pair[0] == 1_000;
-    assert!(times.windows(2).all(is_next), "{times:?}");
+    assert!(are_seconds_in_turn(&times), "{times:?}");
     assert_eq!(run.rows("apps").len(), 4);
     assert_eq!(lab.running(), [] as [String; 0]);
 }

@@ -8,7 +8,7 @@ use devstack::Service;
 use serde_json::json;
 use testbed::Testbed;
 
-use crate::support::{Lab, Run, count, inline, profile, until};
+use crate::support::{Lab, Run, are_seconds_in_turn, count, inline, profile, until};
 
 /// On a machine that does other things as well.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -112,11 +112,9 @@ fn assert_ended(lab: &Lab, testbed: &Testbed, id: &str, point: Point) {
             "{point:?}: {arrived} arrived, {sent} told"
         );
     }
-    let rows = run.rows("metrics");
-    let times: Vec<u64> = rows.iter().map(|row| count(row, "timestamp")).collect();
-    let is_next = |pair: &[u64]| pair[1] - pair[0] == 1_000;
+    let times = run.timestamps();
     assert!(
-        times.windows(2).all(is_next),
+        are_seconds_in_turn(&times),
         "{point:?}: no second is told twice, and none is missing: {times:?}"
     );
     let stored: u64 = run

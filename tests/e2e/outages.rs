@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use devstack::Service;
 use serde_json::{Value, json};
 
-use crate::support::{Lab, Run, count, until, watch};
+use crate::support::{Lab, Run, are_seconds_in_turn, until, watch};
 
 /// How long D1 refuses.
 const OUTAGE: Duration = Duration::from_secs(60);
@@ -58,11 +58,9 @@ fn a_minute_without_d1_loses_nothing() {
     let summary = run.summary();
     summary.assert_balanced();
     assert_eq!(summary.losses(), [] as [Value; 0]);
-    let rows = run.rows("metrics");
-    let times: Vec<u64> = rows.iter().map(|row| count(row, "timestamp")).collect();
+    let times = run.timestamps();
     assert!(times.len() >= 12, "a row for each second: {times:?}");
-    let is_next = |pair: &[u64]| pair[1] - pair[0] == 1_000;
-    assert!(times.windows(2).all(is_next), "without a gap: {times:?}");
+    assert!(are_seconds_in_turn(&times), "without a gap: {times:?}");
     assert_eq!(run.rows("apps").len(), 4);
     let (sent, arrived) = (summary.ledger("sent"), lab.grove.total());
     assert!(

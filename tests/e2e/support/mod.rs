@@ -24,7 +24,7 @@ pub(crate) use permit::sign;
 pub(crate) use played::{Played, let_go};
 pub(crate) use profile::{Profile, unix_ms};
 pub(crate) use raw::{exchange, send_and_go};
-pub(crate) use run::{LEDGER_FIELDS, Run, Summary, count};
+pub(crate) use run::{LEDGER_FIELDS, Run, Summary, are_seconds_in_turn, count};
 pub(crate) use scenario::{inline, plan_source, profile, six_of_each, steps_of_each};
 pub(crate) use target::{Received, Reply, Target};
 pub(crate) use wait::{until, watch};

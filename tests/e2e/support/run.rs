@@ -88,6 +88,12 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// When each row of the timeline begins, in milliseconds of Unix time.
+    pub(crate) fn timestamps(&self) -> Vec<u64> {
+        let rows = self.rows("metrics");
+        rows.iter().map(|row| count(row, "timestamp")).collect()
+    }
+
     /// The run's row in D1.
     pub(crate) fn row(&self) -> Value {
         self.lab.run_row(&self.id)
@@ -173,4 +179,10 @@ impl Summary {
 pub(crate) fn count(row: &Value, field: &str) -> u64 {
     let value = row.get(field).and_then(Value::as_u64);
     value.unwrap_or_else(|| panic!("{field} is no count in {row}"))
+}
+
+/// Whether no second is told twice, and none is missing.
+pub(crate) fn are_seconds_in_turn(timestamps: &[u64]) -> bool {
+    let is_next = |pair: &[u64]| pair[1] - pair[0] == 1_000;
+    timestamps.windows(2).all(is_next)
 }
