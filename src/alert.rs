@@ -35,10 +35,13 @@ pub(crate) struct Alert {
     /// Why it is sent.
     pub(crate) alert: Occasion,
     /// The run's identifier, if there is a run.
+    #[serde(default)]
     pub(crate) run: Option<String>,
     /// The scenario, if known.
+    #[serde(default)]
     pub(crate) scenario: Option<String>,
     /// The environment, if known.
+    #[serde(default)]
     pub(crate) environment: Option<String>,
     /// What happened, for people: chat systems show this field.
     pub(crate) text: String,

@@ -28,20 +28,28 @@ pub(crate) struct StartBody {
     #[serde(default)]
     pub(crate) applications: Vec<ApplicationProfile>,
     /// Where to.
+    #[serde(default)]
     pub(crate) environment: Option<String>,
     /// What the requests reach the target through, the host when nothing is said.
+    #[serde(default)]
     pub(crate) via: Option<Via>,
     /// `true`: only the plan is wanted. An explicit `false` confirms a run on production.
+    #[serde(default)]
     pub(crate) dry_run: Option<bool>,
     /// The highest number of users.
+    #[serde(default)]
     pub(crate) users: Option<Number>,
     /// How long the whole takes, such as `30s`.
+    #[serde(default)]
     pub(crate) duration: Option<String>,
     /// The name of a profile that is laid over the scenario's load.
+    #[serde(default)]
     pub(crate) profile: Option<String>,
     /// The seed of all random choices.
+    #[serde(default)]
     pub(crate) seed: Option<Number>,
     /// For how many days the run is kept, instead of what is configured.
+    #[serde(default)]
     pub(crate) retention_days: Option<Number>,
     /// From where load is to come, each region with its weight; empty for anywhere.
     #[serde(default, deserialize_with = "regions")]

@@ -35,10 +35,13 @@ pub(crate) struct RunOrder {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Allowance {
     /// Requests in a second.
+    #[serde(default)]
     pub(crate) rate_max: Option<u64>,
     /// Requests, by the limit for each run.
+    #[serde(default)]
     pub(crate) requests_max: Option<u64>,
     /// Requests, by what the run has reserved of the day's budget.
+    #[serde(default)]
     pub(crate) requests_reserved: Option<u64>,
 }
 

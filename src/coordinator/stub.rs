@@ -38,10 +38,12 @@ pub(crate) struct Seen {
     /// Whether the coordinator knows anything of its run.
     pub(crate) known: Known,
     /// Unix time of the run's start in milliseconds, `None` before it.
+    #[serde(default)]
     pub(crate) epoch_ms: Option<u64>,
     /// How many users were active in the second that was published last.
     pub(crate) users: u32,
     /// How the run stands, `None` before it begins and when it has just ended.
+    #[serde(default)]
     pub(crate) report: Option<LiveReport>,
 }
 

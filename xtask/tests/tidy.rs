@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use syn::visit::Visit;
+
 const LINES_MAX: usize = 500;
 
 /// Crates that would bring a clock, entropy, I/O or an executor into the engine.
@@ -63,17 +65,20 @@ fn nothing_is_left_unfinished() {
 }
 
 #[test]
-fn fields_and_variants_have_one_name_each() {
-    let alias = ["ali", "as ="].concat();
-    let offenders = rust_files(|text| {
-        text.split("#[serde(").skip(1).any(|rest| {
-            let attribute = rest.split(']').next().unwrap_or(rest);
-            attribute.contains(&alias)
-        })
+fn what_is_read_can_be_read_by_place() {
+    let offenders = tracked(|path, text| {
+        let is_of_the_worker = path.starts_with("src") || path.starts_with("crates/engine/src");
+        if !is_of_the_worker || path.extension() != Some("rs".as_ref()) {
+            return false;
+        }
+        let mut types = ReadTypes::default();
+        types.visit_file(&syn::parse_file(text).expect("a file that compiles"));
+        types.is_any_bad
     });
     assert_none(
         &offenders,
-        "no `serde(alias)`: it moves the places by which crates/engine/src/json/name.rs tells names",
+        "crates/engine/src/json reads fields by their place: no `serde(alias)` or `serde(flatten)`, and an `Option` \
+         says `serde(default)` if nothing may be there",
     );
 }
 
@@ -167,6 +172,56 @@ fn the_cargo_lock_names_no_registry_but_the_public_one() {
 }
 
 /// What stands before the tests of a file.
+/// What is wrong with the structs that derive `Deserialize`.
+#[derive(Default)]
+struct ReadTypes {
+    is_any_bad: bool,
+}
+
+impl<'ast> Visit<'ast> for ReadTypes {
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        if words(&item.attrs, "derive").contains("Deserialize") {
+            self.look_at(&item.fields, &words(&item.attrs, "serde"));
+        }
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        if words(&item.attrs, "derive").contains("Deserialize") {
+            for variant in &item.variants {
+                let of_all = words(&variant.attrs, "serde");
+                self.is_any_bad |= of_all.contains("alias");
+                self.look_at(&variant.fields, &of_all);
+            }
+        }
+    }
+}
+
+impl ReadTypes {
+    fn look_at(&mut self, fields: &syn::Fields, of_all: &BTreeSet<String>) {
+        let syn::Fields::Named(fields) = fields else {
+            return;
+        };
+        for field in &fields.named {
+            let own = words(&field.attrs, "serde");
+            let is_optional = matches!(&field.ty, syn::Type::Path(ty)
+                if ty.path.segments.last().is_some_and(|last| last.ident == "Option"));
+            let may_be_absent = ["default", "skip"].iter().any(|word| own.contains(*word));
+            self.is_any_bad |= own.contains("alias") || own.contains("flatten");
+            self.is_any_bad |= is_optional && !may_be_absent && !of_all.contains("default");
+        }
+    }
+}
+
+/// The identifiers in the attributes of this name.
+fn words(attributes: &[syn::Attribute], name: &str) -> BTreeSet<String> {
+    let attributes = attributes.iter().filter(|it| it.path().is_ident(name));
+    attributes
+        .filter_map(|attribute| attribute.meta.require_list().ok())
+        .flat_map(|list| list.tokens.clone())
+        .map(|token| token.to_string())
+        .collect()
+}
+
 fn code(text: &str) -> &str {
     text.split_once("#[cfg(test)]")
         .map_or(text, |(code, _)| code)

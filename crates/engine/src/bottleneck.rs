@@ -67,10 +67,13 @@ pub struct Analysis {
     /// What came of it.
     pub outcome: Outcome,
     /// What everything was compared with; absent without enough samples.
+    #[serde(default)]
     pub baseline: Option<Level>,
     /// The response time, in milliseconds, above which the 95th percentile has left its level.
+    #[serde(default)]
     pub latency_limit_ms: Option<f64>,
     /// The error rate above which errors have left their level.
+    #[serde(default)]
     pub error_limit: Option<f64>,
 }
 
@@ -99,6 +102,7 @@ pub struct Level {
     /// How many requests ended in them.
     pub requests: u64,
     /// The 95th percentile of the response time in milliseconds, `None` when no request was timed.
+    #[serde(default)]
     pub p95_ms: Option<f64>,
     /// Failed requests as a fraction of those that ended.
     pub error_rate: f64,

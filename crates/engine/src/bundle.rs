@@ -97,6 +97,7 @@ pub struct ShardBatch {
     /// What it plays, without the users that the shard has kept.
     pub assignment: Assignment,
     /// The slice at whose end the shard kept the users that go on in this one.
+    #[serde(default)]
     pub resumes: Option<u32>,
 }
 

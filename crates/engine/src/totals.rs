@@ -277,16 +277,22 @@ pub fn failed(errors: &SortedMap<ErrorClass, u64>) -> u64 {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LatencyPercentiles {
     /// The median.
+    #[serde(default)]
     pub p50: Option<f64>,
     /// The 75th percentile.
+    #[serde(default)]
     pub p75: Option<f64>,
     /// The 90th percentile.
+    #[serde(default)]
     pub p90: Option<f64>,
     /// The 95th percentile.
+    #[serde(default)]
     pub p95: Option<f64>,
     /// The 99th percentile.
+    #[serde(default)]
     pub p99: Option<f64>,
     /// The largest value.
+    #[serde(default)]
     pub max: Option<f64>,
 }
 

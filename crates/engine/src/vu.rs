@@ -32,6 +32,7 @@ pub struct VuCarry {
     #[serde(default, skip_serializing_if = "Jar::is_empty")]
     pub cookies: Jar,
     /// Present while the user is in the middle of an iteration.
+    #[serde(default)]
     pub position: Option<Position>,
 }
 
@@ -42,12 +43,14 @@ pub struct Position {
     /// The application, by its place in the plan.
     pub application: u16,
     /// The variant of the application, by its place, if it has variants.
+    #[serde(default)]
     pub variant: Option<u16>,
     /// The next operation, by its place in the application's program.
     pub next_op: u16,
     /// How many turns the loops around that place have left, the innermost last.
     pub loops: Vec<u32>,
     /// Until when the user thinks, if that is what it does.
+    #[serde(default)]
     pub thinks_until: Option<Tick>,
     /// When the iteration was due to begin.
     pub began: Tick,
@@ -98,6 +101,7 @@ pub struct Resumption {
     /// How many turns the loops around that place have left, the innermost last.
     pub loops: Vec<u32>,
     /// Until when the user thinks, if that is what it did.
+    #[serde(default)]
     pub thinks_until: Option<Tick>,
 }
 

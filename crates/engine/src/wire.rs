@@ -54,6 +54,7 @@ pub struct Assignment {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handed_over: Vec<Option<String>>,
     /// How many requests of the batch may wait for response headers at once, `None` for no limit.
+    #[serde(default)]
     pub slots: Option<NonZeroU16>,
 }
 
@@ -74,6 +75,7 @@ pub struct Frame {
     /// The measurements.
     pub windows: Vec<Window>,
     /// Present in a batch's last frame.
+    #[serde(default)]
     pub end: Option<BatchEnd>,
 }
 

@@ -10,7 +10,7 @@ use serde::forward_to_deserialize_any;
 
 use super::document::Node;
 use super::error::{Fault, Step};
-use super::name;
+use super::{fields, name};
 
 impl<'de> Deserializer<'de> for &Node<'_> {
     type Error = Fault;
@@ -149,11 +149,11 @@ impl<'de> Deserializer<'de> for &Node<'_> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        fields: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
         match self {
-            Node::Object(members) => visit_fields(members, fields, visitor),
+            Node::Object(members) => fields::visit(members, names, visitor),
             _ => Err(self.is_not(&visitor)),
         }
     }
@@ -229,7 +229,7 @@ impl<'a> Node<'a> {
     }
 
     /// The text, if it is one.
-    fn text(&self) -> Option<&str> {
+    pub(super) fn text(&self) -> Option<&str> {
         match self {
             Node::Text(text) | Node::Key(text) => Some(text),
             _ => None,
@@ -237,7 +237,7 @@ impl<'a> Node<'a> {
     }
 
     /// The step into this member.
-    fn step(&self, index: usize, is_key: bool) -> Step {
+    pub(super) fn step(&self, index: usize, is_key: bool) -> Step {
         let key = self.text().map(str::to_owned);
         Step { index, key, is_key }
     }
@@ -382,45 +382,6 @@ impl<'de> MapAccess<'de> for Members<'_> {
 
     fn size_hint(&self) -> Option<usize> {
         Some(self.members.len().saturating_sub(self.read))
-    }
-}
-
-fn visit_fields<'de, V: Visitor<'de>>(
-    members: &[(Node<'_>, Node<'_>)],
-    names: &'static [&'static str],
-    visitor: V,
-) -> Result<V::Value, Fault> {
-    let members = Members::of(members);
-    let mut fields = Fields { members, names };
-    let result = visitor.visit_map(&mut fields);
-    result.map_err(|fault| fields.members.blame(fault))
-}
-
-/// The members of an object that is a struct, whose fields have these names.
-struct Fields<'a> {
-    members: Members<'a>,
-    names: &'static [&'static str],
-}
-
-impl<'de> MapAccess<'de> for Fields<'_> {
-    type Error = Fault;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Fault> {
-        let Some(key) = self.members.next() else {
-            return Ok(None);
-        };
-        let text = key.text().unwrap_or_default();
-        match name::read(seed, text, self.names) {
-            Ok(field) => Ok(Some(field)),
-            Err(_) => Err(Fault::unknown_field(text, self.names)),
-        }
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {
-        self.members.next_value_seed(seed)
     }
 }
 

@@ -11,6 +11,7 @@
 mod deserializer;
 mod document;
 mod error;
+mod fields;
 mod name;
 mod place;
 

@@ -18,10 +18,14 @@ pub(super) fn read<'de, T: DeserializeSeed<'de>>(
     seed.deserialize(place(name, names))
 }
 
+/// The name's place, if it is among them.
+pub(super) fn find(name: &str, names: &[&str]) -> Option<usize> {
+    names.iter().position(|known| *known == name)
+}
+
 /// The name's place; one where nothing is if it is not among them.
 fn place(name: &str, names: &[&str]) -> U64Deserializer<Unknown> {
-    let place = names.iter().position(|known| *known == name);
-    let place = place.and_then(|place| u64::try_from(place).ok());
+    let place = find(name, names).and_then(|place| u64::try_from(place).ok());
     place.unwrap_or(u64::MAX).into_deserializer()
 }
 

@@ -52,8 +52,10 @@ pub struct PlanOptions {
     /// The seed of all random choices.
     pub seed: u64,
     /// Scales the scenario's users so that the highest number is this.
+    #[serde(default)]
     pub users: Option<u32>,
     /// Scales the scenario's durations so that the whole takes this long (as in the scenario file: `30s`).
+    #[serde(default)]
     pub duration: Option<String>,
     /// The name of a profile, laid over the scenario's load or played instead of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

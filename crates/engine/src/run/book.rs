@@ -129,8 +129,9 @@ pub(crate) struct Book {
     pub(super) slices_fruitless: u32,  // in a row, in which no batch could be started
     /// The latest point at which a batch ended or a hole was closed.
     pub(super) ended_at: Tick,
-    pub(super) published: u32,               // seconds
-    pub(super) activity: Option<u32>,        // the last second in which something happened
+    pub(super) published: u32, // seconds
+    #[serde(default)]
+    pub(super) activity: Option<u32>, // the last second in which something happened
     pub(super) open: SortedMap<u32, Second>, // not published yet
     /// The row of the time line that is not full yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]

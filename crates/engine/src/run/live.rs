@@ -21,6 +21,7 @@ pub struct LiveReport {
     /// Iterations and requests, as far as the batches have told.
     pub ledger: Ledger,
     /// What costs more to find out; of the seconds that are published.
+    #[serde(default)]
     pub measured: Option<LiveMeasured>,
 }
 
@@ -29,6 +30,7 @@ pub struct LiveReport {
 #[serde(rename_all = "camelCase")]
 pub struct LiveMeasured {
     /// The part of the run's time that was measured, from 0 to 1.
+    #[serde(default)]
     pub coverage: Option<f64>,
     /// Whether the generator itself is too slow for the plan.
     pub generator_limited: bool,
@@ -53,6 +55,7 @@ pub struct LiveStep {
     /// How many response times were measured.
     pub measured: u64,
     /// The mean response time in milliseconds.
+    #[serde(default)]
     pub avg_latency: Option<f64>,
     /// Response times in milliseconds.
     pub latency: LatencyPercentiles,

@@ -28,6 +28,7 @@ pub(crate) struct ShareBook {
     /// Whether a batch plays it now; none does where a checkpoint is made.
     #[serde(skip)]
     pub(super) playing: bool,
+    #[serde(default)]
     pub(super) hole: Option<Hole>, // open: its end is not known yet
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) holes: u32, // closed

@@ -89,7 +89,9 @@ pub struct Checkpoint {
 pub struct OnceRecord {
     /// The format's version: [`CHECKPOINT_VERSION`].
     pub version: u32,
+    #[serde(default)]
     pub(super) setup: Option<OnceBook>,
+    #[serde(default)]
     pub(super) teardown: Option<OnceBook>,
 }
 

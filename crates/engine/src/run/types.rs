@@ -27,6 +27,7 @@ pub struct RunConfig {
     /// How long a slice is; less than a second counts as a second.
     pub slice: Span,
     /// How many requests of a batch may wait for response headers at once, `None` for no limit.
+    #[serde(default)]
     pub slots: Option<NonZeroU16>,
     /// How long after its slice's end a batch may stay silent before it counts as lost.
     pub patience: Span,
@@ -41,6 +42,7 @@ pub struct ShardPlan {
     /// How many batches it speaks for.
     pub batches: u32,
     /// Where it was asked to be, as the platform names its regions; `None` anywhere.
+    #[serde(default)]
     pub region: Option<String>,
 }
 

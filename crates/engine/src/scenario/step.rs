@@ -229,24 +229,39 @@ impl From<RequestStep> for FlowStep {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct AnyStep {
+    #[serde(default)]
     name: Option<String>,
+    #[serde(default)]
     request: Option<RequestConfig>,
+    #[serde(default)]
     expect: Option<ExpectConfig>,
+    #[serde(default)]
     extract: Option<ExtractMap>,
+    #[serde(default)]
     stream: Option<StreamConfig>,
+    #[serde(default)]
     parallel: Option<bool>,
+    #[serde(default)]
     background: Option<bool>,
+    #[serde(default)]
     probability: Option<f64>,
+    #[serde(default)]
     repeat_pattern: Option<RepeatPattern>,
+    #[serde(default)]
     unless_set: Option<String>,
+    #[serde(default)]
     variants: Option<Vec<String>>,
     #[serde(default, deserialize_with = "maybe_duration_text")]
     think: Option<String>,
-    #[serde(rename = "loop")]
+    #[serde(default, rename = "loop")]
     repeated: Option<LoopConfig>,
+    #[serde(default)]
     choose: Option<Vec<Choice>>,
+    #[serde(default)]
     ws: Option<SocketConfig>,
+    #[serde(default)]
     send: Option<SendConfig>,
+    #[serde(default)]
     receive: Option<ReceiveConfig>,
 }
 

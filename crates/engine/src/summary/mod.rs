@@ -3,6 +3,7 @@
 //! Invariant: the size of a summary is bounded by the plan, not by the length of the run, and a value that
 //! was not measured is `null`, never 0.
 
+mod bottleneck;
 mod build;
 mod judged;
 mod late;
@@ -17,6 +18,7 @@ mod sockets;
 mod streams;
 mod types;
 
+pub use bottleneck::{Bottleneck, Severity, Symptom};
 pub(crate) use build::generator_limited;
 pub use build::{
     Ending, GENERATOR_LATENESS_MS_MAX, GENERATOR_SLOT_WAIT_MS_MAX, Report, StepHistograms,
@@ -32,7 +34,7 @@ pub use schema::summary_schema;
 pub use sockets::{MessageResult, SocketResult};
 pub use streams::{StreamResult, TokenResult};
 pub use types::{
-    AbortedBy, ApplicationResult, AssertionResult, Bottleneck, CheckResult, ComponentResult,
-    GeneratorLimited, MetricResult, MetricValues, PhaseSummaries, PhaseSummary, RunStatus,
-    ScenarioResult, Severity, StepResult, Symptom, TestRunResult,
+    AbortedBy, ApplicationResult, AssertionResult, CheckResult, ComponentResult, GeneratorLimited,
+    MetricResult, MetricValues, PhaseSummaries, PhaseSummary, RunStatus, ScenarioResult,
+    StepResult, TestRunResult,
 };

@@ -32,8 +32,10 @@ pub struct MonitoredResult {
     /// How often it was read.
     pub samples: u64,
     /// By how much it grew in an hour; `null` of too few samples.
+    #[serde(default)]
     pub growth_per_hour: Option<f64>,
     /// The same in percent of what it was at the beginning; also `null` if that was nothing.
+    #[serde(default)]
     pub growth_percent_per_hour: Option<f64>,
     /// When it was read, in seconds since the load began, and what it was; of very many samples those of even
     /// intervals.

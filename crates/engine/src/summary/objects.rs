@@ -24,8 +24,10 @@ pub struct ObjectResult {
     /// Requests among them that wrote.
     pub writes: u64,
     /// Requests that ended, per second of the whole run.
+    #[serde(default)]
     pub requests_per_sec: Option<f64>,
     /// Failed requests as a fraction of those that ended.
+    #[serde(default)]
     pub error_rate: Option<f64>,
     /// Errors by class.
     pub error_breakdown: SortedMap<ErrorClass, u64>,
@@ -40,6 +42,7 @@ pub struct ObjectResult {
     /// How many different objects there were: exact up to 255, beyond an estimate that is usually right to 6 %.
     pub objects: u64,
     /// The object that most requests were sent to.
+    #[serde(default)]
     pub hottest: Option<HottestObject>,
 }
 

@@ -17,7 +17,7 @@ pub struct OnceResult {
     /// What became of it.
     pub outcome: OnceOutcome,
     /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
     /// When it began, in milliseconds since the run's start; 0 when it was not played.
     pub start_ms: u64,

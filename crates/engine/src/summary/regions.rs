@@ -23,6 +23,7 @@ pub struct RegionResult {
     /// Requests that did not, those included that the generator cut off.
     pub failed_requests: u64,
     /// Failed requests as a fraction of those that ended.
+    #[serde(default)]
     pub error_rate: Option<f64>,
     /// Errors by class.
     pub error_breakdown: SortedMap<ErrorClass, u64>,
@@ -34,6 +35,7 @@ pub struct RegionResult {
     pub holes: u32,
     /// The part of the time that these shares were to be played which lies in no hole, from 0 to 1; `None` when
     /// nothing was due.
+    #[serde(default)]
     pub coverage: Option<f64>,
     /// The data centres in which its batches ran, and how many batches of a slice ran in each, as far as the
     /// target's answers tell (`cf-ray`).

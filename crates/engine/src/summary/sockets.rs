@@ -22,6 +22,7 @@ pub struct SocketResult {
     /// What went wrong in sessions, by class.
     pub errors: SortedMap<ErrorClass, u64>,
     /// Sessions in which anything went wrong, or that could not be opened, as a fraction of all.
+    #[serde(default)]
     pub error_rate: Option<f64>,
     /// From the sending of the handshake until it was accepted.
     pub connecting: LatencyPercentiles,

@@ -11,6 +11,7 @@ use crate::metric::{Contains, MetricKind};
 use crate::parts::Part;
 use crate::run::{Hole, LedgerFault};
 use crate::sorted::SortedMap;
+use crate::summary::bottleneck::Bottleneck;
 use crate::summary::late::Late;
 use crate::summary::monitoring::MonitoringResult;
 use crate::summary::objects::ObjectResult;
@@ -58,6 +59,7 @@ pub struct TestRunResult {
     /// How the run ended.
     pub status: RunStatus,
     /// Why the run failed or had to be stopped, in words.
+    #[serde(default)]
     pub failure: Option<String>,
     /// What a reader of the numbers should know.
     pub warnings: Vec<String>,
@@ -66,6 +68,7 @@ pub struct TestRunResult {
     /// Each threshold, and each limit of a step's latencies, with its outcome.
     pub thresholds: Vec<Outcome>,
     /// The threshold that ended the run before its time.
+    #[serde(default)]
     pub aborted_by: Option<AbortedBy>,
     /// The metrics that the scenario defines, in its order.
     pub metrics: Vec<MetricResult>,
@@ -103,10 +106,13 @@ pub struct TestRunResult {
     #[serde(default)] // summaries of earlier versions have none
     pub late: Late,
     /// Present when the generator itself was too slow for the plan.
+    #[serde(default)]
     pub generator_limited: Option<GeneratorLimited>,
     /// Requests that ended, per second of the load.
+    #[serde(default)]
     pub requests_per_sec: Option<f64>,
     /// Failed requests as a fraction of those that ended, of the whole run.
+    #[serde(default)]
     pub error_rate: Option<f64>,
     /// The errors that are Cloudflare's and not the target's, by class.
     #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
@@ -185,12 +191,16 @@ pub struct PhaseSummaries {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PhaseSummary {
     /// The mean response time.
+    #[serde(default)]
     pub avg_latency: Option<f64>,
     /// The 95th percentile of the response time.
+    #[serde(default)]
     pub p95_latency: Option<f64>,
     /// Failed requests as a fraction of those that ended.
+    #[serde(default)]
     pub error_rate: Option<f64>,
     /// Requests that ended, per second of the phase as far as it was played; `None` when it was not.
+    #[serde(default)]
     pub throughput: Option<f64>,
     /// The highest number of active users.
     pub peak_users: u32,
@@ -206,16 +216,21 @@ pub struct PhaseSummary {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplicationResult {
     /// Successful requests as a fraction of those that ended.
+    #[serde(default)]
     pub success_rate: Option<f64>,
     /// The mean response time.
+    #[serde(default)]
     pub avg_latency: Option<f64>,
     /// The 95th percentile of the response time.
+    #[serde(default)]
     pub p95_latency: Option<f64>,
     /// Errors by class.
     pub error_breakdown: SortedMap<ErrorClass, u64>,
     /// The median response time.
+    #[serde(default)]
     pub p50_latency: Option<f64>,
     /// The 99th percentile of the response time.
+    #[serde(default)]
     pub p99_latency: Option<f64>,
     /// Requests sent.
     pub total_requests: u64,
@@ -265,6 +280,7 @@ pub struct StepResult {
     /// Errors by class.
     pub error_breakdown: SortedMap<ErrorClass, u64>,
     /// The mean response time.
+    #[serde(default)]
     pub avg_latency: Option<f64>,
     /// Response times.
     pub latency: LatencyPercentiles,
@@ -305,10 +321,13 @@ pub struct ComponentResult {
     /// Calls.
     pub calls: u64,
     /// Failed calls as a fraction of all.
+    #[serde(default)]
     pub error_rate: Option<f64>,
     /// Calls that had to wake the object, as a fraction of all; only of Durable Objects.
+    #[serde(default)]
     pub wake_rate: Option<f64>,
     /// The mean duration of a call.
+    #[serde(default)]
     pub avg_latency: Option<f64>,
     /// Durations of calls.
     pub latency: LatencyPercentiles,
@@ -353,6 +372,7 @@ pub struct MetricResult {
     /// What its samples are.
     pub contains: Contains,
     /// What they add up to, `None` without samples.
+    #[serde(default)]
     pub values: Option<MetricValues>,
 }
 
@@ -407,54 +427,19 @@ pub struct GeneratorLimited {
     /// What shows it, in words.
     pub reasons: Vec<String>,
     /// The 95th percentile of the wait for a connection slot.
+    #[serde(default)]
     pub slot_wait_p95: Option<f64>,
     /// The 95th percentile of the lateness.
+    #[serde(default)]
     pub lateness_p95: Option<f64>,
     /// The 95th percentile of the response time, to compare with.
+    #[serde(default)]
     pub response_p95: Option<f64>,
     /// The 95th percentile of the service time, to compare with.
+    #[serde(default)]
     pub service_p95: Option<f64>,
     /// Iterations that were due when no virtual user was free.
     pub dropped_iterations: u64,
-}
-
-/// Where the target left its level (the spec's `Bottleneck`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Bottleneck {
-    /// The component whose own time grew most, `target` when it did not tell.
-    pub component: String,
-    /// Active users when it began.
-    pub saturation_point: u32,
-    /// What showed.
-    pub symptom: Symptom,
-    /// How bad it got.
-    pub severity: Severity,
-    /// The evidence.
-    pub details: serde_json::Value,
-}
-
-/// What shows a bottleneck, as in the column `symptom`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Symptom {
-    /// Latency left its level.
-    LatencySpike,
-    /// Errors left their level.
-    ErrorIncrease,
-}
-
-/// How bad a bottleneck is, as in the column `severity`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// The target became slower or less reliable.
-    Warning,
-    /// The target became unusable.
-    Critical,
 }
 
 impl RunStatus {
@@ -465,28 +450,6 @@ impl RunStatus {
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-impl Symptom {
-    /// The name in the database.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LatencySpike => "latency_spike",
-            Self::ErrorIncrease => "error_increase",
-        }
-    }
-}
-
-impl Severity {
-    /// The name in the database.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Warning => "warning",
-            Self::Critical => "critical",
         }
     }
 }

@@ -47,6 +47,7 @@ struct Stretch {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JudgeState {
     evaluated_through: Tick,
+    #[serde(default)]
     abort: Option<AbortDecision>,
     worst: Vec<Option<Stretch>>, // in the order of the thresholds
 }
@@ -75,7 +76,7 @@ pub struct Outcome {
     /// The verdict. With a sliding window the value is that of the worst stretch.
     pub verdict: Verdict,
     /// Where the worst stretch of a sliding window ends, in microseconds since the run's start.
-    #[serde(rename = "untilUs")]
+    #[serde(default, rename = "untilUs")]
     pub until: Option<Tick>,
 }
 

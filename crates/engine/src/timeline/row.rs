@@ -29,10 +29,13 @@ pub struct TimelineRow {
     /// Errors by class, with those that the generator gave up itself.
     pub errors_by_type: SortedMap<ErrorClass, u64>,
     /// What the target told about its Durable Objects, `None` when nothing.
+    #[serde(default)]
     pub do_metrics: Option<DoMetrics>,
     /// What the target told about D1, `None` when nothing.
+    #[serde(default)]
     pub d1_metrics: Option<D1Metrics>,
     /// What the target told about R2 and KV, `None` when nothing.
+    #[serde(default)]
     pub storage_metrics: Option<StorageMetrics>,
 }
 
@@ -58,10 +61,13 @@ pub struct DoMetrics {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObjectMetrics {
     /// Calls that had to wake the object, as a fraction of all.
+    #[serde(default)]
     pub wake_rate: Option<f64>,
     /// The mean duration of a call in milliseconds.
+    #[serde(default)]
     pub avg_latency: Option<f64>,
     /// Calls that failed, as a fraction of all.
+    #[serde(default)]
     pub error_rate: Option<f64>,
 }
 
@@ -75,6 +81,7 @@ pub struct D1Metrics {
     /// Batched writes per second.
     pub batched_writes_per_second: f64,
     /// Time spent in D1 per query, in milliseconds; `None` when no query was counted.
+    #[serde(default)]
     pub avg_query_latency: Option<f64>,
     /// Rows read per second.
     pub rows_read_per_second: f64,

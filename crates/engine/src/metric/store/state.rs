@@ -13,6 +13,7 @@ use crate::sorted::SortedMap;
 pub struct StoreState {
     closed_before: u32,
     has_data: bool,
+    #[serde(default)]
     active_from: Option<u32>,
     totals: SortedMap<Phase, MetricWindow>,
     pending: Vec<(u32, Phase, MetricWindow)>,
