@@ -52,7 +52,7 @@ impl Exit {
         match result.status {
             RunStatus::Cancelled => Self::Interrupted,
             RunStatus::Failed => {
-                eprintln!(
+                note!(
                     "sentinel: {}",
                     result.failure.as_deref().unwrap_or("the run broke")
                 );
@@ -61,7 +61,7 @@ impl Exit {
             RunStatus::Completed if result.passed => Self::Passed,
             RunStatus::Completed => {
                 for failed in &result.failed_assertions {
-                    eprintln!("sentinel: {failed}");
+                    note!("sentinel: {failed}");
                 }
                 Self::ThresholdsFailed
             }

@@ -1,5 +1,11 @@
 //! The command `sentinel`: Vista LoadTest on a laptop and in CI, with the engine that runs at the edge.
 
+// Whoever stops reading would end the process by these; `say` does not.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
+#[macro_use]
+mod say;
+
 mod arguments;
 mod compare;
 mod exit;
@@ -32,7 +38,7 @@ fn main() -> ExitCode {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Passed,
                 ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Exit::Invalid,
                 _ => {
-                    eprintln!("sentinel: {}", misuse::line(&error));
+                    note!("sentinel: {}", misuse::line(&error));
                     return Exit::Invalid.into();
                 }
             };
@@ -55,7 +61,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(Stopped { exit, message }) => {
-            eprintln!("sentinel: {message}");
+            note!("sentinel: {message}");
             exit.into()
         }
     }

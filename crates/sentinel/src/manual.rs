@@ -8,6 +8,7 @@ use clap_mangen::Man;
 
 use crate::arguments::Arguments;
 use crate::exit::{Exit, Stopped};
+use crate::say;
 
 /// For whom completions are printed.
 #[derive(Args, Debug)]
@@ -23,7 +24,8 @@ pub(crate) fn completions(arguments: &CompletionsArguments) -> Result<Exit, Stop
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, name, &mut script);
-    print(&script)
+    say::text(&script)?;
+    Ok(Exit::Passed)
 }
 
 /// Prints the manual page: the command, then each of its commands.
@@ -50,13 +52,6 @@ pub(crate) fn page() -> Result<Exit, Stopped> {
             .collect::<io::Result<()>>()
             .map_err(Stopped::failed)?;
     }
-    print(&page)
-}
-
-/// Prints text that is worth nothing in part: a reader that has enough of it is no failure.
-fn print(text: &[u8]) -> Result<Exit, Stopped> {
-    match io::Write::write_all(&mut io::stdout(), text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Stopped::failed(error)),
-        _ => Ok(Exit::Passed),
-    }
+    say::text(&page)?;
+    Ok(Exit::Passed)
 }

@@ -18,58 +18,59 @@ pub(crate) fn command(arguments: &PlanArguments) -> Result<Exit, Stopped> {
     let outline = PlanOutline::new(&plan, arguments.shares);
     if arguments.json {
         let text = serde_json::to_string(&outline).map_err(Stopped::failed)?;
-        println!("{text}");
+        say!("{text}")?;
     } else {
-        print(&plan, &outline);
+        print(&plan, &outline)?;
     }
     Ok(Exit::Passed)
 }
 
-fn print(plan: &Plan, outline: &PlanOutline) {
-    println!(
+fn print(plan: &Plan, outline: &PlanOutline) -> Result<(), Stopped> {
+    say!(
         "{}: {} s, seed {}",
         plan.name(),
         outline.duration_s,
         outline.seed
-    );
+    )?;
     for scenario in &outline.scenarios {
         let model = match scenario.model {
             OutlineModel::Open => "iterations begin by the plan",
             OutlineModel::Closed => "users decide when iterations begin",
         };
-        println!(
+        say!(
             "  {}: from {} s for {} s, {model}; iterations: {}, users: {}",
             scenario.name,
             scenario.starts_at_s,
             scenario.duration_s,
             planned(scenario.iterations_planned),
             planned(scenario.users_max),
-        );
+        )?;
     }
     if let Some(steps) = &outline.vu_steps {
         draw(
             "users",
             &users(steps, outline.duration_s),
             outline.duration_s,
-        );
+        )?;
     }
     if let Some(arrivals) = &outline.arrivals_s {
         let rates = rates(arrivals, outline.duration_s);
-        draw("iterations/s", &rates, outline.duration_s);
+        draw("iterations/s", &rates, outline.duration_s)?;
         if outline.arrivals_omitted > 0 {
-            println!("  not drawn: {} later iterations", outline.arrivals_omitted);
+            say!("  not drawn: {} later iterations", outline.arrivals_omitted)?;
         }
     }
     if outline.shares.len() > 1 {
         for share in &outline.shares {
-            println!(
+            say!(
                 "  share {}: iterations: {}, users: {}",
                 share.share,
                 planned(share.iterations_planned),
                 planned(share.users_max)
-            );
+            )?;
         }
     }
+    Ok(())
 }
 
 fn planned(count: Option<u64>) -> String {
@@ -111,20 +112,20 @@ fn rates(arrivals_s: &[f64], duration_s: f64) -> Vec<Option<f64>> {
         .collect()
 }
 
-fn draw(name: &str, values: &[Option<f64>], duration_s: f64) {
+fn draw(name: &str, values: &[Option<f64>], duration_s: f64) -> Result<(), Stopped> {
     let top = values.iter().flatten().copied().fold(0.0, f64::max);
-    println!();
+    say!("")?;
     for (line, text) in chart::draw(values, COLUMNS, LINES).iter().enumerate() {
         let label = match line {
             0 => format!("{top:.0}"),
             1 => name.to_owned(),
             _ => String::new(),
         };
-        println!("  {label:>14} │{text}");
+        say!("  {label:>14} │{text}")?;
     }
     let end = format!("{duration_s} s");
-    println!("  {:>14} └{}", "", "─".repeat(COLUMNS));
-    println!("  {:>14}  0 s{end:>width$}", "", width = COLUMNS - 3);
+    say!("  {:>14} └{}", "", "─".repeat(COLUMNS))?;
+    say!("  {:>14}  0 s{end:>width$}", "", width = COLUMNS - 3)
 }
 
 #[cfg(test)]

@@ -29,6 +29,6 @@ pub(crate) fn command(arguments: &SchemaArguments) -> Result<Exit, Stopped> {
         Of::Summary => summary_schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(Stopped::failed)?;
-    println!("{text}");
+    say!("{text}")?;
     Ok(Exit::Passed)
 }

@@ -32,15 +32,15 @@ const DURATION_MAX_S: u64 = 7 * 86_400;
 pub(crate) fn validate(arguments: &ScenarioArguments) -> Result<Exit, Stopped> {
     let plan = prepare(arguments, Purpose::Looking)?;
     for Problem { path, message } in plan.warnings() {
-        println!("note: {path}: {message}");
+        say!("note: {path}: {message}")?;
     }
     let steps: usize = plan.applications().iter().map(|a| a.steps.len()).sum();
-    println!(
+    say!(
         "{}: valid; {} applications, {steps} requests, up to {} users",
         plan.name(),
         plan.applications().len(),
         plan.users_max()
-    );
+    )?;
     Ok(Exit::Passed)
 }
 

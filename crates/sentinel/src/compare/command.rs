@@ -8,6 +8,7 @@ use super::rows::{Comparison, Settings};
 use super::show;
 use super::subject::Subject;
 use crate::exit::{Exit, Stopped};
+use crate::say;
 
 /// Which runs are compared, and what counts as a change.
 #[derive(Args, Debug)]
@@ -43,9 +44,9 @@ pub(crate) fn command(arguments: &CompareArguments) -> Result<Exit, Stopped> {
     let comparison = Comparison::new(&before, &after, settings);
     if arguments.json {
         let text = serde_json::to_string_pretty(&comparison).map_err(Stopped::failed)?;
-        println!("{text}");
+        say!("{text}")?;
     } else {
-        print!("{}", show::table(&comparison));
+        say::text(show::table(&comparison).as_bytes())?;
     }
     Ok(if arguments.fail_on_regression && comparison.worse > 0 {
         Exit::ThresholdsFailed

@@ -30,7 +30,7 @@ pub(crate) fn command(arguments: &ImportArguments) -> Result<Exit, Stopped> {
     };
     let (draft, report) = import(kind, &document, arguments);
     for line in report.lines() {
-        eprintln!("{line}");
+        note!("{line}");
     }
     if draft.applications.is_empty() {
         return Err(Stopped::invalid(format_args!(
@@ -44,13 +44,13 @@ pub(crate) fn command(arguments: &ImportArguments) -> Result<Exit, Stopped> {
         put(path, &report, true)?;
     }
     for path in &written {
-        println!("{}", path.display());
+        say!("{}", path.display())?;
     }
     let target = draft
         .target
         .as_deref()
         .filter(|target| target.contains("://"));
-    eprintln!(
+    note!(
         "run it with: sentinel run {} --base-url {}",
         scenario.display(),
         target.unwrap_or("URL")
@@ -63,7 +63,7 @@ pub(crate) fn command(arguments: &ImportArguments) -> Result<Exit, Stopped> {
     };
     let plan = source::prepare(&checked, Purpose::Looking)?;
     for Problem { path, message } in plan.warnings() {
-        eprintln!("note: {path}: {message}");
+        note!("note: {path}: {message}");
     }
     Ok(Exit::Passed)
 }

@@ -20,7 +20,7 @@ const BETWEEN: Duration = Duration::from_secs(1);
 /// When it is over already, or nobody could be told.
 pub(super) async fn command(client: &Client, run: Uuid) -> Result<Exit, Stopped> {
     cancel(client, run).await?;
-    println!("run {run} is told to end; `sentinel remote show {run}` says what it measured");
+    say!("run {run} is told to end; `sentinel remote show {run}` says what it measured")?;
     Ok(Exit::Passed)
 }
 

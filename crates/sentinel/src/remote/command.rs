@@ -50,7 +50,7 @@ async fn run(arguments: &StartArguments) -> Result<Exit, Stopped> {
         if arguments.json {
             print_json(&answer)?;
         } else {
-            plan::print(&answer);
+            plan::print(&answer)?;
         }
         return Ok(Exit::Passed);
     }
@@ -58,11 +58,11 @@ async fn run(arguments: &StartArguments) -> Result<Exit, Stopped> {
     let outputs = SummaryOutputs::open(&arguments.outputs)?;
     let run = start(&client, &order).await?;
     if arguments.detach {
-        println!("{run}");
+        say!("{run}")?;
         return Ok(Exit::Passed);
     }
     if !arguments.view.quiet {
-        eprintln!("{}: run {run} has started", order.scenario());
+        note!("{}: run {run} has started", order.scenario());
     }
     watch(&client, run, arguments.view, outputs).await
 }
@@ -89,8 +89,7 @@ fn client(access: &AccessArguments) -> Result<Client, Stopped> {
 
 fn print_json(value: &Value) -> Result<(), Stopped> {
     let text = serde_json::to_string_pretty(value).map_err(Stopped::failed)?;
-    println!("{text}");
-    Ok(())
+    say!("{text}")
 }
 
 impl Client {

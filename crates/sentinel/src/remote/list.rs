@@ -21,16 +21,16 @@ pub(super) async fn command(client: &Client, arguments: &ListArguments) -> Resul
     if arguments.json {
         let listed = json!({ "runs": runs, "nextCursor": next });
         let text = serde_json::to_string_pretty(&listed).map_err(Stopped::failed)?;
-        println!("{text}");
+        say!("{text}")?;
         return Ok(Exit::Passed);
     }
     if runs.is_empty() {
-        eprintln!("there are no such runs");
+        note!("there are no such runs");
     } else {
-        println!("{}", table(&runs));
+        say!("{}", table(&runs))?;
     }
     if let Some(next) = next {
-        eprintln!("there are more: --cursor {}", bounded(&next));
+        note!("there are more: --cursor {}", bounded(&next));
     }
     Ok(Exit::Passed)
 }

@@ -60,7 +60,7 @@ impl Live {
             Shown::Nothing => {}
             Shown::Lines { due_ms } if since_ms >= *due_ms => {
                 *due_ms = since_ms.saturating_add(LINE_EVERY_MS);
-                eprintln!("{}", line(since_ms, row));
+                note!("{}", line(since_ms, row));
             }
             Shown::Lines { .. } => {}
             Shown::Line(shown) => shown.set_message(line(since_ms, row)),
@@ -71,7 +71,7 @@ impl Live {
     pub(super) fn note(&self, text: &str) {
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Lines { .. } => eprintln!("{text}"),
+            Shown::Lines { .. } => note!("{text}"),
             Shown::Line(line) => line.println(text),
         }
     }

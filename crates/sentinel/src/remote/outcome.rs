@@ -10,21 +10,22 @@ use super::histograms;
 use super::trouble::bounded;
 use crate::exit::{Exit, Stopped};
 use crate::output::SummaryOutputs;
+use crate::say;
 
 /// Prints what came of a run, as `sentinel run` does, and answers the exit code that says so.
 ///
 /// # Errors
-/// When the run goes on, so that nothing has come of it yet.
+/// When the run goes on, so that nothing has come of it yet, or when it cannot be printed.
 pub(super) fn present(run: &Value, quiet: bool) -> Result<Exit, Stopped> {
     if !quiet {
         match summary(run) {
-            Some(result) => print!("{}", sentinel_terminal::text(&result)),
+            Some(result) => say::text(sentinel_terminal::text(&result).as_bytes())?,
             // A run that broke early has no numbers, and another version may have others.
-            None if status(run) != "running" => println!(
+            None if status(run) != "running" => say!(
                 "{} {}",
                 bounded(text(run, "scenario_name")),
                 bounded(status(run))
-            ),
+            )?,
             None => {}
         }
     }
@@ -52,7 +53,7 @@ pub(super) async fn write(
     }
     incomplete.extend(outputs.finish(result.as_ref()));
     for reason in &incomplete {
-        eprintln!("sentinel: {reason}");
+        note!("sentinel: {reason}");
     }
     match exit {
         Exit::Passed if !incomplete.is_empty() => Exit::RunFailed,
@@ -77,7 +78,7 @@ pub(super) fn verdict(run: &Value) -> Result<Exit, Stopped> {
     let brief = brief(run);
     let failure = brief.get("failure").and_then(Value::as_str);
     if let Some(failure) = failure {
-        eprintln!("sentinel: {}", bounded(failure));
+        note!("sentinel: {}", bounded(failure));
     }
     Ok(match status(run) {
         "cancelled" => Exit::Interrupted,
@@ -85,7 +86,7 @@ pub(super) fn verdict(run: &Value) -> Result<Exit, Stopped> {
         "completed" => Exit::ThresholdsFailed,
         _ => {
             if failure.is_none() {
-                eprintln!("sentinel: the run broke");
+                note!("sentinel: the run broke");
             }
             Exit::RunFailed
         }

@@ -64,7 +64,7 @@ pub(super) async fn watch(
                 return Err(left_alone(run, cancelled));
             }
             cancelled = true;
-            eprintln!("sentinel: cancelling the run; the next Ctrl-C stops watching");
+            note!("sentinel: cancelling the run; the next Ctrl-C stops watching");
             select! {
                 told = cancel(client, run) => told.or_else(over_already)?,
                 () = interrupts.next() => return Err(left_alone(run, false)),

@@ -31,7 +31,7 @@ impl Live {
         let planned_s = plan.duration().as_us().div_ceil(1_000_000);
         if !quiet {
             let hosts: Vec<String> = plan.hosts().into_iter().collect();
-            eprintln!(
+            note!(
                 "{}: {planned_s} s, up to {} users, on {}",
                 style(plan.name()).bold(),
                 plan.users_max(),
@@ -64,7 +64,7 @@ impl Live {
         match &self.shown {
             Shown::Nothing => {}
             Shown::Lines if seconds.is_multiple_of(LINE_EVERY_S) => {
-                eprintln!(
+                note!(
                     "{:>5} of {} s  {}",
                     seconds,
                     self.planned_s,

@@ -6,7 +6,6 @@ mod local;
 mod unreached;
 
 use std::cell::RefCell;
-use std::io::{self, Write as _};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,6 +19,7 @@ use crate::exit::{Exit, Stopped};
 use crate::output::Outputs;
 use crate::run::live::Live;
 use crate::run::local::Local;
+use crate::say;
 use crate::source::{Purpose, prepare};
 
 /// Runs a load test and says what came of it.
@@ -61,30 +61,19 @@ pub(crate) fn command(arguments: &RunArguments) -> Result<Exit, Stopped> {
     if !arguments.quiet && !arguments.summary.no_summary {
         let summary = outputs.borrow().summary(&result, &arguments.summary);
         let text = summary + &sentinel_terminal::account(&result);
-        incomplete.extend(print(&text).err());
+        let printed = say::text(text.as_bytes());
+        incomplete.extend(printed.err().map(|stopped| stopped.message));
     }
     incomplete.extend(outputs.borrow_mut().finish(&mut result));
     incomplete.extend(unreached::told(&result, &hosts));
     for reason in &incomplete {
-        eprintln!("sentinel: {reason}");
+        note!("sentinel: {reason}");
     }
     Ok(match Exit::of(&result) {
         // Whoever asked for a file counts on it, and who was not reached has not passed.
         Exit::Passed if !incomplete.is_empty() => Exit::RunFailed,
         exit => exit,
     })
-}
-
-/// Prints a text. Who has stopped reading does not want the rest of it.
-fn print(text: &str) -> Result<(), String> {
-    let mut out = io::stdout().lock();
-    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    match printed {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(format!("the summary could not be printed: {error}"))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn identifier() -> String {

@@ -16,6 +16,7 @@ mod plans;
 mod profiles;
 mod progress;
 mod proxy;
+mod readers;
 mod real;
 mod receivers;
 mod redirects;
