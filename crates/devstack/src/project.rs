@@ -50,7 +50,6 @@ impl Project {
                 "WASM_BINDGEN_BIN",
                 self.tools_dir().join("bin/wasm-bindgen"),
             )
-            .env("WASM_OPT_BIN", self.node_bin_dir().join("wasm-opt"))
             .env("ESBUILD_BIN", self.node_bin_dir().join("esbuild"))
             .env("WRANGLER_SEND_METRICS", "false")
             .env("WRANGLER_SEND_ERROR_REPORTS", "false")
