@@ -107,7 +107,7 @@ async fn post(address: &str, alert: &Alert) -> Result<u16> {
         .with_headers(headers)
         // What is told here is meant for this address only.
         .with_redirect(RequestRedirect::Manual)
-        .with_body(Some(serde_json::to_string(alert)?.into()));
+        .with_body(Some(crate::json::write(alert)?.into()));
     let request = Request::new_with_init(address, &init)?;
     let patience = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(PATIENCE_MS));
     let answer = Fetch::Request(request).send_with_signal(&patience).await?;

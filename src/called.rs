@@ -74,7 +74,7 @@ impl Caller {
 
     /// Tells the caller something; answers whether there is still somebody who listens.
     pub(crate) fn tell(&self, what: &impl Serialize) -> bool {
-        let Ok(line) = serde_json::to_string(what) else {
+        let Ok(line) = crate::json::write(what) else {
             return false;
         };
         (0.0..=UNREAD_BYTES_MAX).contains(&self.port.ship(&line))

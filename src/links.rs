@@ -129,7 +129,7 @@ impl Links {
             place: to_service(&binding),
             url: &format!("https://batch{BATCH_PATH}"),
             token: &token,
-            order: &serde_json::to_string(order)?,
+            order: &crate::json::write(order)?,
             wait_ms: 0,
             retries: 0,
         };
@@ -157,7 +157,7 @@ impl Links {
             url: "https://shard/play",
             // Only this Worker can reach its objects.
             token: "",
-            order: &serde_json::to_string(call)?,
+            order: &crate::json::write(call)?,
             wait_ms: name.wait_ms(),
             retries: RETRIES,
         };

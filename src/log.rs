@@ -5,10 +5,12 @@
 use serde_json::{Value, json};
 use worker::console_log;
 
+use crate::json;
+
 /// Writes one event. `run` is the run's identifier, empty for what belongs to no run.
 pub(crate) fn event(event: &str, run: &str, details: Value) {
     let line = json!({ "event": event, "run": run, "details": details });
-    console_log!("{line}");
+    console_log!("{}", json::write(&line).unwrap_or_default());
 }
 
 /// What may be told about an error of the platform: the beginning of its text, on one line. Only for errors of

@@ -65,5 +65,5 @@ pub(crate) fn config_json(prepared: &Prepared, dry_run: Option<bool>) -> String 
         duration: options.duration,
         profile: options.profile,
     };
-    serde_json::to_string(&config).unwrap_or_default()
+    crate::json::write(&config).unwrap_or_default()
 }

@@ -23,8 +23,8 @@ pub(crate) fn with_headers<T: Serialize>(
     body: &T,
     headers: &[(&str, &str)],
 ) -> Result<Response> {
-    let text = serde_json::to_vec(body)?;
-    let mut response = Response::from_bytes(text)?.with_status(status);
+    let text = crate::json::write(body)?;
+    let mut response = Response::from_bytes(text.into_bytes())?.with_status(status);
     let fields = response.headers_mut();
     fields.set("content-type", "application/json; charset=utf-8")?;
     fields.set("cache-control", "no-store")?;

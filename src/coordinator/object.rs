@@ -29,7 +29,7 @@ use crate::start::failed_summary;
 use crate::store::{
     Database, Statement, begin_run, end_run, run_by_id, store_histograms, store_outcome,
 };
-use crate::{alert, log};
+use crate::{alert, json, log};
 
 /// The coordinator of one run; the object's name is the run's identifier.
 #[durable_object]
@@ -87,7 +87,7 @@ impl DurableObject for RunCoordinator {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let path = request.path();
         if let (Method::Post, Some(what)) = (request.method(), path.strip_prefix("/look/")) {
-            return Response::from_json(&self.look(what == "measured").await?);
+            return Response::ok(json::write(&self.look(what == "measured").await?)?);
         }
         let known = match (request.method(), path.as_str()) {
             (Method::Post, "/start") => self.start(&request.text().await?).await?,
@@ -95,7 +95,7 @@ impl DurableObject for RunCoordinator {
             (Method::Post, "/check") => self.check().await?,
             _ => return Response::error("unknown", 404),
         };
-        Response::from_json(&known)
+        Response::ok(json::write(&known)?)
     }
 
     /// Never fails: after six failures in a row the platform would give the alarm up for good.
@@ -142,7 +142,7 @@ impl DurableObject for RunCoordinator {
 
 impl RunCoordinator {
     async fn start(&self, order: &str) -> Result<Known> {
-        let order: RunOrder = crate::json::read(order)?;
+        let order: RunOrder = json::read(order)?;
         let store = Store::open(&self.state.storage())?;
         if store.order()?.is_none() {
             store.set_order(&order)?;

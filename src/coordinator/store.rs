@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// When SQLite refuses.
     pub(super) fn set_order(&self, order: &RunOrder) -> Result<()> {
-        self.set_fact("order", serde_json::to_string(order)?)
+        self.set_fact("order", crate::json::write(order)?)
     }
 
     /// Unix time of the run's start in milliseconds, `None` before it.
@@ -156,7 +156,7 @@ impl Store {
     /// # Errors
     /// When SQLite refuses.
     pub(super) fn set_alert(&self, alert: &Alert) -> Result<()> {
-        self.set_fact("alert", serde_json::to_string(alert)?)
+        self.set_fact("alert", crate::json::write(alert)?)
     }
 
     /// Takes note that no alert is to be sent any more.
@@ -204,7 +204,7 @@ impl Store {
     /// # Errors
     /// When SQLite refuses.
     pub(super) fn post(&self, statements: &[Statement]) -> Result<()> {
-        let body = serde_json::to_string(statements)?;
+        let body = crate::json::write(statements)?;
         self.write("INSERT INTO outbox (body) VALUES (?)", &[body.into()])
     }
 

@@ -68,7 +68,7 @@ impl<'a> Stub<'a> {
     /// # Errors
     /// When the coordinator does not answer; whether it has started is not known then.
     pub(crate) async fn start(&self, order: &RunOrder) -> Result<()> {
-        let body = serde_json::to_string(order)?;
+        let body = crate::json::write(order)?;
         self.ask::<Known>("start", Some(body)).await.map(drop)
     }
 

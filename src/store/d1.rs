@@ -7,6 +7,7 @@ use wasm_bindgen::JsValue;
 use worker::{D1Database, D1PreparedStatement, Env, Result};
 
 use super::statement::Statement;
+use crate::json;
 
 /// A row as an object from column to value.
 pub(crate) type Row = Map<String, Value>;
@@ -33,7 +34,7 @@ impl Database {
         let answer = JsFuture::from(self.prepare(statement)?.inner().all()?).await?;
         let results = Reflect::get(&answer, &JsValue::from("results"))?;
         let text = JSON::stringify(&results)?;
-        crate::json::read(&String::from(text))
+        json::read(&String::from(text))
     }
 
     /// Runs a statement and tells how many rows it changed.
@@ -71,6 +72,8 @@ fn param(value: &Value) -> JsValue {
         Value::Bool(flag) => JsValue::from(u8::from(*flag)),
         Value::Number(number) => number.as_f64().map_or(JsValue::NULL, JsValue::from),
         Value::String(text) => JsValue::from(text.as_str()),
-        other @ (Value::Array(_) | Value::Object(_)) => JsValue::from(other.to_string()),
+        other @ (Value::Array(_) | Value::Object(_)) => {
+            JsValue::from(json::write(other).unwrap_or_default())
+        }
     }
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::json;
 use crate::limits::SQL_PARAMS_MAX;
 
 /// A statement of SQL.
@@ -30,10 +31,7 @@ impl Statement {
 pub(super) fn insert_rows<T: Serialize>(table: &str, rows: &[T]) -> Vec<Statement> {
     let objects: Vec<Map<String, Value>> = rows
         .iter()
-        .filter_map(|row| match serde_json::to_value(row) {
-            Ok(Value::Object(object)) => Some(object),
-            _ => None,
-        })
+        .filter_map(|row| json::read(&json::write(row).ok()?).ok())
         .collect();
     let Some(first) = objects.first() else {
         return Vec::new();

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::extractor::{Answer, Extractor, Found, searched_text};
+use crate::json::to_string;
 use crate::scenario::JsonType;
 
 /// The number of a check in the plan: checks are numbered through all steps.
@@ -84,7 +85,7 @@ impl Condition {
                 Found::Text(found) => regex.is_match(found),
                 Found::Body(body) => regex.is_match(&searched_text(body)),
                 Found::Json(Value::String(found)) => regex.is_match(found),
-                Found::Json(found) => regex.is_match(&found.to_string()),
+                Found::Json(found) => regex.is_match(&to_string(found).unwrap_or_default()),
             },
             Self::Length { min, max } => length(found).is_some_and(|n| (*min..=*max).contains(&n)),
         }
@@ -95,7 +96,7 @@ impl Condition {
 pub(crate) fn equals(found: &Found<'_>, expected: &Value) -> bool {
     let text_of = |value: &Value| match value {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => to_string(other).unwrap_or_default(),
     };
     match found {
         Found::Json(found) => json_equals(found, expected),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::assertion::NO_DATA_VALUE;
 use crate::error_class::ErrorClass;
+use crate::json;
 use crate::sorted::SortedMap;
 use crate::summary::{Report, StepHistograms, TestRunResult};
 use crate::timeline::TimelineRow;
@@ -269,7 +270,7 @@ fn histograms(result: &TestRunResult, histograms: &[StepHistograms]) -> Vec<Hist
 
 /// Our own types always serialize: their maps have text keys and their numbers are finite or optional.
 fn to_json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    json::to_string(value).unwrap_or_default()
 }
 
 #[cfg(test)]

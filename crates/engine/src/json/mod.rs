@@ -14,6 +14,8 @@ mod error;
 mod fields;
 mod name;
 mod place;
+mod serializer;
 
 pub use self::document::{from_slice, from_str};
 pub use self::error::Error;
+pub use self::serializer::{Refused, to_string};

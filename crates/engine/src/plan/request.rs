@@ -9,6 +9,7 @@ use super::parse::{Target, shown};
 use super::problem::{Checked, Report};
 use crate::content::MediaKind;
 use crate::extractor::is_token;
+use crate::json::to_string;
 use crate::random::Random;
 use crate::scenario::{Method, RequestBody, RequestConfig, TextMap};
 use crate::target::{StepUrl, parse_url};
@@ -285,7 +286,9 @@ fn append_json(value: &Value, out: &mut TemplateBuilder<'_>) -> Result<(), Templ
             out.literal("]");
         }
         Value::Object(object) => append_object(object, out)?,
-        Value::Null | Value::Bool(_) | Value::Number(_) => out.literal(&value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            out.literal(&to_string(value).unwrap_or_default())
+        }
     }
     Ok(())
 }

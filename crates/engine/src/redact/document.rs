@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::text::{REDACTED, is_secret_name, redact_form, redact_text, redact_value, until_stable};
 use crate::extractor::Extractor;
+use crate::json::to_string;
 use crate::scenario::{
     ApplicationProfile, CheckConfig, DataValue, DoOperations, ExtractMap, ExtractRule, FlowStep,
     LoadConfig, LoadScenario, ReceiveConfig, RequestBody, RequestConfig, RequestStep, ScenarioMap,
@@ -265,7 +266,7 @@ fn redact_body(text: &str) -> String {
 fn redact_body_once(text: &str) -> String {
     if let Ok(mut json @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
         redact_json(&mut json);
-        return json.to_string();
+        return to_string(&json).unwrap_or_default();
     }
     if let Some(form) = redact_form(text) {
         return form;

@@ -299,7 +299,7 @@ fn split(text: &str, bytes_max: usize) -> Vec<&str> {
 
 /// Our own types always serialize: their maps have text keys and their numbers are finite or optional.
 fn to_json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    json::to_string(value).unwrap_or_default()
 }
 
 fn from_json<T: DeserializeOwned>(key: &str, body: &str) -> Result<T, RestoreError> {

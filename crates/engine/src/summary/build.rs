@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat};
 
 use crate::bottleneck;
 use crate::histogram::SparseHistogram;
+use crate::json;
 use crate::metric::{Trend, Value};
 use crate::parts::Part;
 use crate::phase::Phase;
@@ -169,7 +170,7 @@ fn timeline(book: &Book, epoch_ms: u64) -> (Vec<TimelineRow>, u32) {
     loop {
         let points = timeline.points().iter();
         let rows: Vec<TimelineRow> = points.map(|point| point.to_row(epoch_ms)).collect();
-        let bytes = serde_json::to_string(&rows).map_or(0, |json| json.len());
+        let bytes = json::to_string(&rows).map_or(0, |json| json.len());
         if bytes <= TIMELINE_BYTES_MAX || rows.len() <= 1 {
             return (rows, timeline.seconds_per_point());
         }
