@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::histogram::SparseHistogram;
 use crate::phase::PhaseSpan;
 use crate::server_timing::TOTAL_ENTRY;
+use crate::sorted::sort_by;
 use crate::summary::{Bottleneck, Severity, Symptom};
 use crate::timeline::{Point, Sums};
 
@@ -279,7 +280,9 @@ impl<'a> Search<'a> {
                 (name.clone(), grown)
             })
             .collect();
-        components.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        sort_by(&mut components, |(a, grown_a), (b, grown_b)| {
+            grown_b.total_cmp(grown_a).then_with(|| a.cmp(b)).is_lt()
+        });
         components.truncate(COMPONENTS_LISTED_MAX);
         Growth {
             level: level.level,

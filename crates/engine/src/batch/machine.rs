@@ -14,7 +14,7 @@ use crate::batch::user::{Activity, User, Waiting, handed_over};
 use crate::cloudflare::Colo;
 use crate::error_class::ErrorClass;
 use crate::plan::{Plan, RunPart};
-use crate::sorted::SortedMap;
+use crate::sorted::{SortedMap, sort_by};
 use crate::tick::Tick;
 use crate::vu::VuCarry;
 use crate::wire::{Assignment, BatchEnd, EndReason};
@@ -201,7 +201,7 @@ impl Batch {
 
     /// Brings the users into the state in which the previous slice left them.
     fn resume(&mut self, mut carry: Vec<VuCarry>, from: Tick, played_through: Tick) {
-        carry.sort_by_key(|carry| carry.vu);
+        sort_by(&mut carry, |a, b| a.vu < b.vu);
         for carried in carry {
             let owner = (0..).zip(&self.players);
             let mut found =

@@ -20,7 +20,7 @@ impl Batch {
     /// Sends a message, or begins to wait for one. Answers whether the flow goes on at once.
     pub(super) fn play_message(&mut self, place: usize, id: RequestId, at: u16) -> bool {
         let now = self.now();
-        let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id) else {
+        let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id).map(Box::as_mut) else {
             return true;
         };
         let of = *of;
@@ -58,7 +58,7 @@ impl Batch {
         let Some(output) = self.write_message(now, place, id, at) else {
             return true;
         };
-        let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id) else {
+        let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id).map(Box::as_mut) else {
             return true;
         };
         let of = *of;
@@ -90,7 +90,7 @@ impl Batch {
         id: RequestId,
         at: u16,
     ) -> Option<SocketOutput> {
-        let Open { session, of, .. } = self.sockets.open.get_mut(&id)?;
+        let Open { session, of, .. } = self.sockets.open.get_mut(&id)?.as_mut();
         let (application, step) = self.plan.step(of.1)?;
         let message = step.socket.as_deref()?.messages.get(usize::from(at))?;
         let Act::Send { content, .. } = &message.act else {
@@ -123,7 +123,7 @@ impl Batch {
 
     /// A message has arrived.
     pub(super) fn message_came(&mut self, now: Tick, id: RequestId, bytes: &[u8]) {
-        let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id) else {
+        let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id).map(Box::as_mut) else {
             return;
         };
         let of = *of;
@@ -180,7 +180,7 @@ impl Batch {
 
     /// Takes note of a message that came as it was waited for, holds checks against it and takes values from it.
     fn look_at(&mut self, now: Tick, id: RequestId, (at, took): (u16, Span), bytes: &[u8]) {
-        let Some(Open { session, of, .. }) = self.sockets.open.get(&id) else {
+        let Some(Open { session, of, .. }) = self.sockets.open.get(&id).map(Box::as_ref) else {
             return;
         };
         let of = *of;
@@ -226,7 +226,7 @@ impl Batch {
 
     /// A message has not come in time.
     pub(super) fn message_late(&mut self, now: Tick, id: RequestId, message: u16, waits: bool) {
-        let Some(Open { session, of, .. }) = self.sockets.open.get(&id) else {
+        let Some(Open { session, of, .. }) = self.sockets.open.get(&id).map(Box::as_ref) else {
             return;
         };
         let user = session.user;

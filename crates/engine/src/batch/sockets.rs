@@ -2,8 +2,6 @@
 //!
 //! Invariant: a session that is open belongs to an iteration, and ends at the latest with it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::batch::machine::{Batch, State};
 use crate::batch::requests::InFlight;
 use crate::batch::socket_records::{self as records, Of};
@@ -13,14 +11,15 @@ use crate::parts::Parts;
 use crate::plan::{Plan, RunPart, Session as SessionPlan};
 use crate::response::Exchange;
 use crate::socket::{Late, Session, SessionEnd};
+use crate::sorted::{SortedMap, SortedSet};
 use crate::tick::{Span, Tick};
 use crate::window::StepId;
 
 /// The sessions that are open.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
-    pub(super) open: BTreeMap<RequestId, Open>,
-    deadlines: BTreeSet<(Tick, RequestId)>,
+    pub(super) open: SortedMap<RequestId, Box<Open>>,
+    deadlines: SortedSet<(Tick, RequestId)>,
     /// Whose session is no longer as its steps expect, of a setup.
     faulty_setup: Option<usize>,
 }
@@ -60,14 +59,12 @@ impl Sockets {
 
     fn insert(&mut self, id: RequestId, session: Session, of: Of) {
         let deadline = Tick::NEVER;
-        self.open.insert(
-            id,
-            Open {
-                session,
-                of,
-                deadline,
-            },
-        );
+        let open = Open {
+            session,
+            of,
+            deadline,
+        };
+        self.open.insert(id, Box::new(open));
         self.schedule(id);
     }
 
@@ -86,7 +83,7 @@ impl Sockets {
     fn take(&mut self, id: RequestId) -> Option<Open> {
         let open = self.open.remove(&id)?;
         self.deadlines.remove(&(open.deadline, id));
-        Some(open)
+        Some(*open)
     }
 }
 
@@ -165,7 +162,7 @@ impl Batch {
     /// Begins to close a session behind its last step.
     fn close_session(&mut self, id: RequestId) -> bool {
         let deadline = self.now() + CLOSE_TIMEOUT;
-        let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id) else {
+        let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id).map(Box::as_mut) else {
             return true;
         };
         let Some(plan) = session_plan(&self.plan, of.1) else {
@@ -181,7 +178,7 @@ impl Batch {
     }
 
     fn pong_came(&mut self, now: Tick, id: RequestId) {
-        if let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id)
+        if let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id).map(Box::as_mut)
             && let Some(sent) = session.pong()
         {
             let took = now.saturating_since(sent);
@@ -191,7 +188,7 @@ impl Batch {
 
     /// The other side has closed, or has answered that this one does.
     fn socket_closed(&mut self, now: Tick, id: RequestId, code: u16) {
-        let Some(Open { session, .. }) = self.sockets.open.get(&id) else {
+        let Some(Open { session, .. }) = self.sockets.open.get(&id).map(Box::as_ref) else {
             return self.failed(now, id, ErrorClass::Protocol);
         };
         let (end, class) = match code {
@@ -299,7 +296,8 @@ impl Batch {
         while let Some(&(at, id)) = self.sockets.deadlines.first()
             && at <= now
         {
-            let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id) else {
+            let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id).map(Box::as_mut)
+            else {
                 self.sockets.deadlines.remove(&(at, id));
                 continue;
             };
@@ -343,7 +341,7 @@ impl Batch {
 
     /// Something went wrong in a session.
     pub(super) fn note_error(&mut self, now: Tick, id: RequestId, class: ErrorClass) {
-        if let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id) {
+        if let Some(Open { session, of, .. }) = self.sockets.open.get_mut(&id).map(Box::as_mut) {
             session.is_faulty = true;
             if self.part == RunPart::Setup {
                 self.sockets.faulty_setup = Some(session.user);

@@ -3,14 +3,13 @@
 //! Invariant: a stream that is open belongs to a request under way, and ends with it, at the latest when it has
 //! been read as long as its step says. At the end of a slice it is ended, and its user goes on in the next one.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::batch::machine::{Batch, State};
 use crate::batch::recorder::Recorder;
 use crate::batch::types::{Head, Output, RequestId};
 use crate::error_class::ErrorClass;
 use crate::metering::{Event, Happening, Sample, StreamSample};
 use crate::plan::{Plan, Streaming};
+use crate::sorted::{SortedMap, SortedSet};
 use crate::stream::{Observed, Reader, StreamEnd};
 use crate::template::VariableId;
 use crate::tick::{Span, Tick};
@@ -19,8 +18,8 @@ use crate::window::StepId;
 /// The streams that are open.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    open: BTreeMap<RequestId, Open>,
-    deadlines: BTreeSet<(Tick, RequestId)>,
+    open: SortedMap<RequestId, Box<Open>>,
+    deadlines: SortedSet<(Tick, RequestId)>,
 }
 
 #[derive(Debug)]
@@ -39,14 +38,12 @@ impl Streams {
         let deadline = sent + streaming.duration_max;
         let reader = Reader::new(streaming, sent);
         self.deadlines.insert((deadline, id));
-        self.open.insert(
-            id,
-            Open {
-                reader,
-                of,
-                deadline,
-            },
-        );
+        let open = Open {
+            reader,
+            of,
+            deadline,
+        };
+        self.open.insert(id, Box::new(open));
     }
 
     /// Whether the request is one for a stream that is open.
@@ -62,7 +59,7 @@ impl Streams {
     fn take(&mut self, id: RequestId) -> Option<Open> {
         let open = self.open.remove(&id)?;
         self.deadlines.remove(&(open.deadline, id));
-        Some(open)
+        Some(*open)
     }
 }
 
@@ -70,7 +67,7 @@ impl Batch {
     /// The header of a stream is here.
     pub(super) fn stream_begins(&mut self, now: Tick, id: RequestId, head: Head<'_>) {
         self.requests.headers(id);
-        let Some(open) = self.streams.open.get_mut(&id) else {
+        let Some(open) = self.streams.open.get_mut(&id).map(Box::as_mut) else {
             return;
         };
         self.requests.release(id);
@@ -97,7 +94,7 @@ impl Batch {
     /// A piece of a stream is here.
     pub(super) fn stream_goes_on(&mut self, now: Tick, id: RequestId, mut bytes: &[u8]) {
         let (plan, recorder) = (&self.plan, &mut self.recorder);
-        let Some(Open { reader, of, .. }) = self.streams.open.get_mut(&id) else {
+        let Some(Open { reader, of, .. }) = self.streams.open.get_mut(&id).map(Box::as_mut) else {
             return;
         };
         let Some(streaming) = streaming(plan, of.1) else {

@@ -8,6 +8,7 @@
 use std::str::FromStr;
 
 use crate::duration::{self, DurationError};
+use crate::sorted::sort_by;
 use crate::tick::{Span, Tick};
 
 /// Of fewer samples no growth is told.
@@ -54,18 +55,14 @@ impl Growth {
 
 /// The middle of the values, between the two middle ones of an even number.
 fn median(values: &mut [f64]) -> Option<f64> {
+    sort_by(values, |a, b| a.total_cmp(b).is_lt());
     let half = values.len() / 2;
-    if values.is_empty() {
-        return None;
-    }
-    let is_even = values.len().is_multiple_of(2);
-    let (below, middle, _) = values.select_nth_unstable_by(half, f64::total_cmp);
-    let upper = *middle;
-    let lower = below.iter().copied().max_by(f64::total_cmp);
-    Some(match lower {
-        Some(lower) if is_even => f64::midpoint(lower, upper),
-        _ => upper,
-    })
+    let upper = values.get(half).copied()?;
+    let before = half
+        .checked_sub(1)
+        .filter(|_| values.len().is_multiple_of(2));
+    let lower = before.and_then(|before| values.get(before).copied());
+    Some(lower.map_or(upper, |lower| f64::midpoint(lower, upper)))
 }
 
 /// How much a number may grow at most, written as `10%/hour`.

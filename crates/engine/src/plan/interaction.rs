@@ -174,7 +174,8 @@ fn usual(pattern: DoPattern, operation: DoOperation) -> RequestConfig {
         DoOperation::Write => {
             let entry = json!({ "by": "{{userId}}", "text": "{{postTitle}}" });
             let entries = Value::Array(vec![entry; pattern.entries()]);
-            let object = Map::from_iter([("entries".to_owned(), entries)]);
+            let mut object = Map::new();
+            object.insert("entries".to_owned(), entries);
             (Method::Post, "/entries", Some(RequestBody::Object(object)))
         }
     };

@@ -14,6 +14,7 @@ use crate::plan::TARGET_BINDING;
 use crate::plan::destination::Via;
 use crate::random::Random;
 use crate::scenario::{LoadScenario, Method, MonitoredSeries, MonitoringConfig, RequestConfig};
+use crate::sorted::SortedSet;
 use crate::template::{Names, RenderContext};
 use crate::threshold::{self, Expression, MetricKey, Operator, Threshold};
 use crate::tick::Span;
@@ -151,17 +152,15 @@ fn endpoint(
         _ => timeout?.min(interval),
     };
     let (url, headers) = render(&request, scope);
-    let mut wanted_headers: Vec<Cow<'static, str>> = series
+    let wanted_headers: SortedSet<Cow<'static, str>> = series
         .iter()
         .filter_map(|series: &Monitored| Some(Cow::Owned(series.place.header()?.to_owned())))
         .collect();
-    wanted_headers.sort();
-    wanted_headers.dedup();
     Ok(Monitoring {
         url,
         binding: (scope.via != Via::Host).then_some(TARGET_BINDING),
         headers,
-        wanted_headers,
+        wanted_headers: wanted_headers.into_iter().collect(),
         interval,
         timeout,
         series,

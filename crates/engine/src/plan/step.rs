@@ -138,10 +138,12 @@ fn expected(
     if statuses.is_empty() {
         return Err(report.problem(path, "is empty: leave it out to accept 200 to 299"));
     }
-    let mut accepted = Vec::new();
+    let mut accepted = SortedSet::new();
     for status in statuses {
         match u16::try_from(*status) {
-            Ok(status) if (100..600).contains(&status) => accepted.push(status),
+            Ok(status) if (100..600).contains(&status) => {
+                accepted.insert(status);
+            }
             _ => {
                 return Err(report.problem(
                     path,
@@ -150,9 +152,7 @@ fn expected(
             }
         }
     }
-    accepted.sort_unstable();
-    accepted.dedup();
-    Ok(ExpectedStatus::OneOf(accepted))
+    Ok(ExpectedStatus::OneOf(accepted.into_iter().collect()))
 }
 
 fn latency_limits(

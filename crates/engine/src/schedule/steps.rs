@@ -1,36 +1,39 @@
 //! The number of virtual users over time, as people and other tools read it.
 
-use std::collections::BTreeMap;
-
 use crate::load_model::{ArrivalUsers, Model};
 use crate::plan::{LoadModel, Plan, PlannedScenario};
 use crate::schedule::{RampingVus, VuChange};
 use crate::share::Stripes;
+use crate::sorted::sort_by;
 use crate::tick::Tick;
 
 /// How many users a plan's portion calls for: from each point on, until the next. Nothing that lasts no time is listed,
 /// and users with a number of iterations count for as long as they may take.
 #[must_use]
 pub fn vu_steps(plan: &Plan) -> Vec<(Tick, u32)> {
-    let mut changes: BTreeMap<Tick, i64> = BTreeMap::from([(Tick::ZERO, 0)]);
+    let mut changes = vec![(Tick::ZERO, 0)];
     let stripes = plan.portion().stripes();
     for scenario in plan.scenarios() {
         add_changes(scenario, &stripes, &mut changes);
     }
+    sort_by(&mut changes, |(a, _), (b, _)| a < b);
     let mut users = 0;
-    changes
-        .into_iter()
-        .map(|(at, change)| {
-            users += change;
-            (at, u32::try_from(users).unwrap_or(u32::MAX))
-        })
-        .collect()
+    let mut steps: Vec<(Tick, u32)> = Vec::new();
+    for (at, change) in changes {
+        users += change;
+        let step = (at, u32::try_from(users).unwrap_or(u32::MAX));
+        match steps.last_mut() {
+            Some(last) if last.0 == at => *last = step,
+            _ => steps.push(step),
+        }
+    }
+    steps
 }
 
-fn add_changes(scenario: &PlannedScenario, stripes: &Stripes, changes: &mut BTreeMap<Tick, i64>) {
+fn add_changes(scenario: &PlannedScenario, stripes: &Stripes, changes: &mut Vec<(Tick, i64)>) {
     let owned = |users: u32| i64::try_from(stripes.count_of(u64::from(users))).unwrap_or(i64::MAX);
     let start = scenario.starts_at.saturating_since(Tick::ZERO);
-    let mut add = |at: Tick, change: i64| *changes.entry(at + start).or_insert(0) += change;
+    let mut add = |at: Tick, change: i64| changes.push((at + start, change));
     let model = match &scenario.model {
         Model::Closed(model) => model,
         Model::Open { users, .. } => {

@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::stripes::Stripes;
+use crate::sorted::sort_by;
 
 /// The longest cycle of a split: what a part costs is four bytes for each of its places in the cycle.
 pub const CYCLE_MAX: u32 = 1_000_000;
@@ -110,7 +111,9 @@ impl Split {
 fn owners(weights: &[u32], cycle: u64) -> Vec<u32> {
     let mut order: Vec<(u32, u32)> = (0_u32..).zip(weights.iter().copied()).collect();
     order.retain(|(_, weight)| *weight > 0);
-    order.sort_by_key(|(_, weight)| Reverse(*weight)); // stable
+    sort_by(&mut order, |(a, weight_a), (b, weight_b)| {
+        (Reverse(weight_a), a) < (Reverse(weight_b), b)
+    });
     let mut waiting = BinaryHeap::new(); // (due at place, rank, places got)
     let mut due: BinaryHeap<Reverse<(usize, u64)>> =
         (0..order.len()).map(|rank| Reverse((rank, 0))).collect();

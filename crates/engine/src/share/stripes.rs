@@ -4,6 +4,7 @@
 //! whatever the numbers are.
 
 use super::equal::Share;
+use crate::sorted::sort_by;
 
 /// The numbers that a part owns: in each cycle of the same length the same places. Patterns can be nested: an
 /// inner one picks from what the outer one owns.
@@ -30,7 +31,7 @@ impl Stripes {
     #[must_use]
     pub fn new(cycle: u32, places: impl IntoIterator<Item = u32>) -> Self {
         let mut places: Vec<u32> = places.into_iter().filter(|place| *place < cycle).collect();
-        places.sort_unstable();
+        sort_by(&mut places, |a, b| a < b);
         places.dedup();
         Self {
             levels: vec![Pattern {

@@ -37,6 +37,12 @@ impl<T> SortedSet<T> {
         self.items.iter()
     }
 
+    /// The least item.
+    #[must_use]
+    pub fn first(&self) -> Option<&T> {
+        self.items.first()
+    }
+
     /// The greatest item.
     #[must_use]
     pub fn last(&self) -> Option<&T> {
