@@ -8,12 +8,12 @@ use std::time::Duration;
 use sentinel_engine::summary::{RunStatus, TestRunResult};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use worker::{
-    AbortSignal, Delay, Env, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Result,
-};
+use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect};
+use worker::{Delay, Env, Fetch, Result};
 
 use crate::config::Config;
 use crate::log;
+use crate::outgoing::post_with;
 
 /// What somebody should look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,16 +100,14 @@ pub(crate) async fn send(env: &Env, alert: &Alert) {
 
 /// The status of the answer.
 async fn post(address: &str, alert: &Alert) -> Result<u16> {
-    let headers = Headers::new();
+    let headers = Headers::new()?;
     headers.set("content-type", "application/json")?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post)
-        .with_headers(headers)
-        // What is told here is meant for this address only.
-        .with_redirect(RequestRedirect::Manual)
-        .with_body(Some(crate::json::write(alert)?.into()));
-    let request = Request::new_with_init(address, &init)?;
-    let patience = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(PATIENCE_MS));
+    let init = RequestInit::new();
+    init.set_headers(&headers);
+    // What is told here is meant for this address only.
+    init.set_redirect(RequestRedirect::Manual);
+    let request = post_with(address, Some(&crate::json::write(alert)?), &init)?;
+    let patience = AbortSignal::timeout_with_u32(PATIENCE_MS).into();
     let answer = Fetch::Request(request).send_with_signal(&patience).await?;
     Ok(answer.status_code())
 }

@@ -3,6 +3,10 @@
 //! Invariant: the keys exist before they are needed, because KV also remembers for a while that a key does
 //! not exist, and a sign that was set later would not be seen in time. When KV does not answer, runs go on.
 
+use js_sys::futures::JsFuture;
+use js_sys::{Array, Map, Object, Promise, Reflect};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, Result};
 
 use crate::limits::KV_TTL_S_MIN;
@@ -30,7 +34,7 @@ pub(crate) enum Sign {
 /// # Errors
 /// When KV refuses.
 pub(crate) async fn raise(env: &Env, run: &str, duration_s: u64) -> Result<()> {
-    put(env, run, RUNNING, duration_s).await
+    mark(env, run, RUNNING, duration_s).await
 }
 
 /// Says that the run is to stop.
@@ -38,27 +42,29 @@ pub(crate) async fn raise(env: &Env, run: &str, duration_s: u64) -> Result<()> {
 /// # Errors
 /// When KV refuses.
 pub(crate) async fn cancel(env: &Env, run: &str) -> Result<()> {
-    put(env, run, CANCELLED, 0).await
+    mark(env, run, CANCELLED, 0).await
 }
 
 /// Whether the run is to stop, and why: one operation of KV for both keys.
 pub(crate) async fn sign(env: &Env, run: &str) -> Option<Sign> {
-    let own = key(run);
-    let values = env.kv(BINDING).ok()?.get_bulk(&[STOP_ALL_KEY, &own]);
-    let values = values.text().await.ok()?;
-    let value = |key: &str| values.get(key).and_then(Option::as_deref);
-    if let Some(reason) = value(STOP_ALL_KEY).and_then(stop_reason) {
+    let [everything, own] = [STOP_ALL_KEY, &key(run)].map(JsValue::from);
+    let values = namespace(env)
+        .ok()?
+        .get_many(&Array::of2(&everything, &own));
+    let values: Map = JsFuture::from(values.ok()?).await.ok()?.dyn_into().ok()?;
+    if let Some(value) = values.get(&everything).as_string()
+        && let Some(reason) = stop_reason(&value)
+    {
         return Some(Sign::StopAll(reason));
     }
-    value(&own)
-        .filter(|text| text.trim() == CANCELLED)
-        .map(|_| Sign::Cancelled)
+    let value = values.get(&own).as_string()?;
+    (value.trim() == CANCELLED).then_some(Sign::Cancelled)
 }
 
 /// Why everything is to stop, `None` when it is not, or KV does not answer.
 pub(crate) async fn stop_all(env: &Env) -> Option<String> {
-    let value = env.kv(BINDING).ok()?.get(STOP_ALL_KEY).text().await;
-    value.ok()?.as_deref().and_then(stop_reason)
+    let value = get(&namespace(env).ok()?, STOP_ALL_KEY).await.ok()?;
+    value.as_deref().and_then(stop_reason)
 }
 
 /// Stops everything, or with `None` lets runs go on.
@@ -67,8 +73,7 @@ pub(crate) async fn stop_all(env: &Env) -> Option<String> {
 /// When KV refuses.
 pub(crate) async fn set_stop_all(env: &Env, reason: Option<&str>) -> Result<()> {
     let value = reason.map_or_else(|| RUN.to_owned(), |reason| format!("{STOP}: {reason}"));
-    env.kv(BINDING)?.put(STOP_ALL_KEY, value)?.execute().await?;
-    Ok(())
+    put(&namespace(env)?, STOP_ALL_KEY, &value, None).await
 }
 
 /// Creates the key that stops everything, unless it exists.
@@ -76,11 +81,11 @@ pub(crate) async fn set_stop_all(env: &Env, reason: Option<&str>) -> Result<()> 
 /// # Errors
 /// When KV refuses.
 pub(crate) async fn create_stop_all(env: &Env) -> Result<()> {
-    let kv = env.kv(BINDING)?;
-    if kv.get(STOP_ALL_KEY).text().await?.is_none() {
-        kv.put(STOP_ALL_KEY, RUN)?.execute().await?;
+    let namespace = namespace(env)?;
+    match get(&namespace, STOP_ALL_KEY).await? {
+        Some(_) => Ok(()),
+        None => put(&namespace, STOP_ALL_KEY, RUN, None).await,
     }
-    Ok(())
 }
 
 /// The reason for a stop as it is stored and shown: on one line and short, whoever wrote it.
@@ -109,13 +114,50 @@ fn stop_reason(value: &str) -> Option<String> {
     Some(shortened(reason))
 }
 
-async fn put(env: &Env, run: &str, value: &str, duration_s: u64) -> Result<()> {
-    env.kv(BINDING)?
-        .put(&key(run), value)?
-        .expiration_ttl(duration_s.saturating_add(LEFTOVER_S))
-        .execute()
-        .await?;
+/// Sets the sign of a run that is known for this long.
+async fn mark(env: &Env, run: &str, value: &str, duration_s: u64) -> Result<()> {
+    let ttl_s = duration_s.saturating_add(LEFTOVER_S);
+    put(&namespace(env)?, &key(run), value, Some(ttl_s)).await
+}
+
+fn namespace(env: &Env) -> Result<Namespace> {
+    Ok(Reflect::get(env, &JsValue::from(BINDING))?.unchecked_into())
+}
+
+async fn get(namespace: &Namespace, key: &str) -> Result<Option<String>> {
+    Ok(JsFuture::from(namespace.get(key)?).await?.as_string())
+}
+
+async fn put(namespace: &Namespace, key: &str, value: &str, ttl_s: Option<u64>) -> Result<()> {
+    let options = Object::new();
+    if let Some(ttl_s) = ttl_s {
+        let name = JsValue::from("expirationTtl");
+        Reflect::set(&options, &name, &JsValue::from(ttl_s as f64))?;
+    }
+    JsFuture::from(namespace.put(key, value, &options)?).await?;
     Ok(())
+}
+
+// Not `worker::KvStore`, whose values and options of all kinds are 9 KB of the Worker.
+#[wasm_bindgen]
+extern "C" {
+    /// A namespace of KV.
+    type Namespace;
+
+    #[wasm_bindgen(method, catch)]
+    fn get(this: &Namespace, key: &str) -> std::result::Result<Promise, JsValue>;
+
+    /// Answers a `Map`.
+    #[wasm_bindgen(method, catch, js_name = get)]
+    fn get_many(this: &Namespace, keys: &Array) -> std::result::Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn put(
+        this: &Namespace,
+        key: &str,
+        value: &str,
+        options: &Object,
+    ) -> std::result::Result<Promise, JsValue>;
 }
 
 fn key(run: &str) -> String {

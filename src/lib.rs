@@ -26,6 +26,7 @@ mod kill_switch;
 mod limits;
 mod links;
 mod log;
+mod outgoing;
 mod retention;
 mod retry;
 mod run_config;

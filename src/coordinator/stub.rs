@@ -7,9 +7,10 @@ use std::time::Duration;
 use sentinel_engine::run::LiveReport;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use worker::{Delay, Env, Error, Method, Request, RequestInit, Result};
+use worker::{Delay, Env, Error, Result};
 
 use crate::coordinator::order::RunOrder;
+use crate::outgoing::post;
 use crate::retry::{is_retryable, retrying};
 
 /// The coordinator of one run.
@@ -69,7 +70,7 @@ impl<'a> Stub<'a> {
     /// When the coordinator does not answer; whether it has started is not known then.
     pub(crate) async fn start(&self, order: &RunOrder) -> Result<()> {
         let body = crate::json::write(order)?;
-        self.ask::<Known>("start", Some(body)).await.map(drop)
+        self.ask::<Known>("start", Some(&body)).await.map(drop)
     }
 
     /// Stops the run, for the reason that its summary is to tell.
@@ -77,7 +78,7 @@ impl<'a> Stub<'a> {
     /// # Errors
     /// When the coordinator does not answer.
     pub(crate) async fn cancel(&self, reason: Option<&str>) -> Result<Known> {
-        self.ask("cancel", reason.map(str::to_owned)).await
+        self.ask("cancel", reason).await
     }
 
     /// Has the coordinator look after itself, and asks what it knows.
@@ -97,22 +98,19 @@ impl<'a> Stub<'a> {
         self.ask(what, None).await
     }
 
-    async fn ask<T: DeserializeOwned>(&self, what: &str, body: Option<String>) -> Result<T> {
+    async fn ask<T: DeserializeOwned>(&self, what: &str, body: Option<&str>) -> Result<T> {
         retrying(
-            || self.ask_once(what, body.clone()),
+            || self.ask_once(what, body),
             is_retryable,
             |ms| Delay::from(Duration::from_millis(ms)),
         )
         .await
     }
 
-    async fn ask_once<T: DeserializeOwned>(&self, what: &str, body: Option<String>) -> Result<T> {
+    async fn ask_once<T: DeserializeOwned>(&self, what: &str, body: Option<&str>) -> Result<T> {
         // A stub that has failed once is broken, so that each attempt gets its own.
         let stub = self.env.durable_object("RUNS")?.get_by_name(self.run)?;
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post)
-            .with_body(body.map(Into::into));
-        let request = Request::new_with_init(&format!("https://coordinator/{what}"), &init)?;
+        let request = post(&format!("https://coordinator/{what}"), body)?;
         let mut response = stub.fetch_with_request(request).await?;
         if response.status_code() != 200 {
             let status = response.status_code();

@@ -9,12 +9,13 @@ use js_sys::futures::JsFuture;
 use sentinel_engine::run::ShardPlan;
 use sentinel_engine::shard::Kept;
 use worker::{
-    Delay, DurableObject, Env, Method, Request, RequestInit, Response, ResponseBuilder, Result,
-    State, durable_object, wasm_bindgen,
+    Delay, DurableObject, Env, Method, Request, Response, ResponseBuilder, Result, State,
+    durable_object, wasm_bindgen,
 };
 
 use crate::config::Config;
 use crate::limits::SHARD_READY_MS;
+use crate::outgoing::post;
 use crate::shard::driver::Driver;
 use crate::shard::name::ShardName;
 
@@ -93,8 +94,6 @@ async fn ask(env: &Env, name: &ShardName<'_>) -> Result<()> {
         Some(region) => id.get_stub_with_location_hint(region)?,
         None => id.get_stub()?,
     };
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post);
-    let request = Request::new_with_init("https://shard/ready", &init)?;
+    let request = post("https://shard/ready", None)?;
     stub.fetch_with_request(request).await.map(drop)
 }
