@@ -21,7 +21,7 @@ use worker::Env;
 use crate::batch::callbacks::{OfExchanges, OfSockets};
 use crate::batch::message::{fields, own_fields};
 use crate::batch::order::BatchOrder;
-use crate::batch::told::Told;
+use crate::batch::told::{Told, UrlNews};
 use crate::called::{Called, Caller, Timer, with};
 use crate::clock::{RunClock, now_ms};
 use crate::js::{Exchanges, Port, Sockets};
@@ -231,6 +231,11 @@ impl Driver {
         let place = request.id.place();
         let told = &mut playing.told;
         let news = told.news(place, kind, &mut request, &self.own_fields);
+        let (url, kept, [tail, more]) = match news.url {
+            UrlNews::Same => (None, 0, [0; 2]),
+            UrlNews::Tail { kept, tail } => (None, kept, tail),
+            UrlNews::Whole => (Some(request.url.as_str()), 0, [0; 2]),
+        };
         let object = match &request.address {
             Address::Host | Address::Binding(_) => None,
             Address::Object { name, .. } => Some(name.as_str()),
@@ -239,7 +244,10 @@ impl Driver {
             id as f64,
             place,
             kind,
-            news.url.then_some(&request.url),
+            url,
+            kept,
+            tail,
+            more,
             news.fields.as_deref(),
             request.body,
             request.address.binding(),

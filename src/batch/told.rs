@@ -34,10 +34,59 @@ struct Message {
 /// What is new of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct News {
-    /// Whether its URL is another one.
-    pub(super) url: bool,
+    /// Its URL.
+    pub(super) url: UrlNews,
     /// Its header fields as lines, if they are others.
     pub(super) fields: Option<String>,
+}
+
+/// How a URL is told. A text that crosses is decoded, which costs more than all that is done with the few characters in
+/// which the URLs of one flow mostly differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UrlNews {
+    /// It is the one that was told last.
+    Same,
+    /// It begins as the one that was told last.
+    Tail {
+        /// With so many characters of that one.
+        kept: u32,
+        /// The characters after those, all of ASCII, from the lowest byte of the first number on; zero is none.
+        tail: [u32; 2],
+    },
+    /// It is told as a whole.
+    Whole,
+}
+
+impl UrlNews {
+    /// What is new of a URL after the one that was `told` last.
+    fn of(told: &str, url: &str) -> Self {
+        let pairs = told.bytes().zip(url.bytes());
+        // Beyond ASCII, JavaScript counts other characters than bytes.
+        let kept = pairs.take_while(|(told, byte)| told == byte && byte.is_ascii());
+        let kept = kept.count();
+        let tail = url.as_bytes().get(kept..).unwrap_or_default();
+        if tail.is_empty() && kept == told.len() {
+            return Self::Same;
+        }
+        let is_short = tail.len() <= TAIL_BYTES_MAX && tail.iter().all(u8::is_ascii_graphic);
+        match u32::try_from(kept) {
+            Ok(kept) if kept > 0 && is_short => {
+                let (low, high) = tail.split_at(tail.len().min(TAIL_BYTES_MAX / 2));
+                let tail = [low, high].map(packed);
+                Self::Tail { kept, tail }
+            }
+            _ => Self::Whole,
+        }
+    }
+}
+
+/// How much of a URL fits into two numbers.
+const TAIL_BYTES_MAX: usize = 8;
+
+/// Up to four bytes as a number, the first as its lowest.
+fn packed(bytes: &[u8]) -> u32 {
+    let bytes = bytes.iter().rev();
+    bytes.fold(0, |packed, byte| packed << 8 | u32::from(*byte))
 }
 
 impl Told {
@@ -65,13 +114,17 @@ impl Told {
         let fields = |headers: &[_]| Some(message::fields(headers, own_fields));
         let Some(told) = self.told(place, kind) else {
             return News {
-                url: true,
+                url: UrlNews::Whole,
                 fields: fields(&headers),
             };
         };
         let is_new = !std::mem::replace(&mut told.is_told, true);
-        let url = is_new || told.url != request.url;
-        if url {
+        let url = if is_new {
+            UrlNews::Whole
+        } else {
+            UrlNews::of(&told.url, &request.url)
+        };
+        if url != UrlNews::Same {
             told.url.clone_from(&request.url);
         }
         if !is_new && told.headers == headers {
@@ -107,6 +160,7 @@ mod tests {
     use sentinel_engine::tick::Span;
     use sentinel_engine::window::StepId;
 
+    use super::UrlNews::{Same, Tail, Whole};
     use super::*;
 
     fn request(step: u16, method: Method, url: &str, headers: &[(&str, &str)]) -> Request {
@@ -136,7 +190,7 @@ mod tests {
         place: u32,
         url: &str,
         header: (&str, &str),
-    ) -> (bool, Option<String>) {
+    ) -> (UrlNews, Option<String>) {
         let mut request = request(0, Method::Get, url, &[header]);
         let News { url, fields } = told.news(place, 0, &mut request, "own\nfield");
         (url, fields)
@@ -158,12 +212,16 @@ mod tests {
     fn only_what_differs_is_told_again() {
         let mut told = Told::default();
         let fields = |value| Some(format!("x-a\n{value}\nown\nfield"));
-        assert_eq!(news(&mut told, 0, "/a", ("x-a", "1")), (true, fields("1")));
-        assert_eq!(news(&mut told, 0, "/a", ("x-a", "1")), (false, None));
-        assert_eq!(news(&mut told, 0, "/b", ("x-a", "1")), (true, None));
-        assert_eq!(news(&mut told, 0, "/b", ("x-a", "2")), (false, fields("2")));
-        assert_eq!(news(&mut told, 1, "/b", ("x-a", "2")), (true, fields("2")));
-        assert_eq!(news(&mut told, 0, "/b", ("x-a", "2")), (false, None));
+        let b = Tail {
+            kept: 1,
+            tail: [u32::from(b'b'), 0],
+        };
+        assert_eq!(news(&mut told, 0, "/a", ("x-a", "1")), (Whole, fields("1")));
+        assert_eq!(news(&mut told, 0, "/a", ("x-a", "1")), (Same, None));
+        assert_eq!(news(&mut told, 0, "/b", ("x-a", "1")), (b, None));
+        assert_eq!(news(&mut told, 0, "/b", ("x-a", "2")), (Same, fields("2")));
+        assert_eq!(news(&mut told, 1, "/b", ("x-a", "2")), (Whole, fields("2")));
+        assert_eq!(news(&mut told, 0, "/b", ("x-a", "2")), (Same, None));
     }
 
     #[test]
@@ -171,7 +229,50 @@ mod tests {
         let mut told = Told::default();
         let mut empty = request(0, Method::Get, "", &[]);
         let first = told.news(0, 0, &mut empty, "");
-        assert_eq!((first.url, first.fields.as_deref()), (true, Some("")));
+        assert_eq!((first.url, first.fields.as_deref()), (Whole, Some("")));
+    }
+
+    /// As exchange.js puts it together.
+    fn url_after(told: &str, url: &str) -> String {
+        let (kept, tail) = match UrlNews::of(told, url) {
+            Same => (told.len(), [0; 2]),
+            Whole => return "whole".to_owned(),
+            Tail { kept, tail } => (kept as usize, tail),
+        };
+        let bytes = tail.into_iter().flat_map(u32::to_le_bytes);
+        let tail = bytes.filter(|byte| *byte != 0).map(char::from);
+        told.chars().take(kept).chain(tail).collect()
+    }
+
+    #[test]
+    fn a_url_that_ends_differently_is_told_by_its_end() {
+        let told = "http://a/b?turn=999";
+        for url in [
+            "http://a/b?turn=999",
+            "http://a/b?turn=1000",
+            "http://a/b?turn=99",
+            "http://a/b?turn=",
+            "http://a/b?turn=12345678",
+            "http://a/b?turn=999&more=1",
+        ] {
+            assert_eq!(url_after(told, url), url);
+        }
+    }
+
+    #[test]
+    fn a_url_is_told_as_a_whole_where_its_end_is_long_or_not_ascii_or_all_is_new() {
+        let told = "http://a/b?turn=9";
+        for url in [
+            "http://a/b?turn=123456789",
+            "http://a/cc?turn=9",
+            "http://a/b?turn=\u{e9}",
+            "http://a/b?turn=\0",
+            "x",
+        ] {
+            assert_eq!(url_after(told, url), "whole", "{url:?}");
+        }
+        assert_eq!(url_after("", "/a"), "whole");
+        assert_eq!(url_after("/\u{e9}/1", "/\u{e9}/2"), "whole");
     }
 
     #[test]
@@ -180,7 +281,7 @@ mod tests {
         for place in [LANES_KEPT, LANES_KEPT + 1, u32::MAX] {
             for _ in 0..2 {
                 let (url, fields) = news(&mut told, place, "/a", ("x-a", "1"));
-                assert!(url && fields.is_some());
+                assert!(url == Whole && fields.is_some());
             }
         }
     }

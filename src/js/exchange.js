@@ -39,13 +39,14 @@ export class Exchanges {
 
   // At a `place` there is one request at a time. `fields` are lines, a name and a value in turn. At the first
   // `lanesKept` places, `url` and `fields` are left out where they are those of the kind's request before this one at
-  // the same place. Without a `binding` the request goes to the host of its URL; with one to that Worker, or to the
-  // Durable Object of the name `object`.
-  send(id, place, kind, url, fields, body, binding, object) {
+  // the same place; a URL that is left out is that one's, or, unless `kept` is zero, its first `kept` characters and
+  // those of `tail` and `more`. Without a `binding` the request goes to the host of its URL; with one to that Worker, or
+  // to the Durable Object of the name `object`.
+  send(id, place, kind, url, kept, tail, more, fields, body, binding, object) {
     if (place >= this.#lanesKept) this.#lanes[place] = undefined;
     const lane = (this.#lanes[place] ??= new Lane());
     const message = lane.begin(id, kind);
-    message.tell(url, fields);
+    message.tell(url, kept, tail, more, fields);
     this.#exchange(id, lane, this.#kinds[kind], message, body, binding, object);
   }
 
@@ -193,11 +194,11 @@ class Message {
   #request;
   #requestLines;
 
-  tell(url, fields) {
-    this.#isRepeated = url === undefined;
+  tell(url, kept, tail, more, fields) {
+    this.#isRepeated = url === undefined && kept === 0;
     if (fields !== undefined) this.#lines = words(fields);
-    if (url === undefined) return;
-    this.url = url;
+    if (this.#isRepeated) return;
+    this.url = url ?? this.url.slice(0, kept) + characters(tail) + characters(more);
     this.isBound = false;
   }
 
@@ -235,6 +236,13 @@ class Message {
     for (let at = 0; at < lines.length; at += 2) headers.delete(lines[at]);
     for (let at = 0; at < others.length; at += 2) headers.append(others[at], others[at + 1]);
   }
+}
+
+// Up to four characters, of which the first is the lowest byte of a number.
+function characters(packed) {
+  let text = "";
+  for (let rest = packed; rest !== 0; rest >>>= 8) text += String.fromCharCode(rest & 0xff);
+  return text;
 }
 
 // A request is sent to the URL that it is given then.

@@ -45,7 +45,9 @@ extern "C" {
     );
 
     /// Sends a request. Its end is called back, unless it is aborted. At the first `lanes_kept` places, the URL and
-    /// the fields are told if they are others than those of the last request of the kind at the same place.
+    /// the fields are told if they are others than those of the last request of the kind at the same place. A URL that
+    /// is left out is that one's, unless `kept` is not zero: then it is that many of its characters, and those of `tail`
+    /// and `more`, each of up to four bytes, the first the lowest.
     #[wasm_bindgen(method)]
     pub(crate) fn send(
         this: &Exchanges,
@@ -53,6 +55,9 @@ extern "C" {
         place: u32,
         kind: u32,
         url: Option<&str>,
+        kept: u32,
+        tail: u32,
+        more: u32,
         fields: Option<&str>,
         body: Option<Vec<u8>>,
         binding: Option<&str>,
