@@ -16,8 +16,8 @@ use crate::limits::{LINE_BYTES_MAX, UNREAD_BYTES_MAX};
 
 /// A driver that somebody has called.
 pub(crate) trait Called: 'static {
-    /// The caller says what is to be played.
-    fn begin(&self, order: &str);
+    /// The caller says what is to be played, or later what has become known meanwhile.
+    fn hear(&self, said: &str);
 
     /// The caller is still there.
     fn lease(&self);
@@ -49,7 +49,7 @@ impl Caller {
             with(&on_line, |driver| match line.as_str() {
                 "beat" => driver.lease(),
                 "stop" => driver.stop(),
-                order => driver.begin(order),
+                said => driver.hear(said),
             });
         });
         let gone = Closure::<dyn Fn()>::new(move || with(&on_gone, D::deserted));

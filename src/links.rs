@@ -3,12 +3,14 @@
 //!
 //! Invariant: what is said on a line arrives in a later turn, and each line that was opened ends once.
 
+use std::fmt;
 use std::rc::Rc;
 
 use js_sys::{Function, Reflect};
 use sentinel_engine::run::LossReason;
 use sentinel_engine::sorted::SortedMap;
 use sentinel_engine::tick::Span;
+use sentinel_engine::vu::VuCarry;
 use sentinel_engine::wire::{Assignment, Frame};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::Closure;
@@ -210,11 +212,32 @@ impl Links {
         }
     }
 
+    /// Tells a batch that users have come in which were away when its slice began. Whether it has heard of them, it
+    /// says at its end.
+    pub(crate) fn adopt(&self, id: LinkId, users: &[VuCarry]) {
+        if let (Some(open), Ok(users)) = (self.open.get(&id), crate::json::write(users)) {
+            open.link.say(&users);
+        }
+    }
+
+    /// Lets go of the lines of slices before this one.
+    pub(crate) fn close_before(&mut self, slice: u32) {
+        let old = self.open.keys().filter(|id| id.slice < slice);
+        let old: Vec<LinkId> = old.copied().collect();
+        old.into_iter().for_each(|id| self.close(id));
+    }
+
     /// Lets go of a line.
     pub(crate) fn close(&mut self, id: LinkId) {
         if let Some(open) = self.open.remove(&id) {
             open.link.close();
         }
+    }
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.open.keys()).finish()
     }
 }
 

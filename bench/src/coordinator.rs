@@ -168,6 +168,7 @@ impl Coordinator {
                 Output::Publish(_)
                 | Output::Assign(_)
                 | Output::AssignShard(_)
+                | Output::Adopt { .. }
                 | Output::StopLine { .. } => {}
             }
         }
@@ -209,11 +210,14 @@ impl Coordinator {
             sequence: second % SLICE_S,
             closed_through,
             windows: vec![window],
+            late: Vec::new(),
             end: ends.then(|| BatchEnd {
                 reason: EndReason::SliceOver,
                 at: closed_through,
                 carry: Vec::new(),
                 iterations_open: 0,
+                out: Vec::new(),
+                missed: Vec::new(),
                 handed_over: Vec::new(),
                 colo: None,
             }),

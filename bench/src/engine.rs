@@ -95,6 +95,8 @@ fn play(plan: &Plan) -> u64 {
         played_through: Tick::ZERO,
         begun: Vec::new(),
         carry: Vec::new(),
+        away: Vec::new(),
+        hands_over_after: None,
         handed_over: Vec::new(),
         slots: None,
     };

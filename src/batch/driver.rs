@@ -14,6 +14,7 @@ use sentinel_engine::batch::{
 };
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::tick::{Span, Tick};
+use sentinel_engine::vu::VuCarry;
 use serde_json::json;
 use wasm_bindgen::JsValue;
 use worker::Env;
@@ -277,6 +278,13 @@ impl Driver {
         }
     }
 
+    /// Users have come in that were away when the slice began. Those that cannot be read are told to be missed.
+    fn adopt(&self, line: &str) {
+        if let Ok(users) = crate::json::read::<Vec<VuCarry>>(line) {
+            self.step(&Input::Adopt(&users));
+        }
+    }
+
     fn check_flag(&self) {
         let (env, run, this) = (self.env.clone(), self.permit.run.clone(), self.this.clone());
         spawn_local(async move {
@@ -295,9 +303,9 @@ impl Driver {
 }
 
 impl Called for Driver {
-    fn begin(&self, order: &str) {
+    fn hear(&self, order: &str) {
         if !matches!(*self.state.borrow(), State::Waiting) {
-            return;
+            return self.adopt(order);
         }
         match self.playing(order) {
             Ok(playing) => {

@@ -1,5 +1,7 @@
 //! Drives the engine's `Run` through one slice.
 //!
+//! Lines outlive the slice: a batch that waits for slow answers goes on telling while the next one is played.
+//!
 //! Invariant: the run's state is read and changed without an await in between, and its outputs are obeyed in
 //! order: what it wants stored is stored before a batch hears of it.
 
@@ -7,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::future::{Either, select};
 use js_sys::futures::spawn_local;
 use sentinel_engine::bundle::{Bundle, ShardOrder};
@@ -53,11 +55,14 @@ pub(super) struct Drive<'a> {
     pub(super) sender: UnboundedSender<Event>,
 }
 
-/// A run in memory.
+/// A run in memory, with its lines.
 #[derive(Debug)]
 pub(super) struct Playing {
     run: Run,
     clock: RunClock,
+    links: Links,
+    sender: UnboundedSender<Event>,
+    events: UnboundedReceiver<Event>,
     held: VecDeque<Output>, // what the run asked for and the next turn will do
 }
 
@@ -78,12 +83,25 @@ enum Obeyed {
 
 impl Playing {
     /// A run on its time line.
-    pub(super) const fn new(run: Run, clock: RunClock) -> Self {
+    pub(super) fn new(run: Run, clock: RunClock) -> Self {
+        let (sender, events) = unbounded();
+        let of_links = sender.clone();
+        let links = Links::new(move |event| {
+            let _ = of_links.unbounded_send(Event::Link(event));
+        });
         Self {
             run,
             clock,
+            links,
+            sender,
+            events,
             held: VecDeque::new(),
         }
+    }
+
+    /// Where events of the run go.
+    pub(super) fn sender(&self) -> UnboundedSender<Event> {
+        self.sender.clone()
     }
 
     /// A look at the run.
@@ -108,21 +126,13 @@ impl Drive<'_> {
     ///
     /// # Errors
     /// When SQLite refuses; the run is to be restored from it then.
-    pub(super) async fn slice(
-        &self,
-        playing: &mut Playing,
-        mut events: UnboundedReceiver<Event>,
-    ) -> Result<Played> {
-        let sender = self.sender.clone();
-        let mut links = Links::new(move |event| {
-            let _ = sender.unbounded_send(Event::Link(event));
-        });
+    pub(super) async fn slice(&self, playing: &mut Playing) -> Result<Played> {
         let mut slices_begun = 0;
         let mut chores = Chores::default();
-        let mut obeyed = self.obey(playing, &mut links, &mut slices_begun)?;
+        let mut obeyed = self.obey(playing, &mut slices_begun)?;
         if slices_begun == 0 && matches!(obeyed, Obeyed::Wait(_)) {
             playing.input(Input::Wake);
-            obeyed = self.obey(playing, &mut links, &mut slices_begun)?;
+            obeyed = self.obey(playing, &mut slices_begun)?;
         }
         loop {
             let wake = match obeyed {
@@ -130,38 +140,39 @@ impl Drive<'_> {
                 Obeyed::Wait(wake) => wake,
             };
             self.chores(&mut chores).await?;
-            let event = match events.try_recv() {
+            let event = match playing.events.try_recv() {
                 Ok(event) => Some(event),
-                Err(_) => self.wait(playing, wake, &mut events).await,
+                Err(_) => Self::wait(playing, wake).await,
             };
             obeyed = match event {
-                Some(event) => self.take(playing, &mut links, event),
+                Some(event) => self.take(playing, event),
                 None => Some(Input::Wake),
             }
             .map_or(Ok(Obeyed::Wait(wake)), |input| {
                 playing.input(input);
                 self.bound(playing);
-                self.obey(playing, &mut links, &mut slices_begun)
+                self.obey(playing, &mut slices_begun)
             })?;
         }
     }
 
     /// The next event, `None` when time has passed first.
-    async fn wait(
-        &self,
-        playing: &mut Playing,
-        wake: Tick,
-        events: &mut UnboundedReceiver<Event>,
-    ) -> Option<Event> {
+    async fn wait(playing: &mut Playing, wake: Tick) -> Option<Event> {
         let ms = playing.clock.ms_until(wake).clamp(1, FLAG_POLL_MS);
-        match select(events.next(), Delay::from(Duration::from_millis(ms))).await {
+        match select(
+            playing.events.next(),
+            Delay::from(Duration::from_millis(ms)),
+        )
+        .await
+        {
             Either::Left((event, _)) => event,
             Either::Right(_) => None,
         }
     }
 
     /// What an event means for the run.
-    fn take(&self, playing: &Playing, links: &mut Links, event: Event) -> Option<Input> {
+    fn take(&self, playing: &mut Playing, event: Event) -> Option<Input> {
+        let links = &mut playing.links;
         match event {
             Event::Link(LinkEvent::Line(id, line)) => {
                 if !links.is_open(id) {
@@ -215,14 +226,11 @@ impl Drive<'_> {
     }
 
     /// Does what the run asks for.
-    fn obey(
-        &self,
-        playing: &mut Playing,
-        links: &mut Links,
-        slices_begun: &mut u32,
-    ) -> Result<Obeyed> {
+    fn obey(&self, playing: &mut Playing, slices_begun: &mut u32) -> Result<Obeyed> {
         loop {
-            match playing.output() {
+            let output = playing.output();
+            let links = &mut playing.links;
+            match output {
                 Output::Persist(stored) if *slices_begun > 0 && begins(&stored) => {
                     // Each slice has an alarm of its own, with the time and the CPU of one.
                     playing.held.push_front(Output::Persist(stored));
@@ -233,6 +241,8 @@ impl Drive<'_> {
                     *slices_begun += u32::from(begins(&stored));
                     match &stored {
                         Stored::SliceStarted(slice) => {
+                            // A batch waits for answers no longer than through one more slice.
+                            links.close_before(slice.slice.saturating_sub(1));
                             log::event("slice_started", &self.order.run, json!(slice));
                         }
                         Stored::Stop(stop) => {
@@ -261,6 +271,9 @@ impl Drive<'_> {
                 }
                 Output::Assign(assignment) => self.start_batch(links, *assignment),
                 Output::AssignShard(order) => self.start_shard(links, *order),
+                Output::Adopt { slice, line, users } => {
+                    links.adopt(LinkId { slice, line }, &users);
+                }
                 Output::StopLine { slice, line } => links.stop(LinkId { slice, line }),
                 Output::WakeAt(tick) => return Ok(Obeyed::Wait(tick)),
                 Output::Done(report) => return Ok(Obeyed::End(Played::Over(report))),

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use futures::channel::mpsc::{UnboundedSender, unbounded};
+use futures::channel::mpsc::UnboundedSender;
 use futures::channel::oneshot;
 use futures::future::join;
 use sentinel_engine::plan::Plan;
@@ -269,7 +269,7 @@ impl RunCoordinator {
                 Begun::Impossible(reason) => return self.fail(store, order, &reason),
             },
         };
-        let (sender, receiver) = unbounded();
+        let sender = playing.sender();
         if let Some(reason) = store.cancelled()? {
             let _ = sender.unbounded_send(Event::Cancel(reason));
         }
@@ -284,7 +284,7 @@ impl RunCoordinator {
             publisher,
             sender,
         }
-        .slice(&mut playing, receiver)
+        .slice(&mut playing)
         .await;
         self.live.events.take();
         match played? {

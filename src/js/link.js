@@ -1,6 +1,6 @@
 // A line between two parts of the load tester: a request whose body and whose answer are both open streams of
-// lines. The caller says what to do, then "beat" every few seconds and "stop"; the other side says what it
-// measures. When either stream ends, the other side is gone.
+// lines. The caller says what to do, "beat" every few seconds, what has become known meanwhile, and
+// "stop"; the other side says what it measures. When either stream ends, the other side is gone.
 
 const encoder = new TextEncoder();
 
@@ -123,6 +123,11 @@ export class Link {
       // Told by the end.
     }
     return { started: true, overloaded: false };
+  }
+
+  // Says something more.
+  say(line) {
+    this.#writer?.write(line);
   }
 
   // Asks the other side to stop; ends it by force if it does not.

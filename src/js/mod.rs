@@ -161,6 +161,10 @@ extern "C" {
         on_end: &Function,
     ) -> Link;
 
+    /// Says a line to the other side.
+    #[wasm_bindgen(method)]
+    pub(crate) fn say(this: &Link, line: &str);
+
     /// Asks the other side to stop, and ends it by force if it is not gone in time.
     #[wasm_bindgen(method)]
     pub(crate) fn stop(this: &Link, grace_ms: f64);

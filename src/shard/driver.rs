@@ -179,7 +179,7 @@ impl Driver {
 }
 
 impl Called for Driver {
-    fn begin(&self, order: &str) {
+    fn hear(&self, order: &str) {
         if !matches!(*self.state.borrow(), State::Waiting) {
             return;
         }

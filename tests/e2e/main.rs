@@ -34,6 +34,7 @@ mod schema;
 mod secrets;
 mod shards;
 mod slots;
+mod slow_answers;
 mod sockets;
 mod streams;
 mod suites;

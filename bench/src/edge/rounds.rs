@@ -87,6 +87,8 @@ pub(crate) fn slice(
         until: Tick::from_ms(u64::try_from(length.as_millis())?),
         played_through: Tick::ZERO,
         carry: Vec::new(),
+        away: Vec::new(),
+        hands_over_after: None,
         begun: Vec::new(),
         handed_over: Vec::new(),
         slots: NonZeroU16::new(CONCURRENCY),

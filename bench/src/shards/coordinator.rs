@@ -58,7 +58,10 @@ pub(crate) fn serve() {
                     told.push_str(&serde_json::to_string(&order).expect("an order"));
                     told.push('\n');
                 }
-                Output::Publish(_) | Output::Assign(_) | Output::StopLine { .. } => {}
+                Output::Publish(_)
+                | Output::Assign(_)
+                | Output::Adopt { .. }
+                | Output::StopLine { .. } => {}
                 Output::WakeAt(at) => {
                     told.push_str(&format!("wake\t{}", at.as_us()));
                     break;

@@ -11,6 +11,7 @@ use crate::phase::Phase;
 use crate::run::LossReason;
 use crate::sorted::SortedMap;
 use crate::tick::{Span, Tick};
+use crate::vu::VuCarry;
 use crate::window::{Window, is_default};
 use crate::wire::{Assignment, BatchEnd, Frame};
 
@@ -57,6 +58,9 @@ pub struct BatchNews {
     /// Users that were active at the end of each window, in the windows' order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<(u32, Phase, u32)>,
+    /// Users that have come in after the others were handed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<VuCarry>,
     /// The batch began afresh, because its shard no longer had the users of the slice before.
     #[serde(default, skip_serializing_if = "is_default")]
     pub forgot: bool,
@@ -130,6 +134,7 @@ impl BatchNews {
             let users = (window.second, window.phase, window.active_users);
             self.users.push(users);
         }
+        self.late.append(&mut frame.late);
         self.end = frame.end.take().or(self.end.take());
     }
 }

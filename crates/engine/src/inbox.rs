@@ -70,8 +70,13 @@ pub(crate) struct Times {
 impl<T> Inbox<T> {
     /// Nothing has come yet.
     pub(crate) const fn new() -> Self {
+        Self::from(0)
+    }
+
+    /// All before this number have come.
+    pub(crate) const fn from(next: u32) -> Self {
         Self {
-            next: 0,
+            next,
             early: SortedMap::new(),
         }
     }

@@ -36,6 +36,33 @@ pub struct VuCarry {
     pub position: Option<Position>,
 }
 
+/// A virtual user that still waits for an answer in a slice that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Away {
+    /// Which user.
+    pub vu: VuId,
+    /// How many iterations it has begun.
+    pub iterations: u32,
+    /// Whether it is in the middle of one.
+    pub is_in_iteration: bool,
+}
+
+impl Away {
+    /// The user as one that has forgotten everything but how many iterations it has begun.
+    #[must_use]
+    pub fn afresh(self) -> VuCarry {
+        VuCarry {
+            vu: self.vu,
+            iterations: self.iterations,
+            due: Tick::NEVER,
+            variables: Vec::new(),
+            cookies: Jar::default(),
+            position: None,
+        }
+    }
+}
+
 /// Where in an iteration a virtual user is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

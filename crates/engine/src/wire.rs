@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::cloudflare::Colo;
 use crate::plan::RunPart;
 use crate::share::Share;
-use crate::tick::Tick;
-use crate::vu::VuCarry;
+use crate::tick::{Span, Tick};
+use crate::vu::{Away, VuCarry, VuId};
 use crate::window::Window;
 
 /// The version of [`Frame`] and [`Assignment`] that this code writes and reads.
@@ -45,6 +45,13 @@ pub struct Assignment {
     pub played_through: Tick,
     /// Virtual users that the previous slice handed over. Users that are due and not in here start afresh.
     pub carry: Vec<VuCarry>,
+    /// Virtual users that still wait for an answer in an earlier slice. They come in while this one is played.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub away: Vec<Away>,
+    /// How long after the slice's end the batch waits for all of its users before it hands over those that wait for
+    /// no answer, and stays for the others. `None`: until all have been answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hands_over_after: Option<Span>,
     /// How many iterations of each scenario the share has begun in earlier slices, in the plan's order; missing
     /// ones have begun none.
     #[serde(default)]
@@ -74,7 +81,10 @@ pub struct Frame {
     pub closed_through: Tick,
     /// The measurements.
     pub windows: Vec<Window>,
-    /// Present in a batch's last frame.
+    /// Users that have come in after the others were handed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<VuCarry>,
+    /// Present in a batch's last frame, and in the one with which it hands over users while others stay.
     #[serde(default)]
     pub end: Option<BatchEnd>,
 }
@@ -91,6 +101,13 @@ pub struct BatchEnd {
     pub carry: Vec<VuCarry>,
     /// How many of them are in the middle of an iteration: the batch's own count, held against the ledger.
     pub iterations_open: u64,
+    /// Users that still wait for an answer. As long as there are any, the batch goes on telling, and ends again when
+    /// the last of them has come in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub out: Vec<Away>,
+    /// Users that were away when the slice began and have not come in here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<VuId>,
     /// Of the setup: the values that it hands over, in the order of
     /// [`Plan::handed_over`](crate::plan::Plan::handed_over).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -88,6 +88,8 @@ fn assignment(id: &str, source: &PlanSource, slots: Option<NonZeroU16>) -> Assig
         until: Tick::ZERO + plan.duration(),
         played_through: Tick::ZERO,
         carry: Vec::new(),
+        away: Vec::new(),
+        hands_over_after: None,
         begun: Vec::new(),
         handed_over: Vec::new(),
         slots,

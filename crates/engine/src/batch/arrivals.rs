@@ -68,7 +68,9 @@ impl Batch {
             return;
         };
         let was_active = user.is_active();
-        if user.iteration.is_some() {
+        if user.is_away {
+            user.activity = Activity::Stopping(deadline);
+        } else if user.iteration.is_some() {
             user.activity = Activity::Stopping(deadline);
             self.timers.push(Reverse((deadline, place)));
         } else {

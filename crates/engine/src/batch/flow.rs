@@ -480,7 +480,7 @@ impl Batch {
     }
 
     /// The user may play a later arrival.
-    fn give_back(&mut self, scenario: usize, place: usize) {
+    pub(super) fn give_back(&mut self, scenario: usize, place: usize) {
         let vu = self.users.get(place).map(|user| user.vu);
         if let (Some(player), Some(vu)) = (self.players.get_mut(scenario), vu)
             && let Some(member) = player.place_of(vu)

@@ -6,18 +6,17 @@ use std::collections::{BinaryHeap, VecDeque};
 use crate::batch::player::{Due, Player};
 use crate::batch::polls::Polls;
 use crate::batch::recorder::Recorder;
-use crate::batch::requests::{Pending, Requests};
+use crate::batch::requests::Requests;
 use crate::batch::sockets::Sockets;
 use crate::batch::streams::Streams;
 use crate::batch::types::{Input, Output, WakeReason};
-use crate::batch::user::{Activity, User, Waiting, handed_over};
+use crate::batch::user::{Activity, User};
 use crate::cloudflare::Colo;
 use crate::error_class::ErrorClass;
 use crate::plan::{Plan, RunPart};
-use crate::sorted::{SortedMap, sort_by};
+use crate::sorted::SortedSet;
 use crate::tick::Tick;
-use crate::vu::VuCarry;
-use crate::wire::{Assignment, BatchEnd, EndReason};
+use crate::wire::{Assignment, EndReason};
 
 /// One share of a plan's virtual users, playing one slice.
 #[derive(Debug)]
@@ -38,9 +37,13 @@ pub struct Batch {
     pub(super) recorder: Recorder,
     pub(super) outputs: VecDeque<Output>,
     until: Tick,
+    pub(super) hands_over_at: Option<Tick>,
+    pub(super) away: usize, // users that are
+    /// The users that wait for answers while the others have been handed over.
+    pub(super) lingering: SortedSet<usize>,
     now: Tick,
     pub(super) timers: BinaryHeap<Reverse<(Tick, usize)>>, // may hold entries that no longer apply
-    active_users: u32,
+    pub(super) active_users: u32,
     pub(super) colo: Option<Colo>,
 }
 
@@ -48,7 +51,10 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Playing,
+    /// The slice is over, and answers are waited for.
     Draining,
+    /// Users have been handed over, and answers for others are waited for.
+    Lingering,
     Ended,
 }
 
@@ -65,6 +71,8 @@ impl Batch {
             until,
             played_through,
             carry,
+            away,
+            hands_over_after,
             begun,
             handed_over,
             slots,
@@ -90,6 +98,9 @@ impl Batch {
             recorder: Recorder::new(slice, share.index(), &plan, from),
             outputs: VecDeque::new(),
             until,
+            hands_over_at: hands_over_after.map(|after| until + after),
+            away: 0,
+            lingering: SortedSet::new(),
             now: from,
             timers: BinaryHeap::new(),
             active_users: 0,
@@ -100,6 +111,7 @@ impl Batch {
             let begun = begun.get(place).copied().unwrap_or(0);
             player.resume(begun, played_through);
         }
+        batch.note_away(&away);
         batch.resume(carry, from, played_through);
         batch
     }
@@ -129,6 +141,7 @@ impl Batch {
             Input::Answered(id, exchange) => self.answered(now, id, &exchange),
             Input::Failed(id, failure) if self.poll_ended(now, id, Err(failure.class)) => {}
             Input::Failed(id, failure) => self.failed(now, id, failure.class),
+            Input::Adopt(users) => self.adopt(now, users),
             Input::Stop => return self.stop(now, EndReason::Stopped),
             Input::LeaseExpired => return self.stop(now, EndReason::LeaseExpired),
         }
@@ -146,6 +159,7 @@ impl Batch {
         self.end_faulty_setup(now);
         self.poll_target(now);
         self.send_ready(now);
+        self.hand_over_if_due(now);
         self.end_if_over(now);
     }
 
@@ -196,109 +210,10 @@ impl Batch {
             let timer = self.timers.peek();
             or(timer.map(|Reverse((at, _))| *at), WakeReason::User);
         }
+        if self.state == State::Draining {
+            or(self.hands_over_at, WakeReason::SliceEnd);
+        }
         next
-    }
-
-    /// Brings the users into the state in which the previous slice left them.
-    fn resume(&mut self, mut carry: Vec<VuCarry>, from: Tick, played_through: Tick) {
-        sort_by(&mut carry, |a, b| a.vu < b.vu);
-        for carried in carry {
-            let owner = (0..).zip(&self.players);
-            let mut found =
-                owner.filter_map(|(at, player)| Some((at, player.place_of(carried.vu)?)));
-            let Some((scenario, member)) = found.next() else {
-                continue;
-            };
-            let place = self.ensure_user(scenario, member);
-            let (user, pending) = User::from_carry(carried, scenario, &self.variables);
-            self.set_user(place, user, from, pending);
-        }
-        for scenario in 0..self.players.len() {
-            let users = &self.users;
-            if let Some(player) = self.players.get_mut(scenario) {
-                let members = player.members.clone();
-                player.resume_users(|member| {
-                    let user = members.get(member).and_then(|place| users.get(*place));
-                    user.is_some_and(|user| user.iteration.is_some())
-                });
-            }
-            self.replay(scenario, from, played_through);
-        }
-        for place in 0..self.users.len() {
-            let user = self.users.get(place);
-            let Some(iteration) = user.and_then(|user| user.iteration.as_ref()) else {
-                continue;
-            };
-            let repetitions = iteration
-                .repetitions()
-                .iter()
-                .map(|repetition| repetition.due);
-            let timers = repetitions.map(|due| Reverse((due, place)));
-            self.timers.extend(timers);
-            match iteration.thinks_until {
-                Some(until) => self.wake_user_at(until, place),
-                None if iteration.awaited == 0 => self.advance(from, place),
-                None => {}
-            }
-        }
-    }
-
-    /// Brings a scenario's schedule up to `from`: only what is due last for each user counts.
-    fn replay(&mut self, scenario: usize, from: Tick, played_through: Tick) {
-        let mut latest = SortedMap::new();
-        let mut others = Vec::new();
-        while let Some((at, due)) = self
-            .players
-            .get_mut(scenario)
-            .and_then(|player| player.pop_before(from))
-        {
-            match due {
-                Due::Start(member) | Due::Stop(member, _) => {
-                    latest.insert(member, (at, due));
-                }
-                Due::Arrive(_) | Due::TimeOver => others.push((at, due)),
-            }
-        }
-        for (at, due) in latest.into_values().chain(others) {
-            let starts = matches!(due, Due::Start(_));
-            let late = starts && at < played_through;
-            self.apply(scenario, if late { from } else { at }, due);
-        }
-        // Whoever was at work for an arrival still is, unless the time is over.
-        let player = self.players.get(scenario);
-        for place in player
-            .map(|player| player.members.clone())
-            .unwrap_or_default()
-        {
-            if let Some(user) = self.users.get_mut(place)
-                && user.iteration.is_some()
-                && user.activity == Activity::Stopped
-            {
-                user.activity = Activity::Once;
-            }
-        }
-    }
-
-    fn set_user(&mut self, place: usize, mut user: User, from: Tick, pending: Vec<Waiting>) {
-        if let Some(iteration) = &mut user.iteration {
-            for due in pending {
-                iteration.count(due.background);
-                self.requests.wait(Pending {
-                    user: place,
-                    step: due.step,
-                    planned: due.planned,
-                    queued: from,
-                    background: due.background,
-                });
-            }
-            self.active_users += 1;
-            if let Some(busy) = self.busy.get_mut(user.scenario) {
-                *busy += 1;
-            }
-        }
-        if let Some(slot) = self.users.get_mut(place) {
-            *slot = user;
-        }
     }
 
     /// Applies the plan's starts and stops that are due. A draining batch applies those of its own slice, so
@@ -323,7 +238,7 @@ impl Batch {
         }
     }
 
-    fn apply(&mut self, scenario: usize, at: Tick, due: Due) {
+    pub(super) fn apply(&mut self, scenario: usize, at: Tick, due: Due) {
         match due {
             Due::Start(member) => {
                 let place = self.ensure_user(scenario, member);
@@ -332,7 +247,7 @@ impl Batch {
                 };
                 let was_active = user.is_active();
                 user.activity = Activity::Active;
-                if user.iteration.is_none() {
+                if user.iteration.is_none() && !user.is_away {
                     // A user that was handed over between two iterations keeps the time it is due at.
                     if user.due == Tick::NEVER {
                         user.due = at;
@@ -388,68 +303,6 @@ impl Batch {
             self.outputs.push_back(Output::Abort(id));
             self.failed(now, id, ErrorClass::Timeout);
         }
-    }
-
-    fn end_if_over(&mut self, now: Tick) {
-        if self.state == State::Ended || self.requests.under_way() > 0 {
-            return;
-        }
-        let done = self.active_users == 0 && self.players.iter_mut().all(Player::is_spent);
-        if (!done && self.state != State::Draining) || self.waits_for_poll(now) {
-            return;
-        }
-        let over = EndReason::SliceOver;
-        self.end(now, if done { EndReason::PlanDone } else { over });
-    }
-
-    /// Gives up everything that is under way.
-    fn stop(&mut self, now: Tick, reason: EndReason) {
-        for place in 0..self.users.len() {
-            self.interrupt(now, place);
-        }
-        for id in self.requests.ids_of(None) {
-            self.cut_off(id);
-        }
-        self.end(now, reason);
-    }
-
-    fn end(&mut self, now: Tick, reason: EndReason) {
-        self.cut_off_polls(now);
-        let mut pending: SortedMap<usize, Vec<Waiting>> = SortedMap::new();
-        for waiting in self.requests.drain_waiting() {
-            pending.entry(waiting.user).or_default().push(Waiting {
-                step: waiting.step,
-                planned: waiting.planned,
-                background: waiting.background,
-            });
-        }
-        let users = std::mem::take(&mut self.users);
-        let open = users.iter().filter(|user| user.iteration.is_some()).count();
-        let goes_on = reason == EndReason::SliceOver;
-        let handed_over = if self.part == RunPart::Setup {
-            handed_over(&self.plan, &users)
-        } else {
-            Vec::new()
-        };
-        let hand_over = |(place, user): (usize, User)| {
-            user.into_carry(&pending.remove(&place).unwrap_or_default(), &self.variables)
-        };
-        let carry = if goes_on {
-            users.into_iter().enumerate().map(hand_over).collect()
-        } else {
-            Vec::new()
-        };
-        let end = BatchEnd {
-            reason,
-            at: now,
-            carry,
-            iterations_open: open as u64,
-            handed_over,
-            colo: self.colo,
-        };
-        let frame = self.recorder.finish(end, self.active_users);
-        self.outputs.push_back(Output::Ship(frame));
-        self.state = State::Ended;
     }
 
     /// Makes room for a user, and for those before it, which the plan starts first. Answers its place.

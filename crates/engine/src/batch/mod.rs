@@ -6,7 +6,8 @@
 //! | state | begins when | sends requests | ends when |
 //! | --- | --- | --- | --- |
 //! | playing | at once | yes | the slice or the plan ends, or a stop comes |
-//! | draining | the slice ends | redirects only | the last request under way has ended |
+//! | draining | the slice ends | redirects only | the last request under way has ended, or that takes too long |
+//! | lingering | users without requests under way were handed over | redirects only | the last request under way has ended |
 //! | ended | the last frame is shipped | no | never |
 
 mod answers;
@@ -14,6 +15,7 @@ mod arrivals;
 mod detail;
 mod draw;
 mod flow;
+mod hand_over;
 mod machine;
 mod message;
 mod messages;
@@ -25,6 +27,7 @@ mod redirects;
 mod reopen;
 mod repeat;
 mod requests;
+mod resume;
 mod socket_records;
 mod sockets;
 mod streams;

@@ -13,6 +13,7 @@ use crate::plan::Plan;
 use crate::socket::SessionWindow;
 use crate::stream::StreamWindow;
 use crate::tick::{Span, Tick};
+use crate::vu::VuCarry;
 use crate::window::{Outcome, ScenarioWindow, StepId, StepWindow, Window};
 use crate::wire::{BatchEnd, Frame, WIRE_VERSION};
 
@@ -116,9 +117,21 @@ impl Recorder {
 
     /// The last frame: closes the open window too.
     pub(super) fn finish(&mut self, end: BatchEnd, active_users: u32) -> Frame {
-        let at = end.at;
+        self.tell(end.at, active_users, Vec::new(), Some(end))
+    }
+
+    /// A frame with everything up to now: closes the open window in the middle of its second.
+    pub(super) fn tell(
+        &mut self,
+        at: Tick,
+        active_users: u32,
+        late: Vec<VuCarry>,
+        end: Option<BatchEnd>,
+    ) -> Frame {
         self.replace_open(self.open.second, self.open.phase, active_users);
-        self.frame(at, Some(end))
+        let mut frame = self.frame(at, end);
+        frame.late = late;
+        frame
     }
 
     /// The open window.
@@ -416,6 +429,7 @@ impl Recorder {
             sequence,
             closed_through,
             windows: std::mem::take(&mut self.closed),
+            late: Vec::new(),
             end,
         }
     }

@@ -10,6 +10,7 @@ use std::num::NonZeroU16;
 
 use crate::batch::redirects::Trail;
 use crate::batch::types::RequestId;
+use crate::sorted::SortedSet;
 use crate::tick::Tick;
 use crate::window::StepId;
 
@@ -132,6 +133,22 @@ impl Requests {
     /// Takes all waiting requests out of the queue.
     pub(super) fn drain_waiting(&mut self) -> impl Iterator<Item = Pending> {
         std::mem::take(&mut self.waiting).into_iter()
+    }
+
+    /// Takes the waiting requests of one user out of the queue.
+    pub(super) fn take_waiting_of(&mut self, user: usize) -> Vec<Pending> {
+        let is_users = |pending: &Pending| pending.user == user;
+        let of_user = self.waiting.iter().copied().filter(is_users).collect();
+        self.waiting.retain(|pending| !is_users(pending));
+        of_user
+    }
+
+    /// The users of whom anything is under way.
+    pub(super) fn users_under_way(&self) -> SortedSet<usize> {
+        let sent = self.table.iter().filter_map(|entry| entry.request.as_ref());
+        let sent = sent.map(|request| request.user);
+        let hops = self.hops.iter().map(|hop| hop.pending.user);
+        sent.chain(hops).collect()
     }
 
     /// Drops the waiting requests of one user.

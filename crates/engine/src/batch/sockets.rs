@@ -121,7 +121,7 @@ impl Batch {
         if let Some(held) = iteration.and_then(|iteration| iteration.extras().socket.as_mut()) {
             held.id = Some(id);
         }
-        if self.state == State::Draining {
+        if self.state != State::Playing {
             self.end_session_for_slice(now, id);
         }
         let exchange = Exchange {

@@ -86,7 +86,7 @@ impl Batch {
         let step = self.plan.step(open.of.1);
         if !step.is_some_and(|(_, step)| step.expected.accepts(head.status)) {
             self.end_stream(now, id, StreamEnd::Error);
-        } else if self.state == State::Draining {
+        } else if self.state != State::Playing {
             self.end_stream(now, id, StreamEnd::Slice);
         }
     }

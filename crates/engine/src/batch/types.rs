@@ -6,6 +6,7 @@ use crate::error_class::ErrorClass;
 use crate::response::Exchange;
 use crate::scenario::Method;
 use crate::tick::{Span, Tick};
+use crate::vu::VuCarry;
 use crate::window::StepId;
 use crate::wire::Frame;
 
@@ -50,6 +51,8 @@ pub enum Input<'a> {
     Failed(RequestId, Failure),
     /// Something happened to a WebSocket.
     Socket(RequestId, SocketInput<'a>),
+    /// Users have come in that were away when the slice began.
+    Adopt(&'a [VuCarry]),
     /// Stop now: no further request is sent, those under way are given up.
     Stop,
     /// Nobody listens any more: like `Stop`, for the reason that the lease ran out.

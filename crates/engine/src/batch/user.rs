@@ -5,7 +5,7 @@ use crate::cookie::Jar;
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::tick::{Span, Tick};
-use crate::vu::{Behind, Position, Repetition, Resumption, VuCarry, VuId};
+use crate::vu::{Away, Behind, Position, Repetition, Resumption, VuCarry, VuId};
 use crate::window::StepId;
 
 /// The state of a virtual user.
@@ -23,6 +23,8 @@ pub(super) struct User {
     /// The scenario that it belongs to, by its place in the plan.
     pub(super) scenario: usize,
     pub(super) activity: Activity,
+    /// Whether it still waits for an answer in an earlier slice: what becomes of it meanwhile only changes its activity.
+    pub(super) is_away: bool,
     /// How many iterations it has begun.
     pub(super) iterations: u32,
     /// When its next iteration is due; only meaningful while it is active and in none.
@@ -125,6 +127,7 @@ impl User {
             vu,
             scenario,
             activity: Activity::Stopped,
+            is_away: false,
             iterations: 0,
             due: Tick::NEVER,
             variables,
@@ -226,7 +229,16 @@ impl User {
 
     /// Whether the user counts as active in the results: it sends requests, or will without being started.
     pub(super) fn is_active(&self) -> bool {
-        self.activity == Activity::Active || self.iteration.is_some()
+        (self.activity == Activity::Active && !self.is_away) || self.iteration.is_some()
+    }
+
+    /// What whoever goes on with the share has to know of it as long as it waits for an answer.
+    pub(super) fn away(&self) -> Away {
+        Away {
+            vu: self.vu,
+            iterations: self.iterations,
+            is_in_iteration: self.iteration.is_some(),
+        }
     }
 }
 

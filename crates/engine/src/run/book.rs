@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::BatchNews;
 use crate::ledger::{Imbalance, Ledger};
+use crate::run::out::Lingering;
 use crate::run::places::Places;
 use crate::run::share_book::{Kept, ShareBook};
 use crate::run::types::LossReason;
@@ -151,6 +152,13 @@ pub(crate) struct Book {
     pub(crate) places: Places,
 }
 
+/// When a slice begins and ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SliceTimes {
+    pub(super) from: Tick,
+    pub(super) until: Tick,
+}
+
 impl Book {
     pub(super) fn new(batches: u32) -> Self {
         Self {
@@ -215,9 +223,13 @@ impl Book {
         Some(late)
     }
 
-    /// Enters what a batch has done, its end left out.
-    pub(super) fn add_news(&mut self, news: &BatchNews) {
+    /// Enters what a batch has done, its end left out. The users of one that lingers count beside those of the batch
+    /// that plays its share.
+    pub(super) fn add_news(&mut self, slice: u32, news: &BatchNews, lingers: bool) {
         let batch = news.batch;
+        let shares = u32::try_from(self.shares.len()).unwrap_or(u32::MAX);
+        let beside = u32::from(lingers) * (1 + slice % 2);
+        let seat = batch.saturating_add(shares.saturating_mul(beside));
         if let Some(share) = self.share_mut(batch) {
             share.ledger += news.ledger;
             share.count_begun(&news.begun);
@@ -225,7 +237,7 @@ impl Book {
         for (second, phase, users) in &news.users {
             if *second >= self.published {
                 let open = self.open.entry(*second).or_default();
-                open.set_users(batch, *phase, *users);
+                open.set_users(seat, *phase, *users);
             } else {
                 self.fault(LedgerFault::LateWindow {
                     batch,
@@ -238,23 +250,39 @@ impl Book {
     /// Enters the end of a batch, whose users go on with its shard or in the books.
     pub(super) fn end_batch(
         &mut self,
-        slice: u32,
-        batch: u32,
-        until: Tick,
-        end: BatchEnd,
+        (slice, batch): (u32, u32),
+        times: SliceTimes,
+        next: u32,
+        mut end: BatchEnd,
         shard: bool,
     ) {
         self.ended_at = self.ended_at.max(end.at);
         let Some(share) = self.share_mut(batch) else {
             return;
         };
-        let (iterations, requests) = (share.ledger.iterations_open(), share.ledger.requests_open());
-        let messages = share.ledger.messages.open();
+        if !end.out.is_empty() {
+            share.begin_lingering(Lingering {
+                slice,
+                from: times.from,
+                until: times.until,
+                next,
+                closed_through: end.at,
+                out: std::mem::take(&mut end.out),
+                ledger: Ledger::default(),
+            });
+        }
+        // Whoever came in when the batch had handed over goes on in the next slice.
+        let mut late = std::mem::take(&mut share.late);
+        late.retain(|user| end.missed.contains(&user.vu));
+        let in_iteration = late.iter().filter(|user| user.position.is_some());
+        let counted = end.iterations_open + in_iteration.count() as u64;
+        let open = share.open_here();
         share.done = matches!(end.reason, EndReason::PlanDone | EndReason::Stopped);
         share.playing = false;
-        share.played_through = until;
+        share.played_through = times.until;
         share.measured_through = end.at;
         share.carry = end.carry;
+        share.carry.append(&mut late);
         share.kept = shard.then_some(Kept {
             slice,
             iterations_open: end.iterations_open,
@@ -272,28 +300,7 @@ impl Book {
                 arrivals_planned: None,
             });
         }
-        if iterations != end.iterations_open {
-            self.fault(LedgerFault::OpenIterations {
-                batch,
-                slice,
-                counted: end.iterations_open,
-                ledger: iterations,
-            });
-        }
-        if requests != 0 {
-            self.fault(LedgerFault::OpenRequests {
-                batch,
-                slice,
-                open: requests,
-            });
-        }
-        if messages != 0 {
-            self.fault(LedgerFault::OpenMessages {
-                batch,
-                slice,
-                open: messages,
-            });
-        }
+        self.check_open((slice, batch), open, counted);
     }
 
     /// Enters that the users whom a batch was to go on with were no longer there: what they had open is lost.
@@ -322,11 +329,9 @@ impl Book {
         let Some(share) = self.share_mut(hole.batch) else {
             return;
         };
-        hole.iterations_lost = share.ledger.iterations_open();
-        hole.requests_cut_off = share.ledger.requests_open();
-        share.ledger.lost += hole.iterations_lost;
-        share.ledger.cut_off += hole.requests_cut_off;
-        share.ledger.messages.cut_off += share.ledger.messages.open();
+        let open = share.open_here();
+        share.lose(&mut hole, open);
+        share.late = Vec::new();
         share.playing = false;
         share.carry = Vec::new();
         share.kept = None;
@@ -376,6 +381,11 @@ impl Book {
         share.measured_through = hole.to;
         share.holes = share.holes.saturating_add(1);
         share.missing = share.missing + hole.to.saturating_since(hole.from);
+        self.list_hole(hole);
+    }
+
+    /// Adds a hole whose end is known to those of the run.
+    pub(super) fn list_hole(&mut self, hole: Hole) {
         self.ended_at = self.ended_at.max(hole.to);
         self.holes_total = self.holes_total.saturating_add(1);
         self.hole_us_total = self.hole_us_total + hole.to.saturating_since(hole.from);
@@ -418,7 +428,7 @@ impl Book {
         }
     }
 
-    fn fault(&mut self, fault: LedgerFault) {
+    pub(super) fn fault(&mut self, fault: LedgerFault) {
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(fault);
         }

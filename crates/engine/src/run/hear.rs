@@ -2,11 +2,12 @@
 
 use crate::bundle::Bundle;
 use crate::inbox::Reception;
-use crate::run::book::Hole;
+use crate::run::book::{Book, Hole};
 use crate::run::machine::{Load, State};
-use crate::run::slice::LostBatch;
+use crate::run::slice::{LineId, LostBatch};
 use crate::run::stored::Stored;
 use crate::run::types::{LossReason, Output, StopReason};
+use crate::vu::VuCarry;
 use crate::wire::EndReason;
 
 impl Load {
@@ -43,9 +44,11 @@ impl Load {
         let State::Playing(slice) = &mut self.state else {
             return;
         };
-        let (number, until) = (slice.number, slice.until);
         let mut stopped = false;
+        let mut came_in: Vec<(u32, Vec<VuCarry>)> = Vec::new();
         for bundle in bundles {
+            let id = (bundle.slice, bundle.line);
+            let next = bundle.sequence.saturating_add(1);
             self.book.frames_ignored += bundle.ignored;
             self.book.frames_late += bundle.late;
             let region = self.config.region_of(bundle.line);
@@ -56,13 +59,22 @@ impl Load {
                 }
             }
             for mut news in bundle.news {
+                let of = (bundle.slice, news.batch);
                 self.book.frames_merged += u64::from(news.is_told());
                 if news.forgot {
-                    self.book.forget(number, news.batch, slice.from);
+                    self.book.forget(bundle.slice, news.batch, slice.from);
                 }
-                self.book.add_news(&news);
-                if let Some(lost) = slice.note(bundle.line, &news) {
-                    self.book.lose_batch(hole(number, lost));
+                let lingered = slice.lingers(id, news.batch);
+                let stays = news.end.as_ref().is_some_and(|end| !end.out.is_empty());
+                self.book.add_news(bundle.slice, &news, lingered || stays);
+                if lingered {
+                    let through = news.closed_through;
+                    self.book.note_lingering(of, next, through, news.ledger);
+                    let users = self.book.come_in(of, std::mem::take(&mut news.late));
+                    came_in.push((news.batch, users));
+                }
+                if let Some(lost) = slice.note(id, &news) {
+                    came_in.push((news.batch, lose(&mut self.book, lost)));
                 }
                 if let Some(end) = news.end.take() {
                     stopped |= end.reason == EndReason::Stopped;
@@ -70,24 +82,49 @@ impl Load {
                         self.book.places.note(region, colo);
                     }
                     let shard = !self.config.shards.is_empty();
-                    self.book.end_batch(number, news.batch, until, end, shard);
+                    if lingered {
+                        came_in.push((news.batch, self.book.end_lingering(of, &end)));
+                    } else {
+                        let times = slice.times_of(id);
+                        self.book.end_batch(of, times, next, end, shard);
+                    }
                 }
             }
         }
+        let number = slice.number;
+        self.tell_adopted(number, came_in);
         if stopped {
             // A batch that stops without being asked has seen a sign that the run must not overlook.
             self.ask_to_stop(StopReason::Cancelled);
         }
     }
 
+    /// Has the batches of the slice told of users that have come in.
+    fn tell_adopted(&mut self, slice: u32, came_in: Vec<(u32, Vec<VuCarry>)>) {
+        for (batch, users) in came_in {
+            if !users.is_empty() {
+                // Only batches with a line of their own linger.
+                self.outputs.push_back(Output::Adopt {
+                    slice,
+                    line: batch,
+                    users,
+                });
+            }
+        }
+    }
+
     /// Counts the batches of a line as lost.
-    pub(super) fn lose(&mut self, line: u32, reason: LossReason) {
+    pub(super) fn lose(&mut self, id: LineId, reason: LossReason) {
         let State::Playing(slice) = &mut self.state else {
             return;
         };
-        for lost in slice.lose(line, reason) {
-            self.book.lose_batch(hole(slice.number, lost));
-        }
+        let number = slice.number;
+        let lost = slice.lose(id, reason);
+        let came_in = lost
+            .into_iter()
+            .map(|lost| (lost.batch, lose(&mut self.book, lost)));
+        let came_in = came_in.collect();
+        self.tell_adopted(number, came_in);
     }
 
     /// Counts the batches as lost that have been silent for too long.
@@ -95,30 +132,28 @@ impl Load {
         let State::Playing(slice) = &self.state else {
             return;
         };
-        let number = slice.number;
-        let overdue: Vec<u32> = self
+        let overdue: Vec<LineId> = self
             .deadlines(slice)
             .filter(|(_, deadline)| *deadline <= self.now)
-            .map(|(line, _)| line)
+            .map(|(id, _)| id)
             .collect();
-        for line in overdue {
-            self.outputs.push_back(Output::StopLine {
-                slice: number,
-                line,
-            });
-            self.lose(line, LossReason::Silent);
+        for (slice, line) in overdue {
+            self.outputs.push_back(Output::StopLine { slice, line });
+            self.lose((slice, line), LossReason::Silent);
         }
     }
 }
 
-/// The hole that a lost batch leaves.
-fn hole(slice: u32, lost: LostBatch) -> Hole {
+/// Enters the loss of a batch. Answers the users that begin afresh in the batch that plays their share.
+fn lose(book: &mut Book, lost: LostBatch) -> Vec<VuCarry> {
     let LostBatch {
+        slice,
         batch,
         live,
         reason,
+        lingered,
     } = lost;
-    Hole {
+    let hole = Hole {
         slice,
         batch,
         from: live.closed_through,
@@ -128,5 +163,10 @@ fn hole(slice: u32, lost: LostBatch) -> Hole {
         iterations_lost: 0,
         requests_cut_off: 0,
         arrivals_planned: None,
+    };
+    if lingered {
+        return book.lose_lingering(hole);
     }
+    book.lose_batch(hole);
+    Vec::new()
 }

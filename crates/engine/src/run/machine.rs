@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use crate::plan::Plan;
 use crate::run::book::Book;
 use crate::run::judging::Judging;
-use crate::run::slice::Slice;
+use crate::run::slice::{LineId, Lines, Slice, seconds_closed};
 use crate::run::stored::{SliceStarted, Stop, Stored};
 use crate::run::types::{Input, LossReason, Output, Progress, RunConfig, StopReason};
 use crate::summary::Report;
@@ -39,6 +39,8 @@ pub(super) struct Load {
     pub(super) book: Book,
     pub(super) judging: Judging,
     pub(super) outputs: VecDeque<Output>,
+    /// Where batches of the last slice linger while none is played.
+    pub(super) lingering: Lines,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,7 @@ impl Load {
             book,
             judging,
             outputs: VecDeque::new(),
+            lingering: Lines::new(),
         }
     }
 
@@ -82,9 +85,7 @@ impl Load {
                 line,
                 reason,
             } => {
-                if matches!(&self.state, State::Playing(playing) if playing.number == slice) {
-                    self.lose(line, reason);
-                }
+                self.lose((slice, line), reason);
             }
             Input::Stop(reason) => self.ask_to_stop(reason),
         }
@@ -146,9 +147,13 @@ impl Load {
     /// Brings the run as far as it can go at this time.
     pub(super) fn advance(&mut self) {
         if let State::Playing(slice) = &self.state {
+            let goes_on = slice.goes_on();
             if let Some(horizon) = slice.seconds_closed() {
                 self.publish(horizon);
-                return;
+                // What is published may have stopped the run, and a run that ends waits for whoever lingers.
+                if goes_on || self.is_over() {
+                    return;
+                }
             }
             self.end_slice();
         }
@@ -159,7 +164,7 @@ impl Load {
             State::Waiting(until) if until > self.now => {}
             State::New | State::Playing(_) | State::Waiting(_) => {
                 // Before the slice closes any hole: an open one is known to cover all seconds up to now.
-                self.publish(self.next_start().second());
+                self.publish(self.horizon());
                 if self.is_over() {
                     self.finish();
                 } else {
@@ -197,7 +202,7 @@ impl Load {
     }
 
     /// The lines on which batches play, and when each counts as silent.
-    pub(super) fn deadlines(&self, slice: &Slice) -> impl Iterator<Item = (u32, Tick)> {
+    pub(super) fn deadlines(&self, slice: &Slice) -> impl Iterator<Item = (LineId, Tick)> {
         let stopped_at = self.stop.as_ref().map(|stop| stop.at);
         slice.deadlines(&self.config, &self.plan, stopped_at)
     }
@@ -219,12 +224,9 @@ impl Load {
             .push_back(Output::Persist(Stored::Stop(stop.clone())));
         self.stop = Some(stop);
         if let State::Playing(slice) = &self.state {
-            let number = slice.number;
-            let live = slice.lines_live().map(|line| Output::StopLine {
-                slice: number,
-                line,
-            });
-            self.outputs.extend(live);
+            let open = slice.lines_open();
+            let stops = open.map(|(slice, line)| Output::StopLine { slice, line });
+            self.outputs.extend(stops);
         }
     }
 
@@ -242,11 +244,14 @@ impl Load {
             0 => Span::ZERO,
             attempts => Span::from_secs(1 << (attempts - 1).min(16)).min(RETRY_WAIT_MAX),
         };
-        self.state = State::Waiting(self.now + wait);
+        let state = std::mem::replace(&mut self.state, State::Waiting(self.now + wait));
+        if let State::Playing(slice) = state {
+            self.lingering = slice.into_lingering();
+        }
         // The rest of a run that is over is published when it is finished, and judged as of its end, however
         // late its last frame came.
         if !self.is_over() {
-            self.publish(self.next_start().second());
+            self.publish(self.horizon());
             self.checkpoint(false);
         }
     }
@@ -257,6 +262,12 @@ impl Load {
         self.now
             .max(self.book.ended_at)
             .max(Tick::from_second(self.book.seconds_published()))
+    }
+
+    /// Before which second nothing more can come: a batch that lingers goes on telling.
+    fn horizon(&self) -> u32 {
+        let next = self.next_start().second();
+        seconds_closed(&self.lingering).map_or(next, |closed| closed.min(next))
     }
 
     /// Whether nothing is left to play.
@@ -301,7 +312,8 @@ impl Load {
         for batch in &started.batches {
             self.book.begin_batch(*batch, from.min(self.plan_end()));
         }
-        self.state = State::Playing(Slice::new(&started, &self.config));
+        let lingering = std::mem::take(&mut self.lingering);
+        self.state = State::Playing(Slice::new(&started, &self.config, lingering));
     }
 
     /// Publishes and judges the seconds before `horizon`.

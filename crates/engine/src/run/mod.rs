@@ -38,6 +38,7 @@ mod judging;
 mod live;
 mod machine;
 mod once;
+mod out;
 mod places;
 mod publish;
 mod restore;
@@ -48,6 +49,7 @@ mod stages;
 mod stored;
 mod types;
 
+pub use assign::HANDS_OVER_AFTER;
 pub(crate) use book::Book;
 pub use book::{FAULTS_MAX, HOLES_MAX, Hole, LedgerFault, PAUSE_MAX};
 pub(crate) use judging::Judging;

@@ -11,7 +11,7 @@ use crate::error_class::ErrorClass;
 use crate::inbox::{Reception, STOP_PATIENCE};
 use crate::phase::Phase;
 use crate::plan::{Plan, RunPart};
-use crate::run::slice::Slice;
+use crate::run::slice::{Lines, Slice};
 use crate::run::stored::SliceStarted;
 use crate::run::types::{LossReason, RunConfig};
 use crate::share::Share;
@@ -109,7 +109,7 @@ impl Once {
             shards: Vec::new(),
             ..config.clone()
         };
-        self.live = Some(Slice::new(&started, &own_line));
+        self.live = Some(Slice::new(&started, &own_line, Lines::new()));
         Some(Assignment {
             version: WIRE_VERSION,
             run: config.run.clone(),
@@ -121,6 +121,8 @@ impl Once {
             until,
             played_through: Tick::ZERO,
             carry: Vec::new(),
+            away: Vec::new(),
+            hands_over_after: None,
             begun: Vec::new(),
             handed_over,
             slots: config.slots,

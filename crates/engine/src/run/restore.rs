@@ -3,11 +3,12 @@
 use crate::bundle::Bundle;
 use crate::inbox::Reception;
 use crate::plan::Plan;
+use crate::run::book::Hole;
 use crate::run::judging::Judging;
 use crate::run::machine::{Load, State};
-use crate::run::slice::Slice;
+use crate::run::slice::{Line, LineId, Slice, seconds_closed};
 use crate::run::stored::{Restored, SliceStarted};
-use crate::run::types::{LossReason, RunConfig};
+use crate::run::types::{LossReason, Output, RunConfig};
 use crate::tick::Tick;
 
 impl Load {
@@ -35,8 +36,15 @@ impl Load {
                 return run;
             }
         }
+        run.lingering = run
+            .book
+            .lingering()
+            .map(|(batch, of)| ((of.slice, batch), Line::lingering(batch, of)))
+            .collect();
         if let Some(started) = slice {
             run.resume_slice(&started, bundles);
+        } else {
+            run.lose_lingering();
         }
         if known {
             let reason = LossReason::CoordinatorRestarted;
@@ -53,7 +61,8 @@ impl Load {
         let paused_until = started.from.min(self.pause_end());
         self.book.open_holes(paused_until, self.pause_reason());
         self.book.slices = started.slice.saturating_add(1);
-        self.publish(started.from.second());
+        let closed = seconds_closed(&self.lingering).unwrap_or(u32::MAX);
+        self.publish(started.from.second().min(closed));
         for batch in &started.batches {
             let played_from = started.from.min(self.plan_end());
             self.book.begin_batch(*batch, played_from);
@@ -62,7 +71,8 @@ impl Load {
                 share.kept = None;
             }
         }
-        self.state = State::Playing(Slice::new(started, &self.config));
+        let lingering = std::mem::take(&mut self.lingering);
+        self.state = State::Playing(Slice::new(started, &self.config, lingering));
         for bundle in bundles {
             if let State::Playing(slice) = &mut self.state
                 && slice.reception(&bundle, &self.plan) == Reception::New
@@ -76,12 +86,37 @@ impl Load {
         };
         // Whether the batches could be started is not known: no attempt that failed.
         slice.fruitful = true;
-        let live: Vec<u32> = slice.lines_live().collect();
+        let open: Vec<LineId> = slice.lines_open().collect();
         if let Some(horizon) = slice.seconds_closed() {
             self.publish(horizon);
         }
-        for line in live {
-            self.lose(line, LossReason::CoordinatorRestarted);
+        for id in open {
+            self.lose(id, LossReason::CoordinatorRestarted);
+        }
+        // There is nobody to be told of users that came in.
+        self.outputs
+            .retain(|output| !matches!(output, Output::Adopt { .. }));
+    }
+
+    /// Counts the batches as lost that lingered when no slice was played: they cannot be reached any more either.
+    fn lose_lingering(&mut self) {
+        self.lingering.clear();
+        let lost = self.book.lingering();
+        let holes: Vec<Hole> = lost
+            .map(|(batch, of)| Hole {
+                slice: of.slice,
+                batch,
+                from: of.closed_through,
+                to: of.closed_through,
+                reason: LossReason::CoordinatorRestarted,
+                active_users: of.active_users(),
+                iterations_lost: 0,
+                requests_cut_off: 0,
+                arrivals_planned: None,
+            })
+            .collect();
+        for hole in holes {
+            self.book.lose_lingering(hole);
         }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Ledger;
 use crate::run::book::Hole;
+use crate::run::out::Lingering;
 use crate::sorted::SortedMap;
 use crate::tick::{Span, Tick};
 use crate::vu::VuCarry;
@@ -15,6 +16,13 @@ use crate::window::is_default;
 pub(crate) struct ShareBook {
     pub(super) ledger: Ledger,
     pub(super) carry: Vec<VuCarry>,
+    /// Batches that linger for users.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) lingering: Vec<Lingering>,
+    /// Users that have come in since the slice began, until the batch that plays it says which of them it has not
+    /// heard of; none where a checkpoint is made.
+    #[serde(skip)]
+    pub(super) late: Vec<VuCarry>,
     /// Users that its shard keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) kept: Option<Kept>,
@@ -57,9 +65,9 @@ impl ShareBook {
         self.missing
     }
 
-    /// Whether users were handed over in the middle of an iteration.
+    /// Whether users were handed over in the middle of an iteration, or are out in one.
     pub(super) fn is_in_iteration(&self) -> bool {
-        self.iterations_handed_over() > 0
+        self.iterations_handed_over() + self.iterations_out() > 0
     }
 
     /// How many iterations are open among the users that were handed over, by the batch's own count.

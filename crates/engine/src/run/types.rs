@@ -9,6 +9,7 @@ use crate::run::stored::Stored;
 use crate::summary::Report;
 use crate::tick::{Span, Tick};
 use crate::timeline::TimelineRow;
+use crate::vu::VuCarry;
 use crate::wire::Assignment;
 
 /// How a plan is spread over batches and slices.
@@ -122,6 +123,15 @@ pub enum Output {
     Assign(Box<Assignment>),
     /// Have this shard start its batches.
     AssignShard(Box<ShardOrder>),
+    /// Tell the batch of this line that users have come in which were away when its slice began.
+    Adopt {
+        /// The slice it belongs to.
+        slice: u32,
+        /// The line.
+        line: u32,
+        /// The users.
+        users: Vec<VuCarry>,
+    },
     /// Tell the batches of this line to stop, if they can still be reached.
     StopLine {
         /// The slice it belongs to.

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::holds::check;
 use crate::plans::{config, plan_of};
-use crate::world::{Answer, Crash, Sizes, World};
+use crate::store::Sizes;
+use crate::world::{Answer, Crash, World};
 
 /// Two users who read and write every now and then, for this long.
 fn long_plan(duration: &str, fields: Value) -> Plan {

@@ -457,6 +457,7 @@ pub(crate) fn frame(
         sequence,
         closed_through,
         windows,
+        late: Vec::new(),
         end,
     }
 }
@@ -467,6 +468,8 @@ pub(crate) fn end(reason: EndReason, at: Tick, iterations_open: u64) -> BatchEnd
         at,
         carry: Vec::new(),
         iterations_open,
+        out: Vec::new(),
+        missed: Vec::new(),
         handed_over: Vec::new(),
         colo: None,
     }

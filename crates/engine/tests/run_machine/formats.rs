@@ -95,6 +95,8 @@ fn frame_format_unchanged() {
         at: Tick::from_ms(3_010),
         carry: vec![carry()],
         iterations_open: 1,
+        out: Vec::new(),
+        missed: Vec::new(),
         handed_over: vec![Some("room-1".to_owned()), None],
         colo: "AMS".parse().ok(),
     };
@@ -117,6 +119,8 @@ fn assignment_format_unchanged() {
         until: Tick::from_ms(6_020),
         played_through: Tick::from_second(3),
         carry: vec![carry()],
+        away: Vec::new(),
+        hands_over_after: None,
         begun: vec![17],
         handed_over: vec![Some("room-1".to_owned()), None],
         slots: std::num::NonZeroU16::new(6),

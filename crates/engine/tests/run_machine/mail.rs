@@ -4,6 +4,7 @@ use sentinel_engine::bundle::Bundle;
 use sentinel_engine::run::{Input, LossReason};
 use sentinel_engine::shard;
 use sentinel_engine::tick::Span;
+use sentinel_engine::vu::VuCarry;
 use sentinel_engine::wire::Frame;
 
 use crate::world::World;
@@ -11,6 +12,7 @@ use crate::world::World;
 pub(crate) enum Mail {
     Frame(Frame),
     Bundle(Bundle),
+    Adopt((u32, u32), Vec<VuCarry>),
     LineLost(u32, u32, LossReason),
     BatchLost(u32, u32, LossReason),
 }
@@ -42,6 +44,7 @@ impl World {
                 let input = shard::Input::BatchLost { batch, reason };
                 return self.tell_shard((slice, line), input);
             }
+            Mail::Adopt(key, users) => return self.adopt(key, &users),
             Mail::Bundle(bundle) => Input::Bundle(bundle),
             Mail::LineLost(slice, line, reason) => Input::LineLost {
                 slice,

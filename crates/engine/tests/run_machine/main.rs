@@ -4,6 +4,7 @@
 mod endurance;
 mod faults;
 mod formats;
+mod hand_over;
 mod holds;
 mod honest;
 mod judging;
@@ -16,6 +17,7 @@ mod places;
 mod plans;
 mod restore;
 mod shards;
+mod store;
 mod world;
 
 use holds::check;

@@ -8,15 +8,17 @@ use sentinel_engine::bundle::{Bundle, ShardOrder};
 use sentinel_engine::parts::Parts;
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::response::Exchange;
-use sentinel_engine::run::{Input, LossReason, Output, Record, Run, RunConfig, StopReason, Stored};
+use sentinel_engine::run::{Input, LossReason, Output, Record, Run, RunConfig, StopReason};
 use sentinel_engine::shard::Kept;
 use sentinel_engine::summary::{Report, TestRunResult};
 use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::timeline::TimelineRow;
+use sentinel_engine::vu::VuCarry;
 use sentinel_engine::wire::{Assignment, Frame};
 
 use crate::mail::Mail;
 use crate::shards::ShardPlayer;
+use crate::store::Sizes;
 
 pub(crate) const EPOCH_MS: u64 = 1_767_499_200_000;
 
@@ -48,15 +50,6 @@ pub(crate) struct Crash {
     pub(crate) outage: Span,
 }
 
-/// How much was stored at a checkpoint.
-pub(crate) struct Sizes {
-    pub(crate) at: Tick,
-    /// All that the checkpoint replaces, in bytes.
-    pub(crate) before: usize,
-    /// The checkpoint, in bytes.
-    pub(crate) checkpoint: usize,
-}
-
 pub(crate) struct World {
     pub(crate) plan: Plan,
     pub(crate) config: RunConfig,
@@ -81,6 +74,8 @@ pub(crate) struct World {
     pub(crate) crashed_at: Option<Tick>,
     /// Says for each frame after which times it arrives: once, several times or not at all.
     pub(crate) network: Network,
+    /// The same for users that have come in and are sent to the batch that plays their share.
+    pub(crate) way_back: WayBack,
     /// The same for bundles of shards.
     pub(crate) shard_network: ShardNetwork,
     /// What becomes of each shard.
@@ -88,6 +83,8 @@ pub(crate) struct World {
     /// The users that shards keep between two slices.
     pub(crate) kept: BTreeMap<u32, Kept>,
     pub(crate) target: Target,
+    /// How many users came in after the others of their batch were handed over.
+    pub(crate) late: usize,
     /// What every answer sets as a cookie.
     pub(crate) set_cookie: Option<&'static str>,
     /// Changes what batches say.
@@ -111,6 +108,8 @@ pub(crate) struct World {
 }
 
 type ShardNetwork = Box<dyn FnMut(&Bundle) -> Vec<Span>>;
+
+type WayBack = Box<dyn FnMut(&[VuCarry]) -> Vec<Span>>;
 
 type Network = Box<dyn FnMut(&Frame) -> Vec<Span>>;
 
@@ -158,6 +157,8 @@ impl World {
                 status: if request.id.0 % 19 == 7 { 500 } else { 200 },
                 body: b"{}",
             }),
+            way_back: Box::new(|_| vec![Span::from_ms(5)]),
+            late: 0,
             set_cookie: None,
             tamper: Box::new(|_| {}),
             wakes_late: Span::ZERO,
@@ -280,6 +281,11 @@ impl World {
                     self.stop_shard((slice, line));
                 }
             }
+            Output::Adopt { slice, line, users } => {
+                for delay in (self.way_back)(&users) {
+                    self.post(delay, Mail::Adopt((slice, line), users.clone()));
+                }
+            }
             Output::WakeAt(at) => {
                 self.wake_at = at;
                 return true;
@@ -292,35 +298,20 @@ impl World {
         false
     }
 
-    fn persist(&mut self, stored: &Stored) {
-        let before = self.stored_bytes(stored);
-        for beginning in stored.supersedes() {
-            self.records.retain(|key, _| !key.starts_with(beginning));
-        }
-        for Record { key, body } in stored.to_records() {
-            self.records.insert(key, body);
-        }
-        if let Some(before) = before {
-            let checkpoint = self.records.values().map(String::len).sum();
-            self.sizes.push(Sizes {
-                at: self.now,
-                before,
-                checkpoint,
-            });
-        }
-    }
-
-    fn stored_bytes(&self, stored: &Stored) -> Option<usize> {
-        let is_checkpoint = matches!(stored, Stored::Checkpoint(_));
-        is_checkpoint.then(|| self.records.values().map(String::len).sum())
-    }
-
     pub(crate) fn stop_batch(&mut self, key: (u32, u32)) {
         if let Some(player) = self.players.get_mut(&key)
             && !player.deaf
         {
             let now = player.own_time(self.now);
             player.batch.handle_input(now, batch::Input::Stop);
+            self.drain_player(key);
+        }
+    }
+
+    pub(crate) fn adopt(&mut self, key: (u32, u32), users: &[VuCarry]) {
+        if let Some(player) = self.players.get_mut(&key) {
+            let now = player.own_time(self.now);
+            player.batch.handle_input(now, batch::Input::Adopt(users));
             self.drain_player(key);
         }
     }
@@ -371,6 +362,7 @@ impl World {
                 }
                 batch::Output::Abort(id) => player.answers.retain(|(_, other), _| *other != id),
                 batch::Output::Ship(mut frame) => {
+                    self.late += frame.late.len();
                     (self.tamper)(&mut frame);
                     for delay in (self.network)(&frame) {
                         self.post(delay, Mail::Frame(frame.clone()));

@@ -368,6 +368,8 @@ pub(crate) fn slice(
         played_through: from,
         begun: Vec::new(),
         carry,
+        away: Vec::new(),
+        hands_over_after: None,
         handed_over: Vec::new(),
         slots: None,
     }

@@ -2,6 +2,7 @@
 
 mod executors;
 mod flows;
+mod hand_over;
 mod lab;
 mod objects;
 mod redirects;

@@ -284,8 +284,8 @@ impl Local {
                         told = true;
                     }
                 }
-                // A local run has no shards.
-                run::Output::AssignShard(_) => {}
+                // A local run has no shards, and one slice.
+                run::Output::AssignShard(_) | run::Output::Adopt { .. } => {}
                 // Nobody could go on with this run if this process ended.
                 run::Output::Persist(_) => {}
                 run::Output::Publish(rows) => {
