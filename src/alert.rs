@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use sentinel_engine::summary::{RunStatus, TestRunResult};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect};
 use worker::{Delay, Env, Fetch, Result};
 
 use crate::config::Config;
+use crate::json::document;
 use crate::log;
 use crate::outgoing::post_with;
 
@@ -90,10 +90,10 @@ pub(crate) async fn send(env: &Env, alert: &Alert) {
         // The text of an error may hold the address.
         let status = post(address.expose(), alert).await.unwrap_or_default();
         if (200..300).contains(&status) {
-            log::event("alert_sent", run, json!({ "alert": alert.alert }));
+            log::event("alert_sent", run, document!({ "alert": alert.alert }));
             return;
         }
-        let details = json!({ "alert": alert.alert, "status": status });
+        let details = document!({ "alert": alert.alert, "status": status });
         log::event("alert_not_sent", run, details);
     }
 }

@@ -1,7 +1,7 @@
 //! What the triggers do: the runs of the night, and the watchdog.
 
 use sentinel_engine::plan::Via;
-use serde_json::{Value, json};
+use serde_json::Value;
 use worker::{Env, Result, ScheduledEvent};
 
 use crate::alert::{Alert, Occasion};
@@ -9,6 +9,7 @@ use crate::api::{ApiError, ScenarioChoice};
 use crate::clock::{iso, now_ms};
 use crate::config::{Config, Nightly};
 use crate::coordinator::{Known, Stub};
+use crate::json::document;
 use crate::start::{Asked, failed_summary, launch, prepare, random_seed};
 use crate::store::{Database, Row, end_run, running_runs};
 use crate::{alert, kill_switch, log, retention};
@@ -21,7 +22,7 @@ pub(crate) async fn fired(event: &ScheduledEvent, env: &Env) {
     let config = match Config::of(env) {
         Ok(config) => config,
         Err(problems) => {
-            log::event("misconfigured", "", json!(problems.0));
+            log::event("misconfigured", "", document!(problems.0));
             return;
         }
     };
@@ -30,13 +31,13 @@ pub(crate) async fn fired(event: &ScheduledEvent, env: &Env) {
             start(env, &config, night).await;
         }
         if let Err(error) = retention::remove_old(env, &config).await {
-            log::event("retention_failed", "", json!(log::brief(&error)));
+            log::event("retention_failed", "", log::brief(&error).into());
         }
         return;
     }
     kill_switch::create_key(env).await;
     if let Err(error) = watch(env).await {
-        log::event("watchdog_failed", "", json!(log::brief(&error)));
+        log::event("watchdog_failed", "", log::brief(&error).into());
     }
 }
 
@@ -61,7 +62,7 @@ async fn start(env: &Env, config: &Config, night: &Nightly) {
         launch(env, config, prepared, Some(false)).await
     }
     .await;
-    let details = json!({ "scenario": night.scenario, "environment": night.environment });
+    let details = document!({ "scenario": night.scenario, "environment": night.environment });
     match started {
         Ok(id) => log::event("nightly_started", &id, details),
         Err(error) if error.code == "already_running" => {
@@ -69,7 +70,8 @@ async fn start(env: &Env, config: &Config, night: &Nightly) {
             log::event("nightly_skipped", other.unwrap_or_default(), details);
         }
         Err(error) => {
-            let details = json!({ "nightly": details, "code": error.code, "error": error.message });
+            let details =
+                document!({ "nightly": details, "code": error.code, "error": error.message });
             log::event("nightly_failed", "", details);
             let (scenario, environment) = (&night.scenario, &night.environment);
             let alert = Alert {
@@ -101,7 +103,7 @@ async fn watch(env: &Env) -> Result<()> {
                 let summary = failed_summary("the coordinator of the run knows nothing of it");
                 let ended = end_run(id, "failed", &iso(now), &summary);
                 if database.run(&ended).await? > 0 {
-                    log::event("orphan_failed", id, json!({}));
+                    log::event("orphan_failed", id, document!({}));
                     stepped_in(env, &row, "had no coordinator and was ended as failed").await;
                 }
             }
@@ -109,7 +111,7 @@ async fn watch(env: &Env) -> Result<()> {
                 stepped_in(env, &row, "had come to a standstill and goes on again").await;
             }
             Ok(_) => {}
-            Err(error) => log::event("check_failed", id, json!(log::brief(&error))),
+            Err(error) => log::event("check_failed", id, log::brief(&error).into()),
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use sentinel_engine::json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use worker::{Error, Result};
 
 /// Reads a text.
@@ -21,3 +22,46 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
 pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> Result<String> {
     json::to_string(value).map_err(|refused| Error::RustError(refused.to_string()))
 }
+
+/// An object of these members.
+pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let mut object = Map::new();
+    for (name, value) in members {
+        object.insert(name.to_owned(), value);
+    }
+    Value::Object(object)
+}
+
+/// As [`object`], of values that are not JSON yet.
+pub(crate) fn object_of(members: &[(&str, &dyn ToValue)]) -> Value {
+    let mut object = Map::new();
+    for (name, value) in members {
+        object.insert((*name).to_owned(), value.to_value());
+    }
+    Value::Object(object)
+}
+
+/// What can be written as JSON, without a type. It goes by way of a text: it is for what is small or seldom.
+pub(crate) trait ToValue {
+    /// The value as a document, null if it cannot be written.
+    fn to_value(&self) -> Value;
+}
+
+impl<T: Serialize> ToValue for T {
+    fn to_value(&self) -> Value {
+        let text = json::to_string(self).unwrap_or_default();
+        read(&text).unwrap_or_default()
+    }
+}
+
+/// A document from `{ "name": value, … }` or a single value, as serde_json's macro makes it, which takes ten times the
+/// code for each member.
+macro_rules! document {
+    ({ $($name:literal: $value:expr),* $(,)? }) => {
+        $crate::json::object_of(&[$(($name, &$value)),*])
+    };
+    ($value:expr) => {
+        $crate::json::ToValue::to_value(&$value)
+    };
+}
+pub(crate) use document;

@@ -5,11 +5,12 @@
 
 use futures::future::{join, join_all};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use worker::{Env, Result};
 
 use crate::clock::{iso, now_ms};
 use crate::coordinator::{Known, Stub};
+use crate::json::document;
 use crate::start::failed_summary;
 use crate::store::{
     Database, Statement, end_run, forget_stop_key, lift_stop, note_stop_key, running_runs,
@@ -75,7 +76,7 @@ pub(crate) async fn stop(env: &Env, reason: &str) -> Result<Stopped> {
         (flagged.as_ref().err(), "KV did not answer"),
     ] {
         if let Some(error) = failed {
-            log::event("stop_not_stored", "", json!(log::brief(error)));
+            log::event("stop_not_stored", "", log::brief(error).into());
             warnings.push(what);
         }
     }
@@ -85,12 +86,12 @@ pub(crate) async fn stop(env: &Env, reason: &str) -> Result<Stopped> {
     let runs = match stop_runs(env, reason).await {
         Ok(runs) => runs,
         Err(error) => {
-            log::event("stop_not_told", "", json!(log::brief(&error)));
+            log::event("stop_not_told", "", log::brief(&error).into());
             warnings.push("the running runs were not told at once and will see it in KV");
             Vec::new()
         }
     };
-    log::event("stopped", "", json!({ "reason": reason, "runs": runs }));
+    log::event("stopped", "", document!({ "reason": reason, "runs": runs }));
     Ok(Stopped { runs, warnings })
 }
 
@@ -101,7 +102,7 @@ pub(crate) async fn stop(env: &Env, reason: &str) -> Result<Stopped> {
 pub(crate) async fn lift(env: &Env) -> Result<()> {
     flag::set_stop_all(env, None).await?;
     change(env, &lift_stop(&iso(now_ms()))).await?;
-    log::event("stop_lifted", "", json!({}));
+    log::event("stop_lifted", "", document!({}));
     Ok(())
 }
 
@@ -121,7 +122,7 @@ pub(crate) async fn create_key(env: &Env) {
     }
     .await;
     if let Err(error) = created {
-        log::event("stop_key_not_created", "", json!(log::brief(&error)));
+        log::event("stop_key_not_created", "", log::brief(&error).into());
     }
 }
 
@@ -136,7 +137,7 @@ async fn stop_runs(env: &Env, reason: &str) -> Result<Vec<String>> {
     let told = join_all(told).await;
     for (id, told) in ids.iter().zip(told) {
         if let Err(error) = told {
-            log::event("cancel_failed", id, json!(log::brief(&error)));
+            log::event("cancel_failed", id, log::brief(&error).into());
         }
     }
     Ok(ids)

@@ -7,6 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use js_sys::{Function, Reflect};
+use sentinel_engine::plan::PlanSource;
 use sentinel_engine::run::LossReason;
 use sentinel_engine::sorted::SortedMap;
 use sentinel_engine::tick::Span;
@@ -103,7 +104,12 @@ impl Links {
     /// # Errors
     /// When the assignment cannot be written or the binding is missing. A batch that does not start for another
     /// reason ends, which is an event.
-    pub(crate) fn open_batch(&mut self, env: &Env, key: &str, order: &BatchOrder) -> Result<()> {
+    pub(crate) fn open_batch(
+        &mut self,
+        env: &Env,
+        key: &str,
+        order: &BatchOrder<&PlanSource>,
+    ) -> Result<()> {
         let Assignment {
             run,
             slice,
@@ -147,7 +153,7 @@ impl Links {
         &mut self,
         env: &Env,
         name: &ShardName,
-        call: &ShardCall,
+        call: &ShardCall<&PlanSource>,
     ) -> Result<()> {
         let id = LinkId {
             slice: call.order.slice,

@@ -2,14 +2,26 @@
 //!
 //! Invariant: no token, cookie, query string or text from a target gets into a line.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use worker::console_log;
 
 use crate::json;
 
+#[derive(Serialize)]
+struct Line<'a> {
+    details: Value,
+    event: &'a str,
+    run: &'a str,
+}
+
 /// Writes one event. `run` is the run's identifier, empty for what belongs to no run.
 pub(crate) fn event(event: &str, run: &str, details: Value) {
-    let line = json!({ "event": event, "run": run, "details": details });
+    let line = Line {
+        details,
+        event,
+        run,
+    };
     console_log!("{}", json::write(&line).unwrap_or_default());
 }
 

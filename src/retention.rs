@@ -3,11 +3,12 @@
 //! Invariant: the work of a night is bounded and can be broken off anywhere: a run is removed in one
 //! transaction, and what is left is left for the next night.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use worker::{Env, Result};
 
 use crate::clock::{day, iso, now_ms};
 use crate::config::Config;
+use crate::json::document;
 use crate::log;
 use crate::store::{Database, expired_runs, forget_days_before, remove_run};
 
@@ -35,7 +36,7 @@ pub(crate) async fn remove_old(env: &Env, config: &Config) -> Result<()> {
     log::event(
         "old_runs_removed",
         "",
-        json!({ "runs": removed, "days": config.retention_days }),
+        document!({ "runs": removed, "days": config.retention_days }),
     );
     Ok(())
 }

@@ -11,7 +11,7 @@ use sentinel_engine::plan::{
 use sentinel_engine::run::{Capacity, Spread, TooLarge};
 use sentinel_engine::scenario::{ApplicationProfile, LoadScenario};
 use sentinel_engine::tick::Span;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::{Builder, Uuid};
 use worker::Env;
 
@@ -19,13 +19,14 @@ use crate::api::{ApiError, ScenarioChoice};
 use crate::clock::{day, iso, now_ms};
 use crate::config::{Config, Limits};
 use crate::coordinator::{Allowance, RunOrder, Stub};
+use crate::json::document;
 use crate::limits::{LATENCY_EXPECTED_MS, REQUESTS_PER_THREAD, SHARDS_MAX, SLOTS, SUBREQUESTS_MAX};
 use crate::run_config::config_json;
 use crate::store::{
     Daily, Database, NewRun, Row, end_run, insert_run, reservation, reserve, run_by_id, running_in,
     stop_in_force, used_on,
 };
-use crate::{catalog, flag, kill_switch, log};
+use crate::{catalog, flag, json, kill_switch, log};
 
 /// What somebody asks to be run.
 #[derive(Clone, Debug)]
@@ -315,23 +316,23 @@ pub(crate) async fn launch(
     let stub = Stub::of(env, &id);
     let (raised, started) = join(flag::raise(env, &id, length_s), stub.start(&order)).await;
     if let Err(error) = raised {
-        log::event("flag_not_raised", &id, json!(log::brief(&error)));
+        log::event("flag_not_raised", &id, log::brief(&error).into());
     }
     if let Err(error) = started {
-        log::event("run_not_started", &id, json!(log::brief(&error)));
+        log::event("run_not_started", &id, log::brief(&error).into());
         // It may have started without being able to say so.
         let _ = stub.cancel(None).await;
         let summary = failed_summary("the coordinator could not be started");
         let ended = end_run(&id, "failed", &iso(now_ms()), &summary);
         if let Err(error) = database.run(&ended).await {
-            log::event("run_not_ended", &id, json!(log::brief(&error)));
+            log::event("run_not_ended", &id, log::brief(&error).into());
         }
         return Err(ApiError::unavailable("the coordinator"));
     }
     log::event(
         "run_started",
         &id,
-        json!({
+        document!({
             "scenario": order.scenario_name,
             "environment": order.environment,
             "batches": order.batches,
@@ -343,7 +344,9 @@ pub(crate) async fn launch(
 
 /// The summary of a run that nothing else is known about than that it failed.
 pub(crate) fn failed_summary(reason: &str) -> String {
-    json!({ "passed": false, "failedAssertions": [], "failure": reason }).to_string()
+    let none: [&str; 0] = [];
+    let summary = document!({ "passed": false, "failedAssertions": none, "failure": reason });
+    json::write(&summary).unwrap_or_default()
 }
 
 /// 53 random bits: a number that every reader of JSON holds exactly.
@@ -391,7 +394,7 @@ async fn insert(
     limits: &Limits,
 ) -> Result<Option<u64>, ApiError> {
     let unavailable = |error| {
-        log::event("database_failed", id, json!(log::brief(&error)));
+        log::event("database_failed", id, log::brief(&error).into());
         ApiError::unavailable("the database")
     };
     let now = now_ms();
@@ -465,6 +468,8 @@ const PRODUCTION: &str = "production";
 #[cfg(test)]
 mod tests {
     use sentinel_engine::scenario::{parse_application, parse_scenario};
+
+    use serde_json::json;
 
     use super::*;
 

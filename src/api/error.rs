@@ -4,9 +4,10 @@
 //! of what the caller sent only what was rejected.
 
 use sentinel_engine::plan::{Problem, Problems};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::config::ConfigProblems;
+use crate::json::document;
 
 /// An answer that is an error.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +87,7 @@ impl ApiError {
             [only] => format!("{}: {}", only.path, only.message),
             all => format!("{} problems, see \"problems\"", all.len()),
         };
-        Self::new(422, "invalid", message).with("problems", json!(problems))
+        Self::new(422, "invalid", message).with("problems", document!(problems))
     }
 
     /// Everything is stopped, and no run starts until that is lifted.
@@ -128,6 +129,6 @@ impl From<&ConfigProblems> for ApiError {
             "misconfigured",
             "the load tester's configuration is not complete, see \"problems\"",
         )
-        .with("problems", json!(problems.0))
+        .with("problems", document!(problems.0))
     }
 }

@@ -3,7 +3,6 @@
 use sentinel_engine::batch::RUN_FIELD;
 use sentinel_engine::scenario::{ApplicationProfile, LoadScenario};
 use serde::Serialize;
-use serde_json::json;
 use worker::{Env, Request, Response, Result};
 
 use crate::api::error::ApiError;
@@ -11,6 +10,7 @@ use crate::api::reply;
 use crate::api::route::{BASE, NoRoute, Route, route};
 use crate::api::{prometheus, runs, start, stop, stream};
 use crate::config::{Config, ConfigProblems};
+use crate::json::document;
 use crate::token::same_secret;
 use crate::{catalog, flag};
 
@@ -103,11 +103,10 @@ async fn health(
     let version = env!("CARGO_PKG_VERSION");
     let stopped = flag::stop_all(env).await.is_some();
     let (code, status, problems) = match config {
-        Ok(_) => (200, "ok", json!([])),
-        Err(problems) => (503, "misconfigured", json!(problems.0)),
+        Ok(_) => (200, "ok", serde_json::Value::Array(Vec::new())),
+        Err(problems) => (503, "misconfigured", document!(problems.0)),
     };
-    let body =
-        json!({ "status": status, "version": version, "stopped": stopped, "problems": problems });
+    let body = document!({ "status": status, "version": version, "stopped": stopped, "problems": problems });
     (code, body)
 }
 

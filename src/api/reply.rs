@@ -1,10 +1,11 @@
 //! Answers of the API.
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use worker::{Response, Result};
 
 use crate::api::error::ApiError;
+use crate::json::document;
 
 /// An answer with a JSON body.
 ///
@@ -41,8 +42,8 @@ pub(crate) fn with_headers<T: Serialize>(
 /// When the runtime refuses to make a response.
 pub(crate) fn error(error: &ApiError) -> Result<Response> {
     let mut body: Map<String, Value> = error.details.clone();
-    body.insert("error".to_owned(), json!(error.message));
-    body.insert("code".to_owned(), json!(error.code));
+    body.insert("error".to_owned(), document!(error.message));
+    body.insert("code".to_owned(), document!(error.code));
     let header = error
         .header
         .as_ref()

@@ -1,6 +1,6 @@
 //! What is asked about runs, and cancelling one.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use worker::Env;
 
 use crate::api::error::ApiError;
@@ -8,6 +8,7 @@ use crate::api::params::{Cursor, MetricsQuery, RunsQuery};
 use crate::api::route::{RunId, View};
 use crate::clock::{iso, now_ms};
 use crate::coordinator::{Known, Stub};
+use crate::json::{document, object};
 use crate::start::failed_summary;
 use crate::store::{
     Database, ResultTable, Row, Statement, end_run, histograms_of, metrics_page, results_of,
@@ -41,7 +42,7 @@ pub(super) async fn list(env: &Env, query: &str) -> Result<Value, ApiError> {
         .text()
     });
     runs.iter_mut().for_each(polish_run);
-    Ok(json!({ "runs": runs, "nextCursor": next }))
+    Ok(object([("runs", runs.into()), ("nextCursor", next.into())]))
 }
 
 /// `GET runs/:id` and what is below it.
@@ -58,7 +59,7 @@ pub(super) async fn view(
         View::Run => {
             let mut run = find(env, id).await?;
             polish_run(&mut run);
-            Ok(json!({ "run": run }))
+            Ok(object([("run", run.into())]))
         }
         View::Metrics => metrics(env, id, &MetricsQuery::parse(query)?).await,
         View::Bottlenecks => results(env, id, ResultTable::Bottlenecks, "bottlenecks").await,
@@ -82,7 +83,7 @@ pub(super) async fn cancel(env: &Env, id: &RunId) -> Result<Value, ApiError> {
         let stub = Stub::of(env, id.as_str());
         let told = futures::future::join(stub.cancel(None), flag::cancel(env, id.as_str()));
         let (coordinator, flag) = told.await;
-        log::event("cancel_requested", id.as_str(), json!({}));
+        log::event("cancel_requested", id.as_str(), document!({}));
         match (coordinator, flag) {
             // Nobody else will ever end it. If it is about to start, its coordinator will see that it is over.
             (Ok(Known::Nothing), _) => {
@@ -93,12 +94,12 @@ pub(super) async fn cancel(env: &Env, id: &RunId) -> Result<Value, ApiError> {
             // Either is enough: the coordinator reads the flag.
             (Ok(Known::Running | Known::Revived), _) | (Err(_), Ok(())) => {}
             (Err(error), Err(_)) => {
-                log::event("cancel_failed", id.as_str(), json!(log::brief(&error)));
+                log::event("cancel_failed", id.as_str(), log::brief(&error).into());
                 return Err(ApiError::unavailable("the coordinator"));
             }
         }
     }
-    Ok(json!({ "message": "Cancellation requested", "id": id.as_str() }))
+    Ok(document!({ "message": "Cancellation requested", "id": id.as_str() }))
 }
 
 async fn metrics(env: &Env, id: &RunId, query: &MetricsQuery) -> Result<Value, ApiError> {
@@ -117,7 +118,10 @@ async fn metrics(env: &Env, id: &RunId, query: &MetricsQuery) -> Result<Value, A
         format!("{}_{}", number("timestamp"), number("id"))
     });
     let metrics: Vec<Row> = rows_found.into_iter().map(snapshot).collect();
-    Ok(json!({ "metrics": metrics, "nextCursor": next }))
+    Ok(object([
+        ("metrics", metrics.into()),
+        ("nextCursor", next.into()),
+    ]))
 }
 
 async fn results(
@@ -134,7 +138,7 @@ async fn results(
         parse_column(row, "errors_by_type", "errorsByType");
         parse_column(row, "details", "evidence");
     }
-    Ok(json!({ field: found }))
+    Ok(object([(field, found.into())]))
 }
 
 async fn histograms(env: &Env, id: &RunId) -> Result<Value, ApiError> {
@@ -145,7 +149,7 @@ async fn histograms(env: &Env, id: &RunId) -> Result<Value, ApiError> {
     for row in &mut found {
         parse_column(row, "histogram", "histogram");
     }
-    Ok(json!({ "histograms": found }))
+    Ok(object([("histograms", found.into())]))
 }
 
 pub(super) async fn find(env: &Env, id: &RunId) -> Result<Row, ApiError> {
@@ -165,14 +169,14 @@ async fn change(env: &Env, statement: &Statement) -> Result<usize, ApiError> {
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
 fn unavailable(error: worker::Error) -> ApiError {
-    log::event("database_failed", "", json!(log::brief(&error)));
+    log::event("database_failed", "", log::brief(&error).into());
     ApiError::unavailable("the database")
 }
 
 /// SQLite has no truth values.
 pub(super) fn polish_run(run: &mut Row) {
     if let Some(passed) = run.get("passed").and_then(Value::as_i64) {
-        run.insert("passed".to_owned(), json!(passed == 1));
+        run.insert("passed".to_owned(), Value::from(passed == 1));
     }
 }
 
@@ -187,12 +191,12 @@ pub(super) fn snapshot(mut row: Row) -> Row {
     ] {
         row.insert(field.to_owned(), column(&row, name));
     }
-    let latency = json!({
-        "p50": column(&row, "latency_p50"),
-        "p95": column(&row, "latency_p95"),
-        "p99": column(&row, "latency_p99"),
-        "max": column(&row, "latency_max"),
-    });
+    let latency = object([
+        ("p50", column(&row, "latency_p50")),
+        ("p95", column(&row, "latency_p95")),
+        ("p99", column(&row, "latency_p99")),
+        ("max", column(&row, "latency_max")),
+    ]);
     row.insert("latency".to_owned(), latency);
     for (field, name) in [
         ("errorsByType", "errors_by_type"),
@@ -224,6 +228,8 @@ pub(super) fn text(row: &Row, column: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use sentinel_engine::plan::{Plan, Problem};
 use sentinel_engine::schedule::vu_steps;
 use sentinel_engine::tick::Tick;
-use serde_json::{Number, Value, json};
+use serde_json::{Number, Value};
 use worker::{Env, Request, Response, Result};
 
 use crate::api::body::{StartBody, read};
@@ -13,6 +13,7 @@ use crate::api::error::ApiError;
 use crate::api::reply;
 use crate::api::route::BASE;
 use crate::config::{Config, RETENTION_DAYS_MAX};
+use crate::json::document;
 use crate::start::{Asked, Prepared, launch, prepare, random_seed};
 
 /// Starts a run, or tells what would be run.
@@ -35,7 +36,7 @@ pub(super) async fn start(
     let scenario = prepared.scenario_name.clone();
     let environment = prepared.environment.clone();
     let id = launch(env, config, prepared, dry_run).await?;
-    let answer = json!({
+    let answer = document!({
         "id": id,
         "message": "Test started",
         "scenario": scenario,
@@ -95,11 +96,11 @@ fn asked(body: StartBody, users_max: u32, own_hosts: Vec<String>) -> (Asked, Vec
 /// What would be run.
 fn dry(prepared: &Prepared) -> Value {
     let plan = &prepared.plan;
-    json!({
+    document!({
         "dryRun": true,
         "scenario": prepared.scenario_name,
         "environment": prepared.environment,
-        "plan": {
+        "plan": document!({
             "baseUrl": plan.base_url(),
             "seed": plan.seed(),
             "model": "closed",
@@ -118,7 +119,7 @@ fn dry(prepared: &Prepared) -> Value {
             "hosts": plan.hosts(),
             "assertions": plan.assertions(),
             "warnings": plan.warnings(),
-        },
+        }),
     })
 }
 
@@ -134,7 +135,7 @@ fn phases(plan: &Plan) -> Vec<Value> {
                 .filter(|(at, _)| within(*at))
                 .map(|(at, users)| (seconds(*at), *users))
                 .collect();
-            json!({
+            document!({
                 "phase": span.phase,
                 "fromS": seconds(span.from),
                 "toS": seconds(span.to),
@@ -149,7 +150,7 @@ fn applications(plan: &Plan) -> Vec<Value> {
     applications
         .map(|application| {
             let steps: Vec<&str> = application.steps.iter().map(|s| s.name.as_str()).collect();
-            json!({
+            document!({
                 "name": application.name,
                 "weight": application.weight,
                 "variants": application.variants,

@@ -1,10 +1,11 @@
 //! The kill switch: `GET`, `POST` and `DELETE stop`.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use worker::{Env, Request};
 
 use crate::api::body::{StopBody, read};
 use crate::api::error::ApiError;
+use crate::json::document;
 use crate::{flag, kill_switch};
 
 /// Whether everything is stopped, and why.
@@ -14,7 +15,7 @@ use crate::{flag, kill_switch};
 pub(super) async fn state(env: &Env) -> Result<Value, ApiError> {
     let unavailable = |_| ApiError::unavailable("the database");
     let stop = kill_switch::in_force(env).await.map_err(unavailable)?;
-    Ok(json!({
+    Ok(document!({
         "stopped": stop.is_some(),
         "reason": stop.as_ref().map(|stop| &stop.reason),
         "since": stop.as_ref().and_then(|stop| stop.since.as_ref()),
@@ -29,7 +30,7 @@ pub(super) async fn stop(request: &mut Request, env: &Env) -> Result<Value, ApiE
     let reason = flag::shortened(&StopBody::parse(&read(request).await?)?.reason);
     let unavailable = |_| ApiError::unavailable("neither the database nor KV");
     let stopped = kill_switch::stop(env, &reason).await.map_err(unavailable)?;
-    Ok(json!({
+    Ok(document!({
         "message": "Everything is being stopped",
         "stopped": true,
         "reason": reason,
@@ -45,5 +46,5 @@ pub(super) async fn stop(request: &mut Request, env: &Env) -> Result<Value, ApiE
 pub(super) async fn lift(env: &Env) -> Result<Value, ApiError> {
     let unavailable = |_| ApiError::unavailable("the database or KV");
     kill_switch::lift(env).await.map_err(unavailable)?;
-    Ok(json!({ "message": "Runs may start again", "stopped": false }))
+    Ok(document!({ "message": "Runs may start again", "stopped": false }))
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use futures::stream::{Stream, unfold};
-use serde_json::{Value, json};
+use serde_json::Value;
 use worker::{Delay, Env, Response, ResponseBuilder, Result};
 
 use crate::api::error::ApiError;
@@ -15,6 +15,7 @@ use crate::api::route::RunId;
 use crate::api::runs::{find, polish_run, rows, snapshot, text};
 use crate::clock::now_ms;
 use crate::coordinator::{Known, Seen, Stub};
+use crate::json::document;
 use crate::store::{Row, metrics_between};
 
 /// How often the run is looked at: one request to its coordinator and one query, until it is over.
@@ -121,7 +122,7 @@ impl Watching {
         text: &mut String,
     ) -> std::result::Result<(), ApiError> {
         if let Some(report) = &seen.report {
-            let data = json!({
+            let data = document!({
                 "progress": report.progress,
                 "ledger": report.ledger,
                 "users": seen.users,
@@ -148,7 +149,7 @@ impl Watching {
             .await?;
         if self.state != State::Busy {
             polish_run(&mut run);
-            push_event(text, "end", None, &json!({ "run": run }));
+            push_event(text, "end", None, &document!({ "run": run }));
             self.state = State::Ended;
         }
         Ok(())
@@ -216,6 +217,8 @@ const SECOND_MAX: u64 = 10 * 366 * 86_400;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

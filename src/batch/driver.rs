@@ -15,7 +15,6 @@ use sentinel_engine::batch::{
 use sentinel_engine::plan::{Plan, RunPart};
 use sentinel_engine::tick::{Span, Tick};
 use sentinel_engine::vu::VuCarry;
-use serde_json::json;
 use wasm_bindgen::JsValue;
 use worker::Env;
 
@@ -26,6 +25,7 @@ use crate::batch::told::{Told, UrlNews};
 use crate::called::{Called, Caller, Timer, with};
 use crate::clock::{RunClock, now_ms};
 use crate::js::{Exchanges, Port, Sockets};
+use crate::json::document;
 use crate::limits::{CLOSE_GRACE_MS, FLAG_CHECK_MS, LEASE_MS};
 use crate::{flag, log};
 
@@ -319,7 +319,7 @@ impl Called for Driver {
             }
             Err(reason) => {
                 let BatchPermit { run, slice, batch } = &self.permit;
-                let details = json!({ "slice": slice, "batch": batch, "reason": reason });
+                let details = document!({ "slice": slice, "batch": batch, "reason": reason });
                 log::event("batch_refused", run, details);
                 self.end();
             }

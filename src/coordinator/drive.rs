@@ -18,7 +18,6 @@ use sentinel_engine::run::{Input, LiveReport, LossReason, Output, Run, StopReaso
 use sentinel_engine::summary::Report;
 use sentinel_engine::tick::Tick;
 use sentinel_engine::wire::Assignment;
-use serde_json::json;
 use worker::{Delay, Env, Result, Storage};
 
 use crate::batch::BatchOrder;
@@ -29,6 +28,7 @@ use crate::coordinator::order::RunOrder;
 use crate::coordinator::publish::Publisher;
 use crate::coordinator::store::Store;
 use crate::flag::{self, Sign};
+use crate::json::document;
 use crate::limits::{ALARM_LEASE_MS, FLAG_POLL_MS, ROWS_PER_PARCEL};
 use crate::links::{LinkEnd, LinkEvent, LinkId, Links, frame};
 use crate::shard::{ShardCall, ShardName};
@@ -215,7 +215,7 @@ impl Drive<'_> {
 
     fn lost(&self, LinkId { slice, line }: LinkId, reason: LossReason) -> Input {
         if reason != LossReason::StreamEnded {
-            let details = json!({ "slice": slice, "line": line, "reason": reason });
+            let details = document!({ "slice": slice, "line": line, "reason": reason });
             log::event("line_not_opened", &self.order.run, details);
         }
         Input::LineLost {
@@ -243,14 +243,14 @@ impl Drive<'_> {
                         Stored::SliceStarted(slice) => {
                             // A batch waits for answers no longer than through one more slice.
                             links.close_before(slice.slice.saturating_sub(1));
-                            log::event("slice_started", &self.order.run, json!(slice));
+                            log::event("slice_started", &self.order.run, document!(slice));
                         }
                         Stored::Stop(stop) => {
-                            log::event("run_stopping", &self.order.run, json!(stop));
+                            log::event("run_stopping", &self.order.run, document!(stop));
                         }
                         Stored::Once(once) => {
                             if let Some(part) = once.begins() {
-                                log::event("part_started", &self.order.run, json!(part));
+                                log::event("part_started", &self.order.run, document!(part));
                             }
                         }
                         Stored::Bundle(_) | Stored::Checkpoint(_) => {}
@@ -297,7 +297,7 @@ impl Drive<'_> {
         };
         let order = BatchOrder {
             assignment,
-            source: self.order.source.clone(),
+            source: &self.order.source,
         };
         if links.open_batch(self.env, self.key, &order).is_err() {
             self.not_started(id);
@@ -314,7 +314,7 @@ impl Drive<'_> {
         let name = ShardName::new(&self.order.environment, plan, order.shard);
         let call = ShardCall {
             order,
-            source: self.order.source.clone(),
+            source: &self.order.source,
         };
         if links.open_shard(self.env, &name, &call).is_err() {
             self.not_started(id);

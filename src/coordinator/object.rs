@@ -9,7 +9,7 @@ use futures::future::join;
 use sentinel_engine::plan::Plan;
 use sentinel_engine::run::{Run, RunConfig};
 use sentinel_engine::tick::Span;
-use serde_json::{Value, json};
+use serde_json::Value;
 use worker::{
     DurableObject, Env, Method, Request, Response, Result, State, durable_object, wasm_bindgen,
 };
@@ -23,6 +23,7 @@ use crate::coordinator::order::RunOrder;
 use crate::coordinator::publish::{Outbox, Publisher};
 use crate::coordinator::store::Store;
 use crate::coordinator::stub::{Known, Seen};
+use crate::json::document;
 use crate::limits::{ALARM_LEASE_MS, SHARD_STAGGER_MS, SLOTS, START_AHEAD_MS};
 use crate::shard::wait_until_ready;
 use crate::start::failed_summary;
@@ -103,7 +104,7 @@ impl DurableObject for RunCoordinator {
         if self.live.is_at_work() {
             // Two turns at the same time would be two coordinators of one run.
             if let Err(error) = self.state.storage().set_alarm(lease_ms()).await {
-                log::event("alarm_not_set", "", json!(log::brief(&error)));
+                log::event("alarm_not_set", "", log::brief(&error).into());
             }
             return Response::empty();
         }
@@ -134,7 +135,7 @@ impl DurableObject for RunCoordinator {
         };
         if let Err(error) = done {
             // The alarm that was set before the turn is still there.
-            log::event("alarm_not_set", "", json!(log::brief(&error)));
+            log::event("alarm_not_set", "", log::brief(&error).into());
         }
         Response::empty()
     }
@@ -172,7 +173,7 @@ impl RunCoordinator {
         };
         let silent_ms = now_ms().saturating_sub(self.live.beat_ms.get());
         if silent_ms > 2 * ALARM_LEASE_MS {
-            let details = json!({ "silentMs": silent_ms });
+            let details = document!({ "silentMs": silent_ms });
             log::event("alarm_set_again", &order.run, details);
             self.state.storage().set_alarm(0).await?;
             return Ok(Known::Revived);
@@ -294,7 +295,7 @@ impl RunCoordinator {
             }
             Played::Over(report) => {
                 let details =
-                    json!({ "status": report.result.status, "passed": report.result.passed });
+                    document!({ "status": report.result.status, "passed": report.result.passed });
                 // Before the outcome: whoever reads that the run is over finds all of it.
                 for histograms in store_histograms(&report) {
                     store.post(&histograms)?;
@@ -338,7 +339,7 @@ impl RunCoordinator {
             log::event(
                 "run_restored",
                 &order.run,
-                json!({ "at": clock.now().as_ms() }),
+                document!({ "at": clock.now().as_ms() }),
             );
             match Run::restore(plan, config, store.records()?, clock.now()) {
                 Ok(run) => run,
@@ -359,7 +360,11 @@ impl RunCoordinator {
         }
         let late = wait_until_ready(&self.env, &order.environment, &order.shards).await;
         if !late.is_empty() {
-            log::event("shards_not_ready", &order.run, json!({ "shards": late }));
+            log::event(
+                "shards_not_ready",
+                &order.run,
+                document!({ "shards": late }),
+            );
         }
         let last = u64::try_from(order.shards.len()).unwrap_or(u64::MAX);
         now_ms()
@@ -381,7 +386,7 @@ impl RunCoordinator {
 
     /// Ends a run that cannot go on. Answers that it is over.
     fn fail(&self, store: &Store, order: &RunOrder, reason: &str) -> Result<bool> {
-        log::event("run_failed", &order.run, json!(reason));
+        log::event("run_failed", &order.run, document!(reason));
         let summary = failed_summary(reason);
         let outcome: [Statement; 1] = [end_run(&order.run, "failed", &iso(now_ms()), &summary)];
         store.set_over(&outcome)?;
@@ -399,7 +404,7 @@ impl RunCoordinator {
     fn failed_turn(&self, error: &worker::Error) -> Next {
         let failed = self.live.turns_failed.get().saturating_add(1);
         self.live.turns_failed.set(failed);
-        let details = json!({ "turnsFailed": failed, "error": log::brief(error) });
+        let details = document!({ "turnsFailed": failed, "error": log::brief(error) });
         log::event("turn_failed", "", details);
         // What was in memory may be half done; SQLite is not.
         self.live.playing.take();

@@ -9,11 +9,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use serde_json::json;
 use worker::{Delay, Env, Error, Result};
 
 use crate::clock::now_ms;
 use crate::coordinator::store::Store;
+use crate::json::document;
 use crate::limits::{D1_ANSWER_MS, D1_BATCH_MAX};
 use crate::log;
 use crate::retry::DatabaseTrouble;
@@ -95,7 +95,7 @@ impl Publisher {
             self.failures.set(failures);
             let wait = (500_u64 << failures.min(6)).min(RETRY_MS_MAX);
             self.not_before_ms.set(now_ms().saturating_add(wait));
-            let details = json!({ "failures": failures, "error": log::brief(&error) });
+            let details = document!({ "failures": failures, "error": log::brief(&error) });
             log::event("database_failed", &self.run, details);
             return Outbox::Waiting(wait);
         }
@@ -134,7 +134,7 @@ impl Publisher {
         if trouble == DatabaseTrouble::RunDeleted {
             self.refused.set(true);
         }
-        log::event("rows_refused", &self.run, json!(log::brief(&error)));
+        log::event("rows_refused", &self.run, log::brief(&error).into());
         self.store.delivered(through)?;
         Ok(count)
     }

@@ -11,7 +11,6 @@ use sentinel_engine::plan::{Plan, PlanSource};
 use sentinel_engine::run::LossReason;
 use sentinel_engine::shard::{Input, Kept, Output, Shard};
 use sentinel_engine::wire::Assignment;
-use serde_json::json;
 use wasm_bindgen::JsValue;
 use worker::Env;
 
@@ -19,6 +18,7 @@ use crate::batch::BatchOrder;
 use crate::called::{Called, Caller, Timer, with};
 use crate::clock::{RunClock, now_ms};
 use crate::js::Port;
+use crate::json::document;
 use crate::limits::LEASE_MS;
 use crate::links::{LinkEvent, LinkId, Links, frame};
 use crate::log;
@@ -154,7 +154,7 @@ impl Driver {
         let batch = assignment.share.index();
         let order = BatchOrder {
             assignment,
-            source: playing.source.clone(),
+            source: &playing.source,
         };
         if playing
             .links
@@ -189,7 +189,7 @@ impl Called for Driver {
                 self.step(Input::Wake);
             }
             Err(reason) => {
-                log::event("shard_refused", "", json!({ "reason": reason }));
+                log::event("shard_refused", "", document!({ "reason": reason }));
                 self.end();
             }
         }
@@ -259,7 +259,7 @@ impl Playing {
 
     fn lost(&self, id: LinkId, reason: LossReason) -> Input {
         if reason != LossReason::StreamEnded {
-            let details = json!({ "slice": id.slice, "batch": id.line, "reason": reason });
+            let details = document!({ "slice": id.slice, "batch": id.line, "reason": reason });
             log::event("line_not_opened", &self.run, details);
         }
         Input::BatchLost {

@@ -12,11 +12,11 @@ use crate::limits::SHARD_STAGGER_MS;
 /// The first line that a coordinator says to a shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct ShardCall {
+pub(crate) struct ShardCall<S = PlanSource> {
     /// Which part of the run.
     pub(crate) order: ShardOrder,
     /// What the run's plan is made of.
-    pub(crate) source: PlanSource,
+    pub(crate) source: S,
 }
 
 /// The name of a shard's object. It does not depend on the run, so that the objects of one night serve the next

@@ -44,7 +44,7 @@ impl Load {
         );
         self.judging.finish(self.book.ended_at);
         self.checkpoint(true);
-        self.state = State::Finished(Box::new(self.report()));
+        self.state = State::Finished;
     }
 
     pub(super) fn checkpoint(&mut self, finished: bool) {

@@ -10,7 +10,6 @@ use crate::run::judging::Judging;
 use crate::run::slice::{LineId, Lines, Slice, seconds_closed};
 use crate::run::stored::{SliceStarted, Stop, Stored};
 use crate::run::types::{Input, LossReason, Output, Progress, RunConfig, StopReason};
-use crate::summary::Report;
 use crate::threshold::Outcome;
 use crate::tick::{Span, Tick};
 use crate::timeline::TimelineRow;
@@ -49,7 +48,7 @@ pub(super) enum State {
     Playing(Slice),
     /// Nothing plays until this point.
     Waiting(Tick),
-    Finished(Box<Report>),
+    Finished,
 }
 
 impl Load {
@@ -73,7 +72,7 @@ impl Load {
     /// Takes in what happened at `now`. Time never runs backwards: an earlier `now` counts as the latest one.
     pub(super) fn handle_input(&mut self, now: Tick, input: Input) {
         self.now = self.now.max(now);
-        if matches!(self.state, State::Finished(_)) {
+        if matches!(self.state, State::Finished) {
             return;
         }
         match input {
@@ -104,7 +103,7 @@ impl Load {
                 let deadlines = self.deadlines(slice).map(|(_, deadline)| deadline);
                 Output::WakeAt(deadlines.min().unwrap_or(self.now))
             }
-            State::Finished(report) => Output::Done(report.clone()),
+            State::Finished => Output::Done(Box::new(self.report())),
         }
     }
 
@@ -116,7 +115,7 @@ impl Load {
             _ => 0,
         };
         Progress {
-            finished: matches!(self.state, State::Finished(_)),
+            finished: matches!(self.state, State::Finished),
             stopping: self.stop.is_some(),
             slice: self.book.slices.saturating_sub(1),
             batches_live: u32::try_from(live).unwrap_or(u32::MAX),
@@ -130,7 +129,7 @@ impl Load {
     /// What becomes of the requirements of the plan as far as it is known, in the order of
     /// [`Metering::requirements`](crate::metering::Metering::requirements).
     pub(super) fn outcomes(&self) -> Vec<Outcome> {
-        let ended = matches!(self.state, State::Finished(_));
+        let ended = matches!(self.state, State::Finished);
         let published = Tick::from_second(self.book.seconds_published());
         self.judging.outcomes(if ended {
             self.book.ended_at()
@@ -141,7 +140,7 @@ impl Load {
 
     /// Whether everything is played and judged.
     pub(super) const fn is_finished(&self) -> bool {
-        matches!(self.state, State::Finished(_))
+        matches!(self.state, State::Finished)
     }
 
     /// Brings the run as far as it can go at this time.
@@ -159,7 +158,7 @@ impl Load {
         }
         self.state_pauses();
         match self.state {
-            State::Finished(_) => {}
+            State::Finished => {}
             _ if self.is_over() => self.finish(),
             State::Waiting(until) if until > self.now => {}
             State::New | State::Playing(_) | State::Waiting(_) => {
@@ -176,7 +175,7 @@ impl Load {
 
     /// States a hole for each share that has paused too long between two slices, or before the first.
     fn state_pauses(&mut self) {
-        if !matches!(self.state, State::Finished(_)) {
+        if !matches!(self.state, State::Finished) {
             let reason = self.pause_reason();
             self.book.open_holes(self.pause_end(), reason);
         }

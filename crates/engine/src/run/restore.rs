@@ -32,7 +32,7 @@ impl Load {
             run.book = checkpoint.book;
             run.judging = Judging::restored(&run.plan, checkpoint.judging);
             if checkpoint.finished {
-                run.state = State::Finished(Box::new(run.report()));
+                run.state = State::Finished;
                 return run;
             }
         }
