@@ -65,3 +65,28 @@ macro_rules! document {
     };
 }
 pub(crate) use document;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_document_is_what_serde_json_makes_of_it() {
+        let (text, none) = ("a \"b\"".to_owned(), None::<u8>);
+        let document = document!({
+            "text": text,
+            "numbers": [0.1, -2.0],
+            "nothing": none,
+            "inner": document!({ "largest": u64::MAX }),
+        });
+        let expected = json!({
+            "text": text, "numbers": [0.1, -2.0], "nothing": none, "inner": { "largest": u64::MAX },
+        });
+        assert_eq!(document, expected);
+        assert_eq!(document!(f64::NAN), Value::Null);
+        let members = [("inner", expected.clone()), ("x", Value::from(1))];
+        assert_eq!(object(members), json!({ "inner": expected, "x": 1 }));
+    }
+}

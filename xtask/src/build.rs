@@ -127,7 +127,7 @@ impl Worker {
     /// How large a Worker's wasm may be when it is deployed, in bytes.
     const fn wasm_bytes_max(self) -> u64 {
         match self {
-            Self::Loadtest => 2_030_000,
+            Self::Loadtest => 1_866_000,
             Self::Grove => 1_572_864,
         }
     }

@@ -1,4 +1,4 @@
-//! Reading JSON into types, with little code for each type.
+//! JSON read into types and written from them, with little code for each type.
 //!
 //! serde compiles the reading of a type anew for each deserializer that it is read from, and serde_json's and
 //! serde_path_to_error's bring much of themselves into each of these copies: together they were a quarter of the
