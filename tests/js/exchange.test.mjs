@@ -3,13 +3,15 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { after, before, test } from "node:test";
+import { after, before, test as play } from "node:test";
 
 // As the Worker's bundler takes it: as a module, whatever Node would make of its name.
 const source = await readFile(new URL("../../src/js/exchange.js", import.meta.url));
 const { Exchanges } = await import(`data:text/javascript;base64,${source.toString("base64")}`);
 
 const LANES_KEPT = 32;
+// What is never told would be waited for without an end.
+const test = (name, body) => play(name, { timeout: 120_000 }, body);
 const PAGE = "error code: 1015";
 const LONG = "x".repeat(40_000);
 
@@ -105,11 +107,20 @@ function send(exchanges, id, path, options = {}) {
 }
 
 // Another request of a step that was announced, at its own place unless the options have one. Without a path, and with
-// `null` for the fields, it is like the one before it.
+// `null` for the fields, it is like the one before it; with `end`, its path is that one's first characters and a text.
 function again(exchanges, id, step, path, options = {}) {
-  const { place = id, fields = [], body, binding, object } = options;
+  const { place = id, fields = [], body, binding, object, end } = options;
   const url = path === undefined || object !== undefined ? path : base + path;
-  exchanges.send(id, place, step, url, fields?.join("\n"), body, binding, object);
+  const kept = end === undefined ? 0 : base.length + end.kept;
+  const [tail, more] = packed(end?.text ?? "");
+  exchanges.send(id, place, step, url, kept, tail, more, fields?.join("\n"), body, binding, object);
+}
+
+// Up to eight characters as two numbers.
+function packed(text) {
+  const bytes = Buffer.alloc(8);
+  bytes.write(text, "latin1");
+  return [bytes.readUInt32LE(0), bytes.readUInt32LE(4)];
 }
 
 test("a request arrives as it was sent, and is told first by its headers, then by its end", async () => {
@@ -318,6 +329,27 @@ test("what is not told again is what it was, at each place and whatever came bet
   again(exchanges, 102, 0, undefined, { place: 0, fields: null });
   await until(() => told.some((event) => event.id === 102 && event.what === "failure"));
   assert.deepEqual(await arrives(0, 0, undefined, ["x-a", "6"]), get("/plain?5", "6"));
+});
+
+test("a URL may be told by its end alone, at each place and after others", async () => {
+  const { exchanges, ended } = batch();
+  exchanges.announce(0, "GET", false, true, "", 1_000_000);
+  let id = 0;
+  const arrives = async (place, path, end) => {
+    id += 1;
+    again(exchanges, id, 0, path, { place, fields: path === undefined ? null : [], end });
+    assert.equal((await ended(id)).body, "hello");
+    return received.at(-1).url;
+  };
+  assert.equal(await arrives(0, "/plain?user=1"), "/plain?user=1");
+  assert.equal(await arrives(1, "/plain?other=1"), "/plain?other=1");
+  assert.equal(await arrives(0, undefined, { kept: 12, text: "2" }), "/plain?user=2");
+  assert.equal(await arrives(0, undefined), "/plain?user=2");
+  assert.equal(await arrives(0, undefined, { kept: 12, text: "12345678" }), "/plain?user=12345678");
+  assert.equal(await arrives(1, undefined, { kept: 13, text: "~y" }), "/plain?other=~y");
+  assert.equal(await arrives(0, undefined, { kept: 16, text: "" }), "/plain?user=1234");
+  assert.equal(await arrives(0, undefined, { kept: 12, text: "abcd" }), "/plain?user=abcd");
+  assert.equal(await arrives(0, "/plain?new"), "/plain?new");
 });
 
 test("a request that goes to the host again is not one to a binding, and the other way round", async () => {
