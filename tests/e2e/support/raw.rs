@@ -14,14 +14,18 @@ pub(crate) fn send_and_go(base: &str, request: &[u8]) {
 /// How often a request is sent whose answer does not arrive.
 const ATTEMPTS: usize = 5;
 
+/// What wrangler's local proxy says when a reset has overtaken the Worker's answer.
+const OVERTAKEN: &str = "Error: Network connection lost.";
+
 /// Sends a request and reads the answer at the same time, because a server may refuse a request before it has
 /// read all of it. Returns the answer's status and the text after its head. A server that closes the connection
 /// while bytes of the request are still on their way resets it, and the reset may overtake the answer (RFC 9112,
-/// section 9.6): then the request is sent again.
+/// section 9.6): then the request is sent again. The same may happen between wrangler's local proxy and the Worker, which
+/// the proxy then tells in an answer of its own.
 pub(crate) fn exchange(base: &str, request: &[u8]) -> (u16, String) {
     let mut answers = (0..ATTEMPTS).map(|_| answer(base, request));
     let text = answers
-        .find(|answer| !answer.is_empty())
+        .find(|answer| !answer.is_empty() && !answer.contains(OVERTAKEN))
         .unwrap_or_default();
     let status = text
         .strip_prefix("HTTP/1.1 ")
