@@ -191,7 +191,7 @@ impl RunCoordinator {
             Some(events) => {
                 let (answer, report) = oneshot::channel();
                 let _ = events.unbounded_send(Event::Look(Look { measured, answer }));
-                // Nobody answers when the slice ends meanwhile.
+                // Nobody answers when the run ends meanwhile; when the slice ends, the next turn does.
                 report.await.ok()
             }
             None => {

@@ -1,5 +1,5 @@
 //! What a run hears of its batches: one message a second for each line, whether the line leads to one batch
-//! or to a shard that speaks for several.
+//! or to a shard that speaks for several, and up to ten while users come in late.
 //!
 //! Invariant: the sums of the windows are the sums of the news, so that neither has to be computed from the
 //! other, and what is told twice has the same key (slice, line, sequence).

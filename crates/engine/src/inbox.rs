@@ -10,7 +10,7 @@ use crate::sorted::SortedMap;
 use crate::tick::{Span, Tick};
 use crate::window::Window;
 
-/// How many messages of a sender may wait for an earlier one: it sends one a second, and a stream delivers in
+/// How many messages of a sender may wait for an earlier one: it sends one a second, or ten, and a stream delivers in
 /// order, so that even this many mean that the earlier one will not come.
 pub(crate) const EARLY_MAX: usize = 64;
 

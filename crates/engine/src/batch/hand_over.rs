@@ -12,9 +12,12 @@ use crate::batch::types::Output;
 use crate::batch::user::{User, Waiting, handed_over};
 use crate::plan::RunPart;
 use crate::sorted::SortedMap;
-use crate::tick::Tick;
+use crate::tick::{Span, Tick};
 use crate::vu::{VuCarry, VuId};
 use crate::wire::{BatchEnd, EndReason};
+
+/// How long a batch waits between two frames that hand over late users: each is stored.
+const BETWEEN_LATE: Span = Span::from_ms(100);
 
 impl Batch {
     /// Hands over whoever waits for no answer, if the time for that has come.
@@ -76,6 +79,9 @@ impl Batch {
 
     /// Hands over those of the users that stayed of whom nothing is under way any more.
     fn hand_over_late(&mut self, now: Tick) {
+        if now < self.tells_late_from && self.requests.under_way() > 0 {
+            return;
+        }
         let busy = self.requests.users_under_way();
         let lingering = self.lingering.iter().copied();
         let came_in: Vec<usize> = lingering.filter(|place| !busy.contains(place)).collect();
@@ -87,6 +93,7 @@ impl Batch {
             late.extend(self.leave(place, &waiting));
         }
         if !late.is_empty() {
+            self.tells_late_from = now + BETWEEN_LATE;
             self.tell(now, late, None);
         }
     }

@@ -41,6 +41,7 @@ pub struct Batch {
     pub(super) away: usize, // users that are
     /// The users that wait for answers while the others have been handed over.
     pub(super) lingering: SortedSet<usize>,
+    pub(super) tells_late_from: Tick, // not before, so that many who come in are told together
     now: Tick,
     pub(super) timers: BinaryHeap<Reverse<(Tick, usize)>>, // may hold entries that no longer apply
     pub(super) active_users: u32,
@@ -101,6 +102,7 @@ impl Batch {
             hands_over_at: hands_over_after.map(|after| until + after),
             away: 0,
             lingering: SortedSet::new(),
+            tells_late_from: from,
             now: from,
             timers: BinaryHeap::new(),
             active_users: 0,
@@ -211,7 +213,12 @@ impl Batch {
             or(timer.map(|Reverse((at, _))| *at), WakeReason::User);
         }
         if self.state == State::Draining {
-            or(self.hands_over_at, WakeReason::SliceEnd);
+            // When the time has passed, what is left to wait for is a poll, which has a time of its own.
+            let later = self.hands_over_at.filter(|at| *at > self.now);
+            or(later, WakeReason::SliceEnd);
+        }
+        if self.state == State::Lingering && self.tells_late_from > self.now {
+            or(Some(self.tells_late_from), WakeReason::SliceEnd);
         }
         next
     }

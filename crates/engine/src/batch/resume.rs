@@ -69,7 +69,13 @@ impl Batch {
                     self.active_users += 1;
                     self.schedule_user(place, due);
                 }
-                Activity::Stopped => self.give_back(scenario, place),
+                Activity::Stopped => {
+                    // Whatever was due for it no longer is.
+                    if let Some(user) = self.users.get_mut(place) {
+                        user.due = Tick::NEVER;
+                    }
+                    self.give_back(scenario, place);
+                }
                 Activity::Stopping(deadline) => self.wake_user_at(deadline, place),
                 Activity::Active | Activity::Once => {}
             }

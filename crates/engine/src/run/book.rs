@@ -260,6 +260,11 @@ impl Book {
         let Some(share) = self.share_mut(batch) else {
             return;
         };
+        // Whom the batch does not miss has come in. After a crash nobody else may know: the loss of a batch that lingers
+        // is not stored, and so its users would begin afresh a second time.
+        for lingering in &mut share.lingering {
+            lingering.out.retain(|away| end.missed.contains(&away.vu));
+        }
         if !end.out.is_empty() {
             share.begin_lingering(Lingering {
                 slice,

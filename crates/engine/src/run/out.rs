@@ -248,3 +248,63 @@ impl ShareBook {
         Some(self.lingering.remove(place))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::LossReason;
+    use crate::run::book::SliceTimes;
+    use crate::vu::VuId;
+
+    /// What remains of a user after a crash, which has forgotten that the batch that lingered for it was lost: the end of
+    /// the batch that played the next slice, then the loss again.
+    fn users_after_a_crash(missed: bool) -> Vec<VuId> {
+        let user = Away {
+            vu: VuId(7),
+            iterations: 3,
+            is_in_iteration: true,
+        };
+        let end = |carry, out, missed| BatchEnd {
+            reason: EndReason::SliceOver,
+            at: Tick::ZERO,
+            carry,
+            iterations_open: 0,
+            out,
+            missed,
+            handed_over: Vec::new(),
+            colo: None,
+        };
+        let times = || SliceTimes {
+            from: Tick::ZERO,
+            until: Tick::ZERO,
+        };
+        let mut book = Book::new(1);
+        book.end_batch((0, 0), times(), 1, end(vec![], vec![user], vec![]), false);
+        let second = if missed {
+            end(vec![], vec![], vec![user.vu])
+        } else {
+            end(vec![user.afresh()], vec![], vec![])
+        };
+        book.end_batch((1, 0), times(), 1, second, false);
+        let told = book.lose_lingering(Hole {
+            slice: 0,
+            batch: 0,
+            from: Tick::ZERO,
+            to: Tick::ZERO,
+            reason: LossReason::CoordinatorRestarted,
+            active_users: 0,
+            iterations_lost: 0,
+            requests_cut_off: 0,
+            arrivals_planned: None,
+        });
+        assert!(told.is_empty(), "nobody plays");
+        let carry = book.shares.iter().flat_map(|share| &share.carry);
+        carry.map(|user| user.vu).collect()
+    }
+
+    #[test]
+    fn a_loss_that_a_crash_has_forgotten_begins_no_user_twice() {
+        assert_eq!(users_after_a_crash(false), [VuId(7)]);
+        assert_eq!(users_after_a_crash(true), [VuId(7)]);
+    }
+}

@@ -280,6 +280,32 @@ fn a_batch_that_dies_while_it_waits_loses_those_that_are_out() {
 }
 
 #[test]
+fn a_batch_that_dies_while_it_waits_and_a_crash_lose_nobody_twice() {
+    let dying = || {
+        let mut world = small_world();
+        world.fate = Box::new(|order| match (order.slice, order.share.index()) {
+            (0, 0) => Fate::Dies(Tick::from_ms(3_900)),
+            _ => Fate::Plays,
+        });
+        world
+    };
+    let mut calm = dying();
+    played(&mut calm);
+    for output in 0..calm.outputs {
+        let mut world = dying();
+        world.crash = Some(Crash {
+            output,
+            effect: true,
+            outage: Span::from_ms(10),
+        });
+        let result = played(&mut world);
+        assert_eq!(result.status, RunStatus::Completed, "{output}");
+        let stated: u64 = result.holes.iter().map(|hole| hole.iterations_lost).sum();
+        assert_eq!(result.ledger.lost, stated, "{output}");
+    }
+}
+
+#[test]
 fn a_stop_ends_those_that_wait_too() {
     for ms in (3_000..6_000).step_by(250) {
         let mut world = small_world();

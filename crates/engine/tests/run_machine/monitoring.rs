@@ -95,6 +95,30 @@ fn alert(result: &TestRunResult) -> String {
 }
 
 #[test]
+fn a_poll_may_outlast_the_moment_at_which_users_are_handed_over() {
+    let page = growing(1e8, 0.0);
+    let (mut world, _asked) = world(watching(json!({})), config(3, 3), page);
+    let mut answer = std::mem::replace(&mut world.target, Box::new(|_, _| unreachable!()));
+    world.target = Box::new(move |now, request| {
+        let is_poll = request.url.ends_with("/metrics");
+        let answered = answer(now, request);
+        let latency = if is_poll {
+            Span::from_ms(1_800)
+        } else {
+            answered.latency
+        };
+        Answer {
+            latency,
+            ..answered
+        }
+    });
+    let result = world.play();
+    check(&world, &result);
+    let (monitoring, _) = watched(&result);
+    assert!(monitoring.polls > 30, "{}", monitoring.polls);
+}
+
+#[test]
 fn memory_that_grows_fails_the_run() {
     // 20 % in an hour.
     let page = growing(1e8, 2e7 / 3_600.0);
