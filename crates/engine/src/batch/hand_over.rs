@@ -47,19 +47,8 @@ impl Batch {
                 continue;
             }
             out.extend(self.users.get(place).map(User::away));
-            for Waiting {
-                step,
-                planned,
-                background,
-            } in waiting
-            {
-                self.requests.wait(Pending {
-                    user: place,
-                    step,
-                    planned,
-                    queued: now,
-                    background,
-                });
+            for waiting in waiting {
+                self.requests.wait(waiting.queued(place, now));
             }
         }
         let open = carry.iter().filter(|carry| carry.position.is_some());
@@ -192,6 +181,19 @@ impl Batch {
         let frame = self.recorder.finish(end, self.active_users);
         self.outputs.push_back(Output::Ship(frame));
         self.state = State::Ended;
+    }
+}
+
+impl Waiting {
+    /// As a request of this user that begins to wait for a slot.
+    pub(super) const fn queued(self, user: usize, queued: Tick) -> Pending {
+        Pending {
+            user,
+            step: self.step,
+            planned: self.planned,
+            queued,
+            background: self.background,
+        }
     }
 }
 

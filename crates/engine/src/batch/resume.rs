@@ -7,7 +7,6 @@ use std::cmp::Reverse;
 
 use crate::batch::machine::{Batch, State};
 use crate::batch::player::Due;
-use crate::batch::requests::Pending;
 use crate::batch::user::{Activity, User, Waiting};
 use crate::sorted::{SortedMap, sort_by};
 use crate::tick::Tick;
@@ -176,13 +175,7 @@ impl Batch {
         if let Some(iteration) = &mut user.iteration {
             for due in pending {
                 iteration.count(due.background);
-                self.requests.wait(Pending {
-                    user: place,
-                    step: due.step,
-                    planned: due.planned,
-                    queued: from,
-                    background: due.background,
-                });
+                self.requests.wait(due.queued(place, from));
             }
             self.active_users += 1;
             if let Some(busy) = self.busy.get_mut(user.scenario) {
